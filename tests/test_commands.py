@@ -1,0 +1,243 @@
+"""The commands as a user runs them, in processes of their own."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainers import config_files
+from trainers import startup
+from trainers import tasks
+from trainers.data import sources
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Test digits as PNG files in class folders, and their labels."""
+    config = config_files.load("configs/mnist_mlp.py:smoke")
+    examples = sources.load_one(
+        config.data,
+        "test[:20]",
+        image_shape=(28, 28),
+        decode_fn=tasks.make_task(config).decode,
+        class_names=[str(digit) for digit in range(10)],
+    )
+    root = tmp_path_factory.mktemp("digits")
+    files = []
+    for row, image in enumerate(examples.features["image"]):
+        folder = root / "test" / str(examples.labels[row])
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{row}.png"
+        file.write_bytes(tf.io.encode_png(image[..., None]).numpy())
+        files.append(file)
+    return root, files, examples
+
+
+def test_training_ends_with_the_path_of_the_export_alone(smoke_workdir):
+    """The fixture asserts stdout; here is what lies on disk."""
+    assert sorted(p.name for p in smoke_workdir.iterdir()) == [
+        "checkpoints",
+        "config.json",
+        "export",
+        "labels.json",
+        "metrics.json",
+        "tensorboard",
+    ]
+    export = smoke_workdir / "export" / "mnist_mlp"
+    assert [p.name for p in export.iterdir()] == ["1"]
+    assert sorted(p.name for p in (export / "1").iterdir()) == [
+        "assets",
+        "assets.extra",
+        "fingerprint.pb",
+        "saved_model.pb",
+        "variables",
+    ]
+
+
+def test_evaluate_gives_what_training_measured(smoke_workdir, run_command):
+    run = run_command("trainers.evaluate", f"--workdir={smoke_workdir}")
+    assert run.returncode == 0, run.stderr
+    metrics = json.loads((smoke_workdir / "metrics.json").read_text())
+    assert json.loads(run.stdout) == metrics["test"]
+    assert run.stderr == ""
+
+
+def test_evaluate_takes_another_source(smoke_workdir, run_command, digits):
+    root, _, examples = digits
+    run = run_command(
+        "trainers.evaluate",
+        f"--workdir={smoke_workdir}",
+        "--config.data.source=image_folder",
+        f"--config.data.path={root}",
+        "--split=test",
+    )
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    assert result["num_examples"] == 20
+    support = [result["per_class"][str(d)]["support"] for d in range(10)]
+    assert support == np.bincount(examples.labels, minlength=10).tolist()
+
+
+def test_predict_answers_files_and_splits_alike(
+    smoke_workdir, run_command, digits
+):
+    _, files, examples = digits
+    for_files = run_command(
+        "trainers.predict", f"--workdir={smoke_workdir}", *map(str, files)
+    )
+    assert for_files.returncode == 0, for_files.stderr
+    for_split = run_command(
+        "trainers.predict", f"--workdir={smoke_workdir}", "--split=test[:20]"
+    )
+    assert for_split.returncode == 0, for_split.stderr
+    by_file = [json.loads(line) for line in for_files.stdout.splitlines()]
+    by_split = [json.loads(line) for line in for_split.stdout.splitlines()]
+    assert [row["file"] for row in by_file] == list(map(str, files))
+    assert [row["true_label"] for row in by_split] == [
+        str(label) for label in examples.labels
+    ]
+    assert by_split[3]["example"].endswith("split test, item 3")
+    for a, b in zip(by_file, by_split, strict=True):
+        assert a["label"] == b["label"] == str(a["class_id"])
+        np.testing.assert_allclose(a["logits"], b["logits"], atol=1e-5)
+        assert sum(a["probabilities"]) == pytest.approx(1, abs=1e-6)
+        assert np.argmax(a["probabilities"]) == a["class_id"]
+
+
+def test_predict_needs_only_the_export(
+    smoke_workdir, run_command, digits, tmp_path
+):
+    _, files, _ = digits
+    model = shutil.copytree(smoke_workdir / "export", tmp_path / "models")
+    # The highest number is served, and what is no number is not.
+    shutil.copytree(model / "mnist_mlp" / "1", model / "mnist_mlp" / "10")
+    (model / "mnist_mlp" / "11.tmp-7").mkdir()
+    run = run_command(
+        "trainers.predict", f"--model_dir={model / 'mnist_mlp'}", str(files[0])
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["file"] == str(files[0])
+
+
+@pytest.mark.parametrize(
+    "words, code, line",
+    [
+        (
+            ["--workdir={run}"],
+            2,
+            "error: give image files or `--split`, one of the two. "
+            "Received: 0 files and --split=None.",
+        ),
+        (
+            ["a.png"],
+            2,
+            "error: `--workdir` must name the directory of a run, or "
+            "`--model_dir` an export. Received: neither.",
+        ),
+        (
+            ["--workdir={run}", "{run}/config.json"],
+            1,
+            "error: {run}/config.json: is not a whole PNG, JPEG, BMP or GIF "
+            "image.",
+        ),
+        (
+            ["--workdir={run}", "nothing.png"],
+            1,
+            "error: nothing.png: No such file or directory",
+        ),
+        (
+            ["--model_dir={run}", "a.png"],
+            2,
+            "error: `--model_dir` must be an export: a directory with "
+            "saved_model.pb, or one of numbered versions. Received: '{run}'.",
+        ),
+    ],
+    ids=["nothing", "no_model", "no_image", "no_file", "no_export"],
+)
+def test_predict_says_what_is_wrong(
+    words, code, line, smoke_workdir, run_command
+):
+    words = [word.format(run=smoke_workdir) for word in words]
+    run = run_command("trainers.predict", *words)
+    assert run.stderr == line.format(run=smoke_workdir) + "\n"
+    assert (run.returncode, run.stdout) == (code, "")
+
+
+def test_bad_data_ends_with_one_and_its_place(run_command, tmp_path):
+    labels = np.arange(20) % 2
+    labels[7] = -1
+    np.savez(
+        tmp_path / "data.npz",
+        x_train=np.zeros((20, 28, 28), np.uint8),
+        y_train=labels,
+    )
+    run = run_command(
+        "trainers.train",
+        "--config=configs/mnist_mlp.py",
+        f"--workdir={tmp_path / 'run'}",
+        "--config.data.source=npz",
+        f"--config.data.path={tmp_path / 'data.npz'}",
+    )
+    assert run.returncode == 1
+    assert run.stderr.splitlines() == [
+        "error: 1 labels of split train that are not whole numbers from 0 "
+        "and below 100000:",
+        f"error:   {tmp_path / 'data.npz'}, split train, row 7: -1",
+    ]
+
+
+def test_ctrl_c_ends_training_with_one_line(tmp_path, user_env):
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "trainers.train"),
+            "--config=configs/mnist_mlp.py:smoke",
+            f"--workdir={tmp_path / 'run'}",
+            "--config.trainer.epochs=100000",
+        ],
+        env=user_env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert line.startswith("epoch 1/100000: ")
+    assert stderr.splitlines()[-1] == "error: Interrupted."
+    assert "Traceback" not in stderr
+    assert (process.returncode, stdout) == (130, "")
+
+
+def test_a_full_disk_is_one_line_whichever_library_finds_it():
+    error = tf.errors.ResourceExhaustedError(
+        None, None, "While saving:\n/run/part: No space left on device\n"
+    )
+    assert startup.tensorflow_reason(error) == (
+        "disk or memory is full: /run/part: No space left on device"
+    )
+    assert startup.tensorflow_reason(ValueError("a bug")) is None
+
+
+def test_settings_without_effect_are_warned_of(run_command, tmp_path):
+    run = run_command(
+        "trainers.train",
+        "--config=configs/mnist_mlp.py",
+        f"--workdir={tmp_path / 'run'}",
+        "--config.optimizer.momentum=0.5",
+        "--config.data.path=gone",
+    )
+    assert run.returncode == 2
+    assert run.stderr.splitlines() == [
+        "warning: `--config.optimizer.momentum` has no effect: it is for "
+        "--config.optimizer.name=momentum. Received: 0.5.",
+        "error: `--config.data.path` must exist. Received: 'gone'.",
+    ]
+    assert not (tmp_path / "run").exists()

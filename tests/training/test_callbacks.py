@@ -1,0 +1,246 @@
+"""What happens around the steps, on a network of 14 weights."""
+
+import json
+import math
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfmodels
+from trainers import config as config_lib
+from trainers import tasks
+from trainers.errors import RunError
+from trainers.training import callbacks
+from trainers.training.model import TrainingModel
+from trainers.weights import Checkpoints
+
+
+def make_model():
+    """Returns a `TrainingModel` on images of 2 x 3 pixels, and its network."""
+    keras.utils.set_random_seed(1)
+    config = config_lib.ExperimentConfig()
+    config.model = tfmodels.MnistMlpConfig(image_shape=(2, 3), hidden_dims=())
+    network = tfmodels.make_model(config.model, 2)
+    model = TrainingModel.from_network(network, tasks.make_task(config))
+    model.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False)
+    return model, network
+
+
+def make_dataset(pixels):
+    """Returns endless batches of one image, all of whose pixels are equal."""
+    images = np.array(pixels, np.float32)[:, None, None, None]
+    images = images * np.ones((1, 1, 2, 3), np.float32)
+    ones = np.ones((len(pixels), 1))
+    data = ({"image": images}, ones.astype(np.int32), ones.astype(np.float32))
+    return tf.data.Dataset.from_tensor_slices(data).repeat()
+
+
+def fit(model, used, epochs=1, pixels=(0.5, 1.0)):
+    return model.fit(
+        make_dataset(pixels),
+        epochs=epochs,
+        steps_per_epoch=len(pixels),
+        callbacks=used,
+        shuffle=False,
+        verbose=0,
+    ).history
+
+
+class Scripted(callbacks.Validation):
+    """Validation whose results are given: a metric's values by epoch."""
+
+    def __init__(self, **results):
+        ((name, values),) = results.items()
+        left = iter(values)
+        super().__init__(lambda: {name: next(left)})
+
+
+def weights_of(network):
+    return [w.numpy().tolist() for w in network.weights]
+
+
+# StopOnNonFiniteLoss.
+
+
+def test_nan_stops_at_its_step():
+    model, _ = make_model()
+    with pytest.raises(RunError) as error:
+        fit(
+            model,
+            [callbacks.StopOnNonFiniteLoss()],
+            pixels=(0.5, 1.0, math.nan, 0.5),
+        )
+    assert str(error.value) == (
+        "`loss` became nan by step 3 of the epoch. Nothing was exported. "
+        "Lower --config.optimizer.learning_rate, or warm up with "
+        "--config.optimizer.warmup_steps."
+    )
+    assert model.steps_done == 3
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_validation_loss_that_is_not_finite_stops_before_the_weights_are_kept(
+    value, tmp_path
+):
+    model, network = make_model()
+    checkpoints = Checkpoints(tmp_path)
+    used = [
+        Scripted(loss=[1.0, value]),
+        callbacks.StopOnNonFiniteLoss(),
+        callbacks.BestCheckpoint(network, checkpoints, None),
+    ]
+    with pytest.raises(RunError) as error:
+        fit(model, used, epochs=2)
+    assert str(error.value).startswith(
+        f"`val_loss` became {value} in epoch 2. Nothing was exported. "
+    )
+    assert os.listdir(tmp_path) == ["step-00000002"]
+
+
+def test_a_finite_loss_does_not_stop():
+    model, _ = make_model()
+    used = [Scripted(loss=[1e30, 0.0]), callbacks.StopOnNonFiniteLoss()]
+    assert len(fit(model, used, epochs=2)["loss"]) == 2
+
+
+# EpochTimer and Validation.
+
+
+def test_the_timer_adds_its_numbers_to_the_logs():
+    model, _ = make_model()
+    timer = callbacks.EpochTimer(num_examples=7)
+    history = fit(model, [timer], epochs=3)
+    assert len(timer.epoch_seconds) == 3
+    assert history["seconds"] == timer.epoch_seconds
+    for seconds, rate in zip(
+        history["seconds"], history["examples_per_second"], strict=True
+    ):
+        assert seconds > 0
+        assert rate == 7 / seconds
+
+
+def test_the_timer_has_stopped_before_later_callbacks_work():
+    model, _ = make_model()
+    timer = callbacks.EpochTimer(num_examples=7)
+    seen = []
+    later = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(logs["seconds"])
+    )
+    fit(model, [timer, later], epochs=2)
+    assert seen == timer.epoch_seconds
+
+
+def test_validation_adds_its_floats_to_the_logs():
+    model, _ = make_model()
+    validation = callbacks.Validation(
+        lambda: {"loss": 0.5, "num_examples": 3, "confusion_matrix": [[3]]}
+    )
+    assert validation.result is None
+    history = fit(model, [validation])
+    assert sorted(history) == ["accuracy", "loss", "val_loss"]
+    assert history["val_loss"] == [0.5]
+    assert validation.result["confusion_matrix"] == [[3]]
+
+
+# BestCheckpoint.
+
+
+def test_the_best_epoch_is_kept_with_its_numbers(tmp_path):
+    model, network = make_model()
+    checkpoints = Checkpoints(tmp_path)
+    best = callbacks.BestCheckpoint(network, checkpoints, "val_loss")
+    seen = []
+    record = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(weights_of(network))
+    )
+    history = fit(
+        model, [Scripted(loss=[3.0, 1.0, 2.0]), record, best], epochs=3
+    )
+    assert best.best_epoch == 1
+    assert os.listdir(tmp_path) == ["step-00000004"]
+    _, restored = make_model()
+    assert checkpoints.restore_best(restored) == {
+        "step": 4,
+        "epoch": 2,
+        "metrics": {name: values[1] for name, values in history.items()},
+    }
+    assert history["val_loss"][1] == 1.0
+    assert weights_of(restored) == seen[1] != seen[2]
+
+
+@pytest.mark.parametrize(
+    "metric, values, settings, num_epochs, best_epoch",
+    [
+        # Less is better for a loss, more for all others; equal is not better.
+        ("loss", [3.0, 2.0, 2.0, 4.0], {}, 4, 1),
+        ("accuracy", [0.1, 0.3, 0.3, 0.2], {}, 4, 1),
+        ("macro_f1", [0.4, 0.3, 0.5, 0.5], {}, 4, 2),
+        # The first epoch counts however bad it is.
+        ("accuracy", [0.0, 0.0], {}, 2, 0),
+        ("loss", [1e30, 1e30], {}, 2, 0),
+        # Patience counts epochs since the best one.
+        ("loss", [1.0, 2.0, 2.0, 2.0], {"patience": 1}, 2, 0),
+        ("loss", [1.0, 2.0, 0.5, 2.0, 2.0, 0.1], {"patience": 2}, 5, 2),
+        ("loss", [4.0, 3.0, 2.0, 1.0], {"patience": 1}, 4, 3),
+        ("loss", [1.0, 2.0, 2.0, 2.0], {"patience": 0}, 4, 0),
+        # A smaller difference is none, and the best stays the one kept.
+        ("loss", [1.0, 0.75, 0.5, 0.25], {"min_delta": 0.25}, 4, 2),
+        ("accuracy", [0.0, 0.25, 0.5, 1.0], {"min_delta": 0.25}, 4, 3),
+        (
+            "accuracy",
+            [0.0, 0.25, 0.25, 0.75],
+            {"min_delta": 0.5, "patience": 2},
+            3,
+            0,
+        ),
+    ],
+)
+def test_the_best_epoch_is_found(
+    metric, values, settings, num_epochs, best_epoch, tmp_path
+):
+    model, network = make_model()
+    best = callbacks.BestCheckpoint(
+        network, Checkpoints(tmp_path), f"val_{metric}", **settings
+    )
+    model.stop_training = False
+    best.set_model(model)
+    done = 0
+    for epoch, value in enumerate(values):
+        if model.stop_training:
+            break
+        model.optimizer.iterations.assign(10 * (epoch + 1))
+        # The other metrics point the other way.
+        logs = {"loss": -value, "val_x": -value, f"val_{metric}": value}
+        best.on_epoch_end(epoch, logs)
+        done += 1
+    assert (done, best.best_epoch) == (num_epochs, best_epoch)
+    (path,) = tmp_path.iterdir()
+    assert path.name == f"step-{10 * (best_epoch + 1):08d}"
+    facts = json.loads((path / "manifest.json").read_text())
+    assert facts["epoch"] == best_epoch + 1
+    assert facts["metrics"][f"val_{metric}"] == values[best_epoch]
+
+
+def test_without_a_metric_the_last_epoch_is_kept(tmp_path):
+    model, network = make_model()
+    best = callbacks.BestCheckpoint(
+        network, Checkpoints(tmp_path), None, patience=1, min_delta=100.0
+    )
+    fit(model, [best], epochs=3)
+    assert best.best_epoch == 2
+    assert os.listdir(tmp_path) == ["step-00000006"]
+
+
+def test_patience_ends_a_real_fit(tmp_path):
+    model, network = make_model()
+    best = callbacks.BestCheckpoint(
+        network, Checkpoints(tmp_path), "val_accuracy", patience=2
+    )
+    validation = Scripted(accuracy=[0.5, 0.25, 0.5, 0.75])
+    history = fit(model, [validation, best], epochs=4)
+    assert history["val_accuracy"] == [0.5, 0.25, 0.5]
+    assert best.best_epoch == 0
+    assert os.listdir(tmp_path) == ["step-00000002"]

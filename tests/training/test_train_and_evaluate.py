@@ -1,0 +1,279 @@
+"""Whole runs in this process, small ones."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+from trainers import config as config_lib
+from trainers import config_files
+from trainers import tasks
+from trainers import training
+from trainers.errors import ConfigError
+from trainers.errors import RunError
+from trainers.training import steps
+from trainers.weights import Checkpoints
+
+
+def smoke(**trainer):
+    config = config_files.load("configs/mnist_mlp.py:smoke")
+    for name, value in trainer.items():
+        setattr(config.trainer, name, value)
+    return config
+
+
+def weights_of(workdir):
+    (path,) = (workdir / "checkpoints").iterdir()
+    with np.load(path / "weights.npz") as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def test_smoke_learns_and_fills_the_work_directory(tmp_path):
+    metrics = training.train_and_evaluate(smoke(epochs=3), tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+    assert sorted(metrics) == ["test", "train", "validation"]
+    assert metrics["train"]["steps"] == 3 * 16  # 500 / 32 = 15.6
+    assert metrics["train"]["epochs"] == metrics["train"]["best_epoch"] == 3
+    assert metrics["test"]["num_examples"] == 100
+    assert metrics["test"]["accuracy"] > 0.7  # One in ten by guessing.
+    assert metrics["test"]["loss"] < 1.5 < np.log(10)
+    matrix = np.array(metrics["test"]["confusion_matrix"])
+    assert matrix.shape == (10, 10) and matrix.sum() == 100
+    assert np.trace(matrix) / 100 == metrics["test"]["accuracy"]
+    config = config_lib.from_json((tmp_path / "config.json").read_text())
+    assert config == smoke(epochs=3)
+    labels = json.loads((tmp_path / "labels.json").read_text())
+    assert labels == [str(digit) for digit in range(10)]
+
+
+def test_one_seed_gives_equal_bits_and_another_seed_others(tmp_path):
+    runs = {}
+    for name, seed in (("a", 7), ("b", 7), ("c", 8)):
+        config = smoke()
+        config.seed = seed
+        config.model.dropout = 0.2
+        config.task.random_shift = 0.1
+        config.task.random_rotation = 10.0
+        training.train_and_evaluate(config, tmp_path / name)
+        runs[name] = weights_of(tmp_path / name)
+    for path, array in runs["a"].items():
+        assert array.tobytes() == runs["b"][path].tobytes(), path
+        assert array.tobytes() != runs["c"][path].tobytes(), path
+
+
+def test_another_process_gives_equal_bits(smoke_workdir, tmp_path):
+    training.train_and_evaluate(smoke(), tmp_path)
+    here, there = weights_of(tmp_path), weights_of(smoke_workdir)
+    assert here.keys() == there.keys()
+    for path, array in here.items():
+        assert array.tobytes() == there[path].tobytes(), path
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"trainer.strategy": "mirrored"},
+        {"trainer.jit_compile": True},
+        {"trainer.dtype_policy": "mixed_bfloat16"},
+        {"trainer.dtype_policy": "mixed_float16"},
+        {"data.global_batch_size": 1000},
+        {"data.validation": "none"},
+        {"data.test": "none"},
+        {"data.test": "test[:1]"},
+        {
+            "optimizer.name": "adamw",
+            "optimizer.schedule": "cosine",
+            "optimizer.warmup_steps": 5,
+            "model.l2": 1e-4,
+        },
+    ],
+    ids=lambda settings: ",".join(f"{k}={v}" for k, v in settings.items()),
+)
+def test_setting_trains_to_a_lower_loss(settings, tmp_path):
+    config = smoke(epochs=2)
+    for name, value in settings.items():
+        part, _, leaf = name.partition(".")
+        setattr(getattr(config, part), leaf, value)
+    metrics = training.train_and_evaluate(config, tmp_path)
+    splits = {"train"} | {
+        name
+        for name in ("validation", "test")
+        if getattr(config.data, name) != "none"
+    }
+    assert set(metrics) == splits
+    measured = metrics[min(splits - {"train"})]
+    assert np.isfinite(measured["loss"])
+    # ln 10 = 2.30 is the loss of a guess; a single step, of the batch that
+    # is larger than the data, gets below it too.
+    assert measured["loss"] < 2.25
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_weights(tmp_path):
+    config = smoke(epochs=5)
+    config.optimizer.name = "sgd"
+    # Explodes after some epochs and not at once.
+    config.optimizer.learning_rate = 1e12
+    with pytest.raises(RunError) as error:
+        training.train_and_evaluate(config, tmp_path)
+    message = str(error.value)
+    assert message.startswith("`loss` became nan by step 16 of the epoch.")
+    assert "Lower --config.optimizer.learning_rate" in message
+    assert not (tmp_path / "metrics.json").exists()
+    assert not (tmp_path / "export").exists()
+
+
+def test_early_stopping_ends_the_run_and_the_best_epoch_is_kept(tmp_path):
+    config = smoke(
+        epochs=30,
+        early_stopping_patience=2,
+        best_metric="accuracy",
+        # Nothing is better than the first epoch by so much.
+        early_stopping_min_delta=0.9,
+    )
+    metrics = training.train_and_evaluate(config, tmp_path)
+    assert metrics["train"]["epochs"] == 3
+    assert metrics["train"]["best_epoch"] == 1
+    once = smoke(epochs=1)
+    first = training.train_and_evaluate(once, tmp_path / "once")
+    assert metrics["test"] == first["test"]
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == [
+        "step-00000016"
+    ]
+
+
+def test_second_run_in_a_work_directory_is_refused(smoke_workdir):
+    with pytest.raises(ConfigError) as error:
+        training.train_and_evaluate(smoke(), smoke_workdir)
+    assert str(error.value) == (
+        f"`--workdir` must not hold a run. Received: '{smoke_workdir}', "
+        "which does. Choose another name, or delete it."
+    )
+
+
+def read_events(workdir, run):
+    accumulator = event_accumulator.EventAccumulator(
+        str(workdir / "tensorboard" / run), {"tensors": 0, "graph": 1}
+    )
+    accumulator.Reload()
+    return accumulator
+
+
+def scalar(accumulator, tag):
+    return [
+        (
+            event.step,
+            float(np.frombuffer(event.tensor_proto.tensor_content, "<f4")[0]),
+        )
+        if event.tensor_proto.tensor_content
+        else (event.step, event.tensor_proto.float_val[0])
+        for event in accumulator.Tensors(tag)
+    ]
+
+
+def test_tensorboard_has_curves_graph_images_matrix_and_hparams(tmp_path):
+    config = smoke(epochs=2)
+    metrics = training.train_and_evaluate(config, tmp_path)
+    train = read_events(tmp_path, "train")
+    validation = read_events(tmp_path, "validation")
+    for accumulator, tags in (
+        (train, ["loss", "accuracy", "learning_rate", "examples_per_second"]),
+        (validation, ["loss", "accuracy", "macro_f1"]),
+    ):
+        for tag in tags:
+            steps = [step for step, _ in scalar(accumulator, tag)]
+            assert steps == [16, 32], tag
+    assert scalar(train, "learning_rate")[0][1] == pytest.approx(1e-3)
+    # The best epoch is the last here, and so is what it was measured at.
+    assert metrics["train"]["best_epoch"] == 2
+    assert scalar(validation, "accuracy")[1][1] == pytest.approx(
+        metrics["validation"]["accuracy"]
+    )
+    names = [node.name for node in train.Graph().node]
+    assert any("hidden_0" in name for name in names)
+    assert any("logits" in name for name in names)
+    (images,) = train.Tensors("input")
+    # Width, height, then a PNG an image.
+    shown = list(images.tensor_proto.string_val)
+    assert shown[:2] == [b"28", b"28"] and len(shown) == 2 + 16
+    assert all(png.startswith(b"\x89PNG") for png in shown[2:])
+    matrices = validation.Tensors("confusion_matrix")
+    assert [event.step for event in matrices] == [16, 32]
+    assert matrices[0].tensor_proto.string_val[2].startswith(b"\x89PNG")
+    start = plugin_data_pb2.HParamsPluginData.FromString(
+        validation.SummaryMetadata(
+            "_hparams_/session_start_info"
+        ).plugin_data.content
+    )
+    hparams = start.session_start_info.hparams
+    assert hparams["optimizer.learning_rate"].number_value == 1e-3
+    assert hparams["model.hidden_dims"].string_value == "64,64"
+    assert "_hparams_/session_end_info" in validation.Tags()["tensors"]
+
+
+def test_damaged_checkpoint_is_reported(tmp_path):
+    training.train_and_evaluate(smoke(), tmp_path)
+    (path,) = (tmp_path / "checkpoints").iterdir()
+    content = bytearray((path / "weights.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / "weights.npz").write_bytes(content)
+    with pytest.raises(RunError, match="weights.npz: missing or damaged."):
+        Checkpoints(tmp_path / "checkpoints").restore_best(
+            training.make_network(smoke(), 10)
+        )
+
+
+def test_model_of_another_shape_than_the_data_is_refused(tmp_path):
+    config = smoke()
+    config.data.source = "npz"
+    config.data.path = str(tmp_path / "small.npz")
+    np.savez(
+        config.data.path,
+        x_train=np.zeros((40, 8, 8), np.uint8),
+        y_train=np.arange(40) % 2,
+    )
+    config.data.train = config.data.validation = config.data.test = ""
+    with pytest.raises(ValueError) as error:
+        training.train_and_evaluate(config, tmp_path / "run")
+    assert str(error.value) == (
+        "split train: images must have the model's shape (28, 28). "
+        "Received: (8, 8). Set --config.model.image_shape=8,8"
+    )
+    config.model.image_shape = (8, 8)
+    metrics = training.train_and_evaluate(config, tmp_path / "run")
+    assert metrics["train"]["steps"] == 1
+    assert metrics["test"]["num_examples"] == 4
+
+
+def test_float16_scales_the_loss(tmp_path):
+    config = smoke(dtype_policy="mixed_float16")
+    task = tasks.make_task(config)
+    model = training.make_training_model(
+        training.make_network(config, 10), config, task, steps.Steps(32, 16, 1)
+    )
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert model.steps_done == 0
+    # 2**15, Keras's first guess.
+    assert float(model.optimizer.scale_loss(1.0)) == 32768.0
+
+
+def test_refused_steps_leave_the_work_directory_as_it_was(tmp_path):
+    with pytest.raises(ConfigError, match="steps_per_execution"):
+        training.train_and_evaluate(smoke(steps_per_execution=7), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    training.train_and_evaluate(smoke(), tmp_path)
+
+
+def test_pictures_of_a_padded_batch_are_labelled_without_padding(tmp_path):
+    config = smoke()
+    config.data.train = "train[:5]"
+    config.data.validation = config.data.test = "none"
+    training.train_and_evaluate(config, tmp_path)
+    train = read_events(tmp_path, "train")
+    (images,) = train.Tensors("input")
+    assert len(images.tensor_proto.string_val) == 2 + 5
+    text = train.SummaryMetadata("input").summary_description
+    labels = text.removeprefix("First batch, left to right: ").split(", ")
+    assert sorted(labels) == ["0", "1", "3", "4", "8"]

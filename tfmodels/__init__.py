@@ -1,0 +1,32 @@
+"""Functional Keras networks: plain inputs in, logits out."""
+
+import contextlib
+
+from tfmodels.mnist_mlp import MnistMlpConfig
+from tfmodels.mnist_mlp import make_mnist_mlp
+
+# The name stands in `config.json`; the class holds the model's settings.
+MODEL_CONFIGS = {"mnist_mlp": MnistMlpConfig}
+_BUILDERS = {MnistMlpConfig: make_mnist_mlp}
+
+
+def make_model(config, num_classes):
+    """Builds the network that belongs to a model config, see its builder."""
+    return _BUILDERS[type(config)](config, num_classes)
+
+
+@contextlib.contextmanager
+def dtype_policy(name):
+    """Builds what is built inside under a Keras dtype policy.
+
+    Args:
+        name: `float32`, `mixed_bfloat16` or `mixed_float16`.
+    """
+    import keras  # Here, as a config file must not wait for it.
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,66 @@
+"""A multi-layer perceptron on small images."""
+
+import dataclasses
+
+from tfmodels.settings import setting
+
+
+@dataclasses.dataclass(slots=True)
+class MnistMlpConfig:
+    """Sizes of the network: flatten, hidden layers, logits."""
+
+    image_shape: tuple[int, ...] = setting(
+        (28, 28),
+        "Height and width of an image, and 3 as a third number for colour.",
+        at_least=1,
+    )
+    hidden_dims: tuple[int, ...] = setting(
+        (64, 64), "Units of each hidden layer, first to last.", at_least=1
+    )
+    activation: str = setting(
+        "relu",
+        "Activation of the hidden layers.",
+        choices=("relu", "gelu", "tanh", "sigmoid", "silu"),
+    )
+    dropout: float = setting(
+        0.0, "Share of hidden units dropped in training.", at_least=0, below=1
+    )
+    l2: float = setting(
+        0.0,
+        "Factor of the squared kernels that is added to the loss.",
+        at_least=0,
+    )
+
+
+def make_mnist_mlp(config, num_classes):
+    """Builds the network.
+
+    Args:
+        config: `MnistMlpConfig`.
+        num_classes: int, number of logits.
+
+    Returns:
+        `keras.Model` from `{"image": float32[batch, *image_shape]}`, pixels
+        from 0 to 1, to logits `float32[batch, num_classes]`.
+    """
+    # Here and not at the top: a config file imports this module, and a typing
+    # error in a flag should not wait three seconds for TensorFlow.
+    import keras
+
+    def dense(units, name, **kwargs):
+        regularizer = keras.regularizers.L2(config.l2) if config.l2 else None
+        return keras.layers.Dense(
+            units, kernel_regularizer=regularizer, name=name, **kwargs
+        )
+
+    image = keras.Input(config.image_shape, name="image")
+    x = keras.layers.Flatten(name="flatten")(image)  # [batch, num_pixels]
+    for index, hidden_dim in enumerate(config.hidden_dims):
+        x = dense(hidden_dim, f"hidden_{index}", activation=config.activation)(
+            x
+        )
+        if config.dropout:
+            x = keras.layers.Dropout(config.dropout, name=f"dropout_{index}")(x)
+    # float32 whatever the policy: a softmax over bfloat16 logits loses digits.
+    logits = dense(num_classes, "logits", dtype="float32")(x)
+    return keras.Model({"image": image}, logits, name="mnist_mlp")

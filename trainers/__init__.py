@@ -1,0 +1,1 @@
+"""Training of Keras models, from labelled data to a proved SavedModel."""

@@ -1,0 +1,1 @@
+"""Raw examples in, batched `tf.data` out."""

@@ -1,0 +1,217 @@
+"""Rules for data, checked before any training."""
+
+import logging
+
+import numpy as np
+
+from trainers.errors import DataError
+
+_SHOWN = 10
+
+
+def raise_problems(what, problems, describe_fn=str):
+    """Raises `DataError` with the first ten problems and their number.
+
+    Args:
+        what: Noun in the plural: "images that cannot be decoded".
+        problems: Sequence; an empty one raises nothing.
+        describe_fn: From a problem to a text with file and place.
+    """
+    if len(problems):
+        shown = "".join(f"\n  {describe_fn(p)}" for p in problems[:_SHOWN])
+        more = len(problems) - _SHOWN
+        shown += f"\n  ... and {more} more" if more > 0 else ""
+        raise DataError(f"{len(problems)} {what}:{shown}")
+
+
+def check_images(split, examples, image_shape):
+    """Checks shape, type and range, and makes the images uint8, in place.
+
+    Pixels are whole numbers from 0 to 255, whatever type holds them; a last
+    axis of length one is dropped for grey images.
+    """
+    images = examples.features["image"]
+    shape = tuple(image_shape)
+    if images.ndim == len(shape) + 2 and images.shape[-1] == 1:
+        images = images[..., 0]
+    if images.shape[1:] != shape:
+        got = images.shape[1:]
+        fits = got[:2] if got[2:] == (1,) else got
+        if len(fits) == 2 or fits[2:] == (3,):
+            fix = f"Set --config.model.image_shape={','.join(map(str, fits))}"
+        else:
+            fix = "Images are height,width if grey, height,width,3 if colour."
+        raise DataError(
+            f"split {split}: images must have the model's shape {shape}. "
+            f"Received: {got}. {fix}"
+        )
+    if images.dtype != np.uint8:
+        images = _whole_bytes(split, images, examples.where)
+    examples.features["image"] = images
+
+
+def _whole_bytes(split, images, where):
+    if images.dtype.kind not in "iufb":
+        raise DataError(
+            f"split {split}: pixels must be numbers from 0 to 255. "
+            f"Received: dtype {images.dtype}."
+        )
+    if 0 < images.max() <= 1:
+        raise DataError(
+            f"split {split}: pixels must be from 0 to 255. Received: "
+            f"{images.dtype} from 0 to 1. Multiply them by 255 and round."
+        )
+    pixels = images.reshape(len(images), -1)
+    with np.errstate(invalid="ignore"):
+        good = (pixels >= 0) & (pixels <= 255) & (pixels == np.round(pixels))
+    bad = np.flatnonzero(~good.all(axis=1))
+    raise_problems(
+        f"images of split {split} with pixels that are not whole numbers "
+        "from 0 to 255",
+        bad,
+        lambda row: f"{where(int(row))}: {pixels[row][~good[row]][0]}",
+    )
+    return images.astype(np.uint8)
+
+
+def check_labels(splits, source_names, class_names):
+    """Checks labels and makes them int32 positions in the class names.
+
+    Args:
+        splits: `Examples` by split name; changed in place.
+        source_names: Class names in the order of the labels, or `None` where
+            labels are plain numbers.
+        class_names: Names in the model's order, or `None` to number them.
+
+    Returns:
+        The class names in label order.
+
+    Raises:
+        DataError: A label is not a whole number, is negative or too large;
+            the model does not know a class.
+    """
+    for name, examples in splits.items():
+        limit = len(source_names or class_names or ()) or None
+        examples.labels = _whole_labels(name, examples, limit)
+    if class_names is None:
+        largest = max(int(e.labels.max()) for e in splits.values())
+        class_names = [str(label) for label in range(largest + 1)]
+    elif source_names is not None and source_names != class_names:
+        _rename(splits, source_names, class_names)
+    raise_problems(
+        "class names that are not UTF-8, which an export's labels must be",
+        [name for name in class_names if not _is_utf8(name)],
+        repr,
+    )
+    return class_names
+
+
+def _is_utf8(name):
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # From a file name in another encoding.
+        return False
+    return True
+
+
+def _whole_labels(split, examples, limit):
+    labels = np.asarray(examples.labels)
+    if labels.dtype.kind not in "iufb":
+        raise DataError(
+            f"split {split}: labels must be whole numbers. Received: dtype "
+            f"{labels.dtype}, {examples.where(0)}: {labels[0]}"
+        )
+    # In float64, as float16 ends at 65504.
+    numbers = labels.astype(np.float64)
+    # The last: classes that no file means; a wrong column, most likely.
+    good = (
+        (numbers == np.round(numbers))
+        & (numbers >= 0)
+        & (numbers < (limit or 100_000))
+    )
+    upper = f"below {limit}, the number of classes" if limit else "below 100000"
+    bad = np.flatnonzero(~good)
+    raise_problems(
+        f"labels of split {split} that are not whole numbers from 0 and "
+        f"{upper}",
+        bad,
+        lambda row: f"{examples.where(int(row))}: {labels[row]}",
+    )
+    return labels.astype(np.int32)
+
+
+def _rename(splits, source_names, class_names):
+    """Translates labels of a source into those of a model, by name."""
+    unknown = [name for name in source_names if name not in class_names]
+    if unknown:
+        raise DataError(
+            f"classes that the model does not know: {', '.join(unknown)}. "
+            f"It knows: {', '.join(class_names)}."
+        )
+    table = np.asarray([class_names.index(n) for n in source_names], np.int32)
+    for examples in splits.values():
+        examples.labels = table[examples.labels]
+
+
+def check_training_classes(splits, class_names):
+    """Checks that `train` holds every class that is tested, and two at least.
+
+    A class that no split holds is but a warning.
+
+    Args:
+        splits: `Examples` by split name, after `check_labels`.
+        class_names: Names in label order.
+    """
+    counts = np.bincount(splits["train"].labels, minlength=len(class_names))
+    if np.count_nonzero(counts) < 2:
+        raise DataError(
+            "split train: must hold at least two classes. Received: only "
+            f"{class_names[int(counts.argmax())]!r}, {counts.max()} examples."
+        )
+    missing = np.flatnonzero(counts == 0)
+    in_others = {
+        label: {
+            split: int((examples.labels == label).sum())
+            for split, examples in splits.items()
+            if split != "train"
+        }
+        for label in missing
+    }
+    raise_problems(
+        "classes that are tested but have no example in split train",
+        [label for label in missing if any(in_others[label].values())],
+        lambda label: f"class {class_names[label]!r}: {in_others[label]}",
+    )
+    if len(missing):
+        more = len(missing) - _SHOWN
+        logging.getLogger(__name__).warning(
+            "classes without any example: %s%s",
+            ", ".join(class_names[label] for label in missing[:_SHOWN]),
+            f" and {more} more" if more > 0 else "",
+        )
+
+
+def check_cut(cut, splits, class_names):
+    """Checks that a split cut from the end of `train` has all its classes.
+
+    Data in order of class would give a validation or test split of one or two
+    classes. A random tenth misses one with a hundred examples in the rest
+    once in 30,000 times.
+
+    Args:
+        cut: Names of the splits that were cut.
+        splits: `Examples` by split name, after `check_labels`.
+        class_names: Names in label order.
+    """
+    many = np.bincount(splits["train"].labels, minlength=len(class_names))
+    for name in cut:
+        held = np.bincount(splits[name].labels, minlength=len(class_names))
+        missing = np.flatnonzero((many >= 100) & (held == 0))
+        if len(missing):
+            raise DataError(
+                f"split {name}: was cut from the end of `train`, and has no "
+                f"example of class {class_names[missing[0]]!r}, of which the "
+                f"rest has {many[missing[0]]}. The data seems to be in order "
+                f"of class: mix it, or name a split with "
+                f"--config.data.{name}."
+            )

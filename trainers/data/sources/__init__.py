@@ -1,0 +1,199 @@
+"""Where examples come from: one module a kind, all with one interface.
+
+A source module has `open_source(data, image_shape, decode_fn)`, which returns a
+`Source`. Formats that are one array are read at once, others when asked.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+import logging
+import os
+import pathlib
+from collections.abc import Callable
+
+from trainers.data import checks
+from trainers.data import examples as examples_lib
+from trainers.data import splits
+from trainers.data.examples import Examples
+from trainers.errors import ConfigError
+
+
+@dataclasses.dataclass
+class Source:
+    """Named splits of labelled examples.
+
+    Attributes:
+        sizes: Number of examples of each split.
+        class_names: Names in label order, or `None` where labels are just
+            numbers.
+        read: `(split, start, stop) -> Examples`, rows in a fixed order.
+    """
+
+    sizes: dict[str, int]
+    class_names: list[str] | None
+    read: Callable[[str, int, int], Examples]
+
+
+@dataclasses.dataclass
+class Splits:
+    """Checked examples of a run.
+
+    Attributes:
+        class_names: Names in label order.
+        train, validation, test: `Examples`; the last two may be `None`.
+    """
+
+    class_names: list[str]
+    train: Examples
+    validation: Examples | None = None
+    test: Examples | None = None
+
+
+def load(data, *, image_shape, decode_fn):
+    """Loads and checks the splits of a run.
+
+    Args:
+        data: `DataConfig`.
+        image_shape: Shape of an image, without the batch.
+        decode_fn: From an encoded image to `uint8[*image_shape]`.
+
+    Returns:
+        `Splits`.
+
+    Raises:
+        ConfigError: A path or a split does not exist.
+        DataError: The examples break a rule; the first ten places are named.
+    """
+    source = _open(data, image_shape, decode_fn)
+    specs = {
+        name: splits.resolve(name, data, source.sizes) for name in splits.SPLITS
+    }
+    _warn_of_unused(specs, source.sizes)
+    loaded = {
+        name: _read(source, spec, f"--config.data.{name}")
+        for name, spec in specs.items()
+        if spec != "none" or name == "train"
+    }
+    names = _check(loaded, source, image_shape, class_names=None)
+    checks.check_training_classes(loaded, names)
+    checks.check_cut(splits.cut(data, source.sizes), loaded, names)
+    return Splits(names, **loaded)
+
+
+def _warn_of_unused(specs, sizes):
+    used = set()
+    for name, spec in specs.items():
+        if spec == "none":
+            used.add(name)  # Left out on purpose.
+            continue
+        parts = splits.ranges(spec, sizes, f"--config.data.{name}")
+        used |= {split for split, _, _ in parts}
+    if unused := sorted(sizes.keys() - used):
+        logging.getLogger(__name__).warning(
+            "splits of the data that are not used: %s. Name them with "
+            "--config.data.train, .validation or .test.",
+            ", ".join(unused),
+        )
+
+
+def load_one(
+    data, split, *, image_shape, decode_fn, class_names, run_data=None
+):
+    """Loads one split, for example `test` or `train[:100]`, of a source.
+
+    Args:
+        split: `train`, `validation` or `test` for what the configuration
+            calls so, else a split as TFDS writes it.
+        class_names: Names in label order that the model has.
+        run_data: `DataConfig` of the run that made the model; `None` means
+            `data`. If it is another source, `test` is that source's own.
+
+    Other arguments, result and errors are as in `load`, but the result is the
+    `Examples` alone.
+    """
+    source = _open(data, image_shape, decode_fn)
+    spec, flag = split, "--split"
+    if split in splits.SPLITS:
+        if run_data is None or _place(data) == _place(run_data):
+            spec = splits.resolve(split, data, source.sizes)
+        else:
+            spec = splits.resolve_for_other_data(split, data, run_data)
+        flag = "--split" if spec == split else f"--config.data.{split}"
+    if spec == "none":
+        raise ConfigError(
+            f"`--split` must be a split that the run has, and "
+            f"--config.data.{split} is none. Received: {split!r}. Choices: "
+            f"{', '.join(source.sizes)}."
+        )
+    examples = _read(source, spec, flag)
+    _check({split: examples}, source, image_shape, class_names)
+    return examples
+
+
+def _place(data):
+    return data.source, data.path, data.data_dir
+
+
+def _open(data, image_shape, decode_fn):
+    module = importlib.import_module(f"{__name__}.{data.source}")
+    try:
+        return module.open_source(data, image_shape, decode_fn)
+    except OSError as error:
+        raise ConfigError(
+            f"`--config.data.path` must be readable. Received: {data.path!r}: "
+            f"{error}."
+        ) from None
+
+
+def _read(source, spec, flag):
+    """Reads what a split specification like `train[:90%]+test` selects."""
+    ranges = splits.ranges(spec, source.sizes, flag)
+    if not ranges:
+        choices = [f"{n} ({s} examples)" for n, s in source.sizes.items()]
+        if flag in ("--config.data.validation", "--config.data.test"):
+            choices.append("none")
+        raise ConfigError(
+            f"`{flag}` must select at least one example. Received: {spec!r}. "
+            f"Choices: {', '.join(choices)}."
+        )
+    return examples_lib.concatenate([source.read(*part) for part in ranges])
+
+
+def _check(loaded, source, image_shape, class_names):
+    """Checks `Examples` by name, in place, and returns the class names."""
+    for name, examples in loaded.items():
+        checks.check_images(name, examples, image_shape)
+    names = class_names or source.class_names
+    return checks.check_labels(loaded, source.class_names, names)
+
+
+def resolve_path(path):
+    """Returns the directory or file that `--config.data.path` names.
+
+    Args:
+        path: A path, or `package://PKG/DIR` for one inside an installed
+            package.
+
+    Raises:
+        ConfigError: There is no such file or package.
+    """
+    file = pathlib.Path(path)
+    if path.startswith("package://"):
+        package, _, inside = path.removeprefix("package://").partition("/")
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError):
+            spec = None
+        # A module that is a file has no directory to look in.
+        if spec is None or not spec.submodule_search_locations:
+            raise ConfigError(
+                "`--config.data.path` must be package://PKG/DIR with an "
+                f"installed package PKG. Received: {path!r}."
+            )
+        file = pathlib.Path(spec.submodule_search_locations[0]) / inside
+    if not os.path.exists(file):
+        raise ConfigError(
+            f"`--config.data.path` must exist. Received: {path!r}."
+        )
+    return file

@@ -1,0 +1,13 @@
+"""Errors that are shown to the user as one line, without a traceback."""
+
+
+class ConfigError(ValueError):
+    """A flag, a setting or a path is wrong. Commands exit with 2."""
+
+
+class DataError(ValueError):
+    """The user's data breaks a rule. Commands exit with 1."""
+
+
+class RunError(RuntimeError):
+    """A run could not go on or its result could not be used. Exit code 1."""

@@ -1,0 +1,120 @@
+"""A full pass over a split: numbers of what a model gets right."""
+
+import numpy as np
+import tensorflow as tf
+
+import tfmodels
+from trainers import tasks
+from trainers.data import pipeline
+from trainers.data import sources
+from trainers.evaluation import metrics
+from trainers.workdir import Workdir
+
+# Larger than in training: no gradients, and fewer calls.
+_REPLICA_BATCH_SIZE = 256
+
+
+def evaluate(config, workdir, split="test"):
+    """Evaluates the best model of a work directory.
+
+    Args:
+        config: `ExperimentConfig`; its `data` may name another source than
+            the model was trained on.
+        workdir: Directory of a finished run.
+        split: `train`, `validation`, `test`, or a split as TFDS writes it.
+
+    Returns:
+        Dict of `classification_metrics`.
+    """
+    paths = Workdir(workdir)
+    task = tasks.make_task(config)
+    class_names = paths.read_labels()
+    network, _ = load_best(config, paths)
+    examples = sources.load_one(
+        config.data,
+        split,
+        image_shape=config.model.image_shape,
+        decode_fn=task.decode,
+        class_names=class_names,
+        run_data=paths.read_config().data,
+    )
+    return evaluate_examples(network, task, examples, class_names)
+
+
+def evaluate_examples(network, task, examples, class_names):
+    """Returns the metrics of a network on `Examples`."""
+    dataset = make_dataset(task, examples)
+    return Evaluator(network, dataset).evaluate(class_names)
+
+
+def make_dataset(task, examples, num_replicas=1):
+    """Returns the evaluation dataset of `Examples`, equal on every replica."""
+    return pipeline.make_eval_dataset(
+        examples,
+        batch_size=_REPLICA_BATCH_SIZE * num_replicas,
+        preprocess_fn=task.preprocess,
+    )
+
+
+def load_best(config, paths):
+    """Builds the network in float32 and loads the best weights of a run.
+
+    Args:
+        config: `ExperimentConfig` of the run.
+        paths: `Workdir`.
+
+    Returns:
+        Keras model, and the facts of its checkpoint.
+    """
+    with tfmodels.dtype_policy("float32"):
+        network = tfmodels.make_model(config.model, len(paths.read_labels()))
+    return network, paths.checkpoints.restore_best(network)
+
+
+class Evaluator:
+    """Runs a network over a dataset; traced once, used each epoch."""
+
+    def __init__(self, network, dataset, strategy=None):
+        """Makes the evaluator.
+
+        Args:
+            network: Keras model from features to logits.
+            dataset: `tf.data.Dataset` of `(features, labels, weights)`,
+                finite; rows of weight 0 only fill up batches.
+            strategy: The network's `tf.distribute.Strategy`; `None` means
+                the current one.
+        """
+        self._strategy = strategy or tf.distribute.get_strategy()
+        self._dataset = self._strategy.experimental_distribute_dataset(dataset)
+
+        def forward(features):
+            return tf.cast(network(features, training=False), tf.float32)
+
+        def step(batch):
+            features, labels, weights = batch
+            logits = self._strategy.run(forward, args=(features,))
+            return logits, labels, weights
+
+        # All batches have one shape: traced here, once.
+        self._step = tf.function(step).get_concrete_function(
+            self._dataset.element_spec
+        )
+
+    def logits(self):
+        """Returns `(labels int32[n], logits float32[n, num_classes])`."""
+        all_labels, all_logits = [], []
+        for batch in self._dataset:
+            logits, labels, weights = map(self._gather, self._step(batch))
+            real = weights > 0
+            all_labels.append(labels[real])
+            all_logits.append(logits[real])
+        return np.concatenate(all_labels), np.concatenate(all_logits)
+
+    def evaluate(self, class_names):
+        """Returns the metrics of `classification_metrics`."""
+        labels, logits = self.logits()
+        return metrics.classification_metrics(labels, logits, class_names)
+
+    def _gather(self, value):
+        parts = self._strategy.experimental_local_results(value)
+        return np.concatenate([part.numpy() for part in parts])

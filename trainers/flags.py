@@ -1,0 +1,261 @@
+"""The flags of every command, and the way from flags to exit codes.
+
+`--config` and `--workdir` are defined here and nowhere else. A command calls
+`run(main)`; what it needs is parsed and checked before TensorFlow is imported,
+so that a typing error is answered at once.
+"""
+
+import difflib
+import os
+import pathlib
+import re
+import sys
+
+from absl import flags as absl_flags
+from ml_collections import config_flags
+
+from tfmodels import settings
+from trainers import config as config_lib
+from trainers import config_files
+from trainers import startup
+from trainers import versions
+from trainers.errors import ConfigError
+from trainers.errors import DataError
+from trainers.errors import RunError
+
+_FLAGS = absl_flags.FLAGS
+absl_flags.DEFINE_string(
+    "config",
+    None,
+    "Experiment: a Python file with `get_config(variant)`, as FILE or "
+    "FILE:VARIANT, or the `config.json` of a work directory.",
+)
+absl_flags.DEFINE_string(
+    "workdir", None, "Directory of the run: logs, metrics, weights, export."
+)
+
+# Exit codes, part of the contract with scripts.
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it.
+
+_OVERRIDE = re.compile(r"--?(no)?config\.([^=]*)(=.*)?$", re.DOTALL)
+
+
+def run(main, needs=("config", "workdir"), check=None, takes_files=False):
+    """Runs a command: parse, validate, call, and end with an exit code.
+
+    Args:
+        main: Called with `(config, workdir, arguments)`: an
+            `ExperimentConfig` or `None`, a path or `None`, and the words of
+            the command line that are not flags.
+        needs: Flags that the command cannot do without. One that does not
+            need `--config` takes it from the work directory, if there is one.
+        check: Called before `main` with the same arguments, and before
+            TensorFlow is imported, for rules of one command.
+        takes_files: Whether words that are not flags are allowed.
+    """
+    startup.log_to_stderr()
+    try:
+        versions.check()
+        if {"--help", "-h", "-help", "--helpfull"} & set(sys.argv[1:]):
+            print(_help_text())
+            sys.exit(0)
+        arguments = parse(sys.argv, needs, takes_files)
+        if check is not None:
+            check(*arguments)
+        startup.import_tensorflow()
+        main(*arguments)
+    except ConfigError as error:
+        _fail(error, WRONG_USAGE)
+    except (DataError, RunError) as error:
+        _fail(error, FAILED)
+    except BrokenPipeError:
+        # `| head` closed stdout; keep Python from complaining at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        # A full disk, a file that went away.
+        _fail(error, FAILED)
+    except Exception as error:
+        reason = startup.tensorflow_reason(error)
+        if reason is None:
+            raise
+        _fail(reason, FAILED)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", INTERRUPTED)
+
+
+def parse(argv, needs=("config", "workdir"), takes_files=False):
+    """Returns `(config, workdir, arguments)` of a command line.
+
+    Raises:
+        ConfigError: One line a problem, naming the flag and the choices.
+    """
+    overrides, rest = _split_overrides(argv)
+    try:
+        arguments = _FLAGS(rest)[1:]
+    except absl_flags.UnrecognizedFlagError as error:
+        raise ConfigError(
+            f"`--{error.flagname}` is not a flag. "
+            f"{_suggest(error.flagname, _own_flags())}"
+        ) from None
+    except absl_flags.Error as error:
+        words = " ".join(str(error).split())
+        raise ConfigError(f"{words}. See --help.") from None
+    if arguments and not takes_files:
+        raise ConfigError(
+            f"`{arguments[0]}` is not a flag, and this command takes only "
+            f"flags. {_suggest(arguments[0], _own_flags())}"
+        )
+    path, workdir = _FLAGS.config, _FLAGS.workdir
+    if "workdir" in needs and not workdir:
+        raise ConfigError(
+            "`--workdir` must name the directory of the run. Received: "
+            "nothing. Example: --workdir=/tmp/mnist"
+        )
+    if "config" in needs and not path:
+        raise ConfigError(
+            "`--config` must name an experiment. Received: nothing. "
+            f"Choices: {', '.join(config_files.shipped())}, or a file of yours."
+        )
+    if not path and workdir:
+        path = str(pathlib.Path(workdir) / "config.json")
+        if not pathlib.Path(path).is_file():
+            raise ConfigError(
+                "`--workdir` must be the directory of a run, with its "
+                f"config.json. Received: {workdir!r}."
+            )
+    if not path:
+        if overrides:
+            raise ConfigError(f"`{overrides[0]}` needs `--config` as well.")
+        return None, workdir, arguments
+    config = _override(config_files.load(path), overrides)
+    config_lib.validate(config)
+    return config, workdir, arguments
+
+
+def _split_overrides(argv):
+    """Separates `--config.x=y` (also `--config.x y`) from other words."""
+    overrides, rest = [], []
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            return overrides, [*rest, word, *words]
+        match = _OVERRIDE.match(word)
+        if not match:
+            rest.append(word)
+            continue
+        # Without `=`, the next word is the value, unless it is a flag too:
+        # then this one is a boolean.
+        is_bare = match[3] is None and not match[1]
+        if is_bare and words and not words[0].startswith("--"):
+            word += "=" + words.pop(0)
+        overrides.append(word)
+    return overrides, rest
+
+
+def _override(config, overrides):
+    """Applies `--config.x=y` words with ml_collections' typed parsers.
+
+    Of several for one setting the last wins.
+    """
+    fields = {name: field for name, field, _ in config_lib.leaves(config)}
+    texts = {}
+    for word in overrides:
+        no, leaf, text = _OVERRIDE.match(word).groups()
+        name = f"config.{leaf}"
+        if name not in fields:
+            raise ConfigError(
+                f"`--{name}` is not a setting. {_suggest(name, fields)}"
+            )
+        words = settings.type_words(fields[name])
+        if no and (fields[name].type is not bool or text):
+            raise ConfigError(
+                f"`--no{name}` is for settings that are true or false, and "
+                f"takes no value. Received: {word!r}. Choices: --{name}=VALUE."
+            )
+        if text is None and fields[name].type is not bool:
+            raise ConfigError(f"`--{name}` must be {words}. Received: nothing.")
+        texts[name] = text[1:] if text else str(not no)
+    for name, text in texts.items():
+        config = _parse_value(config, name, text, fields[name])
+    return config
+
+
+def _parse_value(config, name, text, field):
+    values = absl_flags.FlagValues()
+    argv = ["", f"--{name}={text}"]
+    holder = config_flags.DEFINE_config_dataclass(
+        "config", config, flag_values=values, sys_argv=argv
+    )
+    try:
+        values(argv)
+        is_good = all(
+            settings.has_type(value, field.type)
+            for leaf, _, value in config_lib.leaves(holder.value)
+            if leaf == name
+        )
+    except absl_flags.IllegalFlagValueError:
+        is_good = False
+    if not is_good:
+        raise ConfigError(
+            f"`--{name}` must be {settings.type_words(field)}. "
+            f"Received: {text!r}."
+        )
+    return holder.value
+
+
+def _suggest(name, choices):
+    """Returns the choices nearest to a wrong name, in words."""
+    branch, _, leaf = name.rpartition(".")
+    leaves = {choice: choice.rpartition(".")[2] for choice in choices}
+    branches = sorted({choice.rpartition(".")[0] for choice in choices})
+    branch = "".join(difflib.get_close_matches(branch, branches, n=1))
+    siblings = [c for c in choices if c.startswith(branch)]
+    similar = difflib.get_close_matches(
+        leaf, [leaves[c] for c in siblings], cutoff=0.7
+    )
+    near = (
+        [c for c in siblings if leaves[c] in similar]
+        # The right leaf under the wrong branch: `config.learning_rate`.
+        or [c for c in choices if leaves[c] == leaf]
+        # A branch: `config.optimizer`.
+        or [c for c in choices if c.startswith(f"{name}.")]
+        or siblings
+    )
+    if len(near) > 12:
+        return "See --help for all."
+    return f"Choices: {', '.join('--' + choice for choice in near)}."
+
+
+def _own_flags():
+    """Names of this command's flags, without absl's own."""
+    main = _FLAGS.get_key_flags_for_module(sys.argv[0])
+    ours = _FLAGS.get_key_flags_for_module(sys.modules[__name__])
+    return [flag.name for flag in [*ours, *main]]
+
+
+def _help_text():
+    """Returns the docstring of the command, its flags and all settings."""
+    lines = [(sys.modules["__main__"].__doc__ or "").strip(), "", "Flags:"]
+    for name in _own_flags():
+        flag = _FLAGS[name]
+        default = "" if flag.default is None else f" (default {flag.default})"
+        lines.append(f"  --{name}\n      {flag.help}{default}")
+    lines += ["", "Settings, each a flag, with its default:"]
+    for name, field, value in config_lib.leaves(config_lib.ExperimentConfig()):
+        if isinstance(value, tuple):
+            value = ",".join(map(str, value))
+        lines.append(f"  --{name}={value}\n      {field.metadata['doc']}")
+        if "choices" in field.metadata["rule"]:
+            choices = ", ".join(field.metadata["rule"]["choices"])
+            lines.append(f"      One of: {choices}.")
+    return "\n".join(lines)
+
+
+def _fail(error, code):
+    for line in str(error).splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    sys.exit(code)

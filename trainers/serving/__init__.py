@@ -1,0 +1,1 @@
+"""From the best weights of a run to a model that TensorFlow Serving loads."""

@@ -1,0 +1,58 @@
+"""What every command does around its work: logs, TensorFlow, its errors."""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+
+
+def log_to_stderr():
+    """Shows this package's warnings as lines, and no other library's twice."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    logger = logging.getLogger("trainers")
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+def tensorflow_reason(error):
+    """Returns one line for a full disk or memory, `None` for other errors."""
+    tf = sys.modules.get("tensorflow")
+    if tf is None or not isinstance(error, tf.errors.ResourceExhaustedError):
+        return None
+    lines = [line for line in error.message.splitlines() if line.strip()]
+    return f"disk or memory is full: {lines[-1].strip()[:300]}"
+
+
+@contextlib.contextmanager
+def _held_back_stderr():
+    """Keeps what is written to stderr, and shows it if an error follows."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def import_tensorflow():
+    """Imports TensorFlow without its eight lines about drivers and oneDNN.
+
+    They are written before its log level is read, so that
+    TF_CPP_MIN_LOG_LEVEL alone does not help; whoever sets it, to look for a
+    GPU that is not found, gets them all.
+    """
+    asked_for = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with contextlib.nullcontext() if asked_for else _held_back_stderr():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()

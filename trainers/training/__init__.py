@@ -1,0 +1,175 @@
+"""Training: from a configuration to weights and numbers."""
+
+import logging
+import time
+
+import keras
+
+import tfmodels
+from trainers import config as config_lib
+from trainers import evaluation
+from trainers import tasks
+from trainers.data import pipeline
+from trainers.data import sources
+from trainers.training import callbacks
+from trainers.training import optimizers
+from trainers.training import steps as steps_lib
+from trainers.training import strategies
+from trainers.training.model import TrainingModel
+from trainers.training.progress import Progress
+from trainers.training.tensorboard import TensorBoard
+from trainers.workdir import Workdir
+
+
+def train_and_evaluate(config, workdir):
+    """Trains, keeps the best epoch, and measures it on validation and test.
+
+    Args:
+        config: `ExperimentConfig`; read, not changed.
+        workdir: Directory of the run, new or empty.
+
+    Returns:
+        The dict in `metrics.json`: `validation`, `test` and `train`.
+
+    Raises:
+        ConfigError: A setting, a path or the work directory is wrong.
+        DataError: The examples break a rule.
+        RunError: The loss became NaN or infinite.
+    """
+    config_lib.validate(config)
+    strategy = strategies.make_strategy(config.trainer)
+    dropout = getattr(config.model, "dropout", 0)
+    if strategy.num_replicas_in_sync > 1 and dropout:
+        logging.getLogger(__name__).warning(
+            "dropout draws the same masks on all replicas in this version."
+        )
+    paths = Workdir(workdir)
+    paths.check_new()
+    task = tasks.make_task(config)
+    splits = sources.load(
+        config.data,
+        image_shape=config.model.image_shape,
+        decode_fn=task.decode,
+    )
+    steps = steps_lib.plan(
+        config, len(splits.train), strategy.num_replicas_in_sync
+    )
+    paths.create(config, splits.class_names)
+    metrics = {"train": fit(config, task, splits, steps, strategy, paths)}
+    network, _ = evaluation.load_best(config, paths)
+    for name in ("validation", "test"):
+        if examples := getattr(splits, name):
+            metrics[name] = evaluation.evaluate_examples(
+                network, task, examples, splits.class_names
+            )
+    paths.write_metrics(metrics)
+    return metrics
+
+
+def fit(config, task, splits, steps, strategy, paths):
+    """Runs `model.fit` and leaves the best weights in the work directory.
+
+    Args:
+        config: `ExperimentConfig`.
+        task: From `tasks.make_task`.
+        splits: `Splits` of checked examples.
+        steps: `Steps`.
+        strategy: `tf.distribute.Strategy`.
+        paths: `Workdir`.
+
+    Returns:
+        Dict of `steps`, `epochs`, `best_epoch` (from 1), `seconds` (all of
+        fit), `epoch_seconds` (training alone, a number an epoch) and
+        `examples_per_second` (over all epochs, training alone).
+    """
+    dataset = make_dataset(config, task, splits.train, steps.batch_size)
+    with strategy.scope():
+        network = make_network(config, len(splits.class_names))
+        model = make_training_model(network, config, task, steps)
+    validation = make_validation(model, task, splits, strategy)
+    timer = callbacks.EpochTimer(len(splits.train))
+    best = callbacks.BestCheckpoint(
+        network,
+        paths.checkpoints,
+        f"val_{config.trainer.best_metric}" if validation else None,
+        patience=config.trainer.early_stopping_patience,
+        min_delta=config.trainer.early_stopping_min_delta,
+    )
+    progress = Progress(config.trainer.epochs, steps.per_epoch)
+    tensorboard = TensorBoard(
+        paths.tensorboard,
+        config=config,
+        class_names=splits.class_names,
+        first_batch=next(iter(dataset)),
+        validation=validation,
+    )
+    # In this order: later ones read what earlier ones put in the logs.
+    stop = callbacks.StopOnNonFiniteLoss()
+    used = [timer, validation, stop, best, tensorboard, progress]
+    start = time.perf_counter()
+    try:
+        model.fit(
+            dataset,
+            epochs=config.trainer.epochs,
+            steps_per_epoch=steps.per_epoch,
+            callbacks=list(filter(None, used)),
+            shuffle=False,
+            verbose=0,
+        )
+    finally:
+        progress.close()
+    return {
+        "steps": steps.per_epoch * len(timer.epoch_seconds),
+        "epochs": len(timer.epoch_seconds),
+        "best_epoch": best.best_epoch + 1,
+        "seconds": time.perf_counter() - start,
+        "epoch_seconds": timer.epoch_seconds,
+        "examples_per_second": timer.examples_per_second,
+    }
+
+
+def make_dataset(config, task, examples, batch_size):
+    """Returns the endless training batches of `Examples`."""
+    return pipeline.make_train_dataset(
+        examples,
+        global_batch_size=batch_size,
+        seed=config.seed,
+        preprocess_fn=task.preprocess,
+        augment_fn=task.augment if task.num_draws else None,
+        num_draws=task.num_draws,
+    )
+
+
+def make_validation(model, task, splits, strategy):
+    """Returns the callback that evaluates each epoch, or `None`."""
+    if not splits.validation:
+        return None
+    dataset = evaluation.make_dataset(
+        task, splits.validation, strategy.num_replicas_in_sync
+    )
+    evaluator = evaluation.Evaluator(model, dataset, strategy)
+    return callbacks.Validation(lambda: evaluator.evaluate(splits.class_names))
+
+
+def make_network(config, num_classes):
+    """Builds the network with weights that the seed decides."""
+    keras.utils.set_random_seed(config.seed)
+    with tfmodels.dtype_policy(config.trainer.dtype_policy):
+        return tfmodels.make_model(config.model, num_classes)
+
+
+def make_training_model(network, config, task, steps):
+    """Returns the compiled model; call it inside `strategy.scope()`."""
+    # `compile` looks at the model's own policy: it adds loss scaling to the
+    # optimizer under mixed_float16.
+    with tfmodels.dtype_policy(config.trainer.dtype_policy):
+        model = TrainingModel.from_network(network, task)
+    model.compile(
+        optimizer=optimizers.make_optimizer(
+            config.optimizer, steps.per_epoch * config.trainer.epochs
+        ),
+        jit_compile=config.trainer.jit_compile,
+        steps_per_execution=steps.per_execution,
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model

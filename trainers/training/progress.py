@@ -1,0 +1,70 @@
+"""What a person sees while a model learns, on stderr."""
+
+import os
+import sys
+
+import keras
+import tqdm
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar with loss, metrics and ETA on a terminal, else a line an epoch."""
+
+    def __init__(self, epochs, steps_per_epoch, *, stream=None):
+        super().__init__()
+        self._epochs = epochs
+        self._steps_per_epoch = steps_per_epoch
+        self._stream = stream or sys.stderr
+        self._bar = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Opens the bar."""
+        if self._stream.isatty():
+            columns, lines = os.get_terminal_size(self._stream.fileno())
+            self._bar = tqdm.tqdm(
+                total=self._steps_per_epoch,
+                desc=f"epoch {epoch + 1}/{self._epochs}",
+                unit="step",
+                file=self._stream,
+                leave=False,
+                # Loss and a metric fit into 80 columns.
+                bar_format="{desc}: {percentage:3.0f}%|{bar:10}| "
+                "{n_fmt}/{total_fmt} ETA {remaining}{postfix}",
+                # Some terminals say that they have no size, and tqdm then
+                # shows nothing.
+                ncols=columns or 80,
+                nrows=lines or 24,
+            )
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves the bar; `batch` is the last of one execution."""
+        if self._bar is not None:
+            self._bar.set_postfix(
+                {name: f"{float(v):.4f}" for name, v in logs.items()},
+                refresh=False,
+            )
+            self._bar.update(batch + 1 - self._bar.n)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Closes the bar and writes the line of the epoch."""
+        self.close()
+        shown = {
+            name: value
+            for name, value in logs.items()
+            if name not in ("seconds", "examples_per_second")
+            and not name.startswith(("val_macro_p", "val_macro_r"))
+        }
+        numbers = " ".join(f"{k} {float(v):.4f}" for k, v in shown.items())
+        print(
+            f"epoch {epoch + 1}/{self._epochs}: {numbers} "
+            f"({logs['seconds']:.1f} s, "
+            f"{logs['examples_per_second']:,.0f} examples/s)",
+            file=self._stream,
+            flush=True,
+        )
+
+    def close(self):
+        """Closes a bar that is open."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,51 @@
+"""Start-up guard: are the installed libraries the ones that were tested?"""
+
+from importlib import metadata
+
+from packaging.requirements import Requirement
+
+from trainers.errors import ConfigError
+
+DISTRIBUTION = "tfmodels-trainers"
+
+
+def check(requirements=None, version_of=metadata.version):
+    """Compares installed versions with the ranges in `setup.cfg`.
+
+    Args:
+        requirements: Requirement strings; `None` means those of the installed
+            distribution.
+        version_of: Function from a distribution's name to its version.
+
+    Raises:
+        ConfigError: One line that names each version outside its range and
+            the command that mends it.
+    """
+    if requirements is None:
+        try:
+            requirements = metadata.requires(DISTRIBUTION)
+        except metadata.PackageNotFoundError:
+            raise ConfigError(
+                f"`{DISTRIBUTION}` is not installed in this environment. "
+                "Run: pip install -e ."
+            ) from None
+    wrong, fixes = [], []
+    for requirement in map(Requirement, requirements):
+        if requirement.marker and not requirement.marker.evaluate(
+            {"extra": ""}
+        ):
+            continue  # Belongs to an extra.
+        name, tested = requirement.name, requirement.specifier
+        try:
+            version = version_of(name)
+            if tested.contains(version, prereleases=True):
+                continue
+            found = f"{name} {version} is installed"
+        except metadata.PackageNotFoundError:
+            found = f"{name} is not installed"
+        wrong.append(f"{found}, {tested} was tested")
+        fixes.append(f"'{name}{tested}'")
+    if wrong:
+        raise ConfigError(
+            f"Versions: {'; '.join(wrong)}. Run: pip install {' '.join(fixes)}"
+        )
