@@ -241,3 +241,17 @@ def test_settings_without_effect_are_warned_of(run_command, tmp_path):
         "error: `--config.data.path` must exist. Received: 'gone'.",
     ]
     assert not (tmp_path / "run").exists()
+
+
+def test_mirrored_on_one_device_is_warned_of(run_command, tmp_path):
+    run = run_command(
+        "trainers.train",
+        "--config=configs/mnist_mlp.py:smoke",
+        f"--workdir={tmp_path / 'run'}",
+        "--config.trainer.strategy=mirrored",
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.splitlines()[0] == (
+        "warning: `--config.trainer.strategy=mirrored` has one device here, "
+        "the CPU. Split it with --config.trainer.num_logical_cpus=2."
+    )

@@ -1,5 +1,7 @@
 """On which devices a model is trained."""
 
+import logging
+
 import tensorflow as tf
 
 from trainers.errors import ConfigError
@@ -30,17 +32,26 @@ def make_strategy(config):
         # of distributed values.
         return tf.distribute.get_strategy()
     if name == "mirrored":
-        if gpus:
-            return tf.distribute.MirroredStrategy([d.name for d in gpus])
-        # The default, collective ops, numbers its reductions anew with each
-        # strategy, and a second one in the process then fails now and again
-        # ("Shape mismatch in the collective instance").
-        return tf.distribute.MirroredStrategy(
-            [d.name for d in tf.config.list_logical_devices("CPU")],
-            tf.distribute.ReductionToOneDevice(),
-        )
+        return _mirrored(gpus)
     assert name == "tpu", name  # `validate` refuses multi_worker.
     return _tpu(config.tpu_address)
+
+
+def _mirrored(gpus):
+    if gpus:
+        return tf.distribute.MirroredStrategy([d.name for d in gpus])
+    cpus = tf.config.list_logical_devices("CPU")
+    if len(cpus) == 1:
+        logging.getLogger(__name__).warning(
+            "`--config.trainer.strategy=mirrored` has one device here, the "
+            "CPU. Split it with --config.trainer.num_logical_cpus=2."
+        )
+    # The default, collective ops, numbers its reductions anew with each
+    # strategy, and a second one in the process then fails now and again
+    # ("Shape mismatch in the collective instance").
+    return tf.distribute.MirroredStrategy(
+        [d.name for d in cpus], tf.distribute.ReductionToOneDevice()
+    )
 
 
 def _split_cpu(num_logical_cpus):
