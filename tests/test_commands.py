@@ -191,8 +191,18 @@ def test_bad_data_ends_with_one_and_its_place(run_command, tmp_path):
     ]
 
 
-def test_ctrl_c_ends_training_with_one_line(tmp_path, user_env):
-    process = subprocess.Popen(
+@pytest.fixture
+def heeded_interrupts():
+    """Lets children heed SIGINT, which shells let background jobs ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_training_with_one_line(
+    tmp_path, user_env, heeded_interrupts
+):
+    with subprocess.Popen(
         [
             *(sys.executable, "-m", "trainers.train"),
             "--config=configs/mnist_mlp.py:smoke",
@@ -203,13 +213,13 @@ def test_ctrl_c_ends_training_with_one_line(tmp_path, user_env):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        line = process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    ) as process:
+        try:
+            line = process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert line.startswith("epoch 1/100000: ")
     assert stderr.splitlines()[-1] == "error: Interrupted."
     assert "Traceback" not in stderr
