@@ -14,6 +14,9 @@ from trainers import config_files
 from trainers import startup
 from trainers import tasks
 from trainers.data import sources
+from trainers.errors import ConfigError
+from trainers.errors import DataError
+from trainers.serving.predictor import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -145,19 +148,8 @@ def test_predict_needs_only_the_export(
             "error: {run}/config.json: is not a whole PNG, JPEG, BMP or GIF "
             "image.",
         ),
-        (
-            ["--workdir={run}", "nothing.png"],
-            1,
-            "error: nothing.png: No such file or directory",
-        ),
-        (
-            ["--model_dir={run}", "a.png"],
-            2,
-            "error: `--model_dir` must be an export: a directory with "
-            "saved_model.pb, or one of numbered versions. Received: '{run}'.",
-        ),
     ],
-    ids=["nothing", "no_model", "no_image", "no_file", "no_export"],
+    ids=["nothing", "no_model", "no_image"],
 )
 def test_predict_says_what_is_wrong(
     words, code, line, smoke_workdir, run_command
@@ -253,15 +245,16 @@ def test_settings_without_effect_are_warned_of(run_command, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_mirrored_on_one_device_is_warned_of(run_command, tmp_path):
-    run = run_command(
-        "trainers.train",
-        "--config=configs/mnist_mlp.py:smoke",
-        f"--workdir={tmp_path / 'run'}",
-        "--config.trainer.strategy=mirrored",
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stderr.splitlines()[0] == (
-        "warning: `--config.trainer.strategy=mirrored` has one device here, "
-        "the CPU. Split it with --config.trainer.num_logical_cpus=2."
+def test_predictor_names_a_file_and_an_export_that_are_not_there(
+    smoke_workdir,
+):
+    export = smoke_workdir / "export" / "mnist_mlp"
+    with pytest.raises(DataError) as error:
+        list(Predictor(export).predict_files(["nothing.png"]))
+    assert str(error.value) == "nothing.png: No such file or directory"
+    with pytest.raises(ConfigError) as error:
+        Predictor(smoke_workdir)
+    assert str(error.value) == (
+        "`--model_dir` must be an export: a directory with saved_model.pb, or "
+        f"one of numbered versions. Received: '{smoke_workdir}'."
     )

@@ -1,5 +1,6 @@
 """Strategies by name, and what is refused."""
 
+import os
 import subprocess
 import sys
 
@@ -102,3 +103,25 @@ def test_keras_still_fails_with_several_steps_on_several_replicas():
     )
     assert run.returncode == 1
     assert "You must feed a value for placeholder tensor" in run.stderr
+
+
+ONE_DEVICE = """
+from trainers.config import TrainerConfig
+from trainers.training import strategies
+strategies.make_strategy(TrainerConfig(strategy="mirrored"))
+"""
+
+
+def test_mirrored_on_one_device_is_warned_of():
+    run = subprocess.run(
+        [sys.executable, "-c", ONE_DEVICE],
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert (
+        "`--config.trainer.strategy=mirrored` has one device here, the CPU. "
+        "Split it with --config.trainer.num_logical_cpus=2.\n"
+    ) in run.stderr
