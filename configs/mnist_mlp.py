@@ -47,7 +47,7 @@ def get_config(variant: str = "") -> c.ExperimentConfig:
         )
     config = c.ExperimentConfig(
         seed=42,
-        data=c.DataConfig(
+        data=c.ImageDataConfig(
             # The first 10,000 digits of MNIST's training set, cut in
             # 8,000 / 1,000 / 1,000; see its README.md.
             source="tfds_directory",

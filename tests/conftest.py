@@ -4,8 +4,12 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Tokenized data of tests is no business of the user's cache.
+_CACHE = tempfile.TemporaryDirectory()
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402

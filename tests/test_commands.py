@@ -16,6 +16,7 @@ from trainers import tasks
 from trainers.data import sources
 from trainers.errors import ConfigError
 from trainers.errors import DataError
+from trainers.serving import predictions
 from trainers.serving.predictor import Predictor
 
 
@@ -46,6 +47,7 @@ def test_training_ends_with_the_path_of_the_export_alone(smoke_workdir):
     assert sorted(p.name for p in smoke_workdir.iterdir()) == [
         "checkpoints",
         "config.json",
+        "data_report.json",
         "export",
         "labels.json",
         "metrics.json",
@@ -67,7 +69,9 @@ def test_evaluate_gives_what_training_measured(smoke_workdir, run_command):
     assert run.returncode == 0, run.stderr
     metrics = json.loads((smoke_workdir / "metrics.json").read_text())
     assert json.loads(run.stdout) == metrics["test"]
-    assert run.stderr == ""
+    # scikit-learn's report, for people, and nothing else.
+    assert run.stderr.startswith("test:\n              precision    recall")
+    assert run.stderr.count("\n") == 17
 
 
 def test_evaluate_takes_another_source(smoke_workdir, run_command, digits):
@@ -133,7 +137,7 @@ def test_predict_needs_only_the_export(
         (
             ["--workdir={run}"],
             2,
-            "error: give image files or `--split`, one of the two. "
+            "error: give files or `--split`, one of the two. "
             "Received: 0 files and --split=None.",
         ),
         (
@@ -250,7 +254,7 @@ def test_predictor_names_a_file_and_an_export_that_are_not_there(
 ):
     export = smoke_workdir / "export" / "mnist_mlp"
     with pytest.raises(DataError) as error:
-        list(Predictor(export).predict_files(["nothing.png"]))
+        list(predictions.predict(export, None, files=["nothing.png"]))
     assert str(error.value) == "nothing.png: No such file or directory"
     with pytest.raises(ConfigError) as error:
         Predictor(smoke_workdir)

@@ -85,7 +85,7 @@ def test_mnist_mlp_is_the_network_it_documents():
     config = config_files.load("configs/mnist_mlp.py")
     assert config == config_lib.ExperimentConfig(
         seed=42,
-        data=config_lib.DataConfig(
+        data=config_lib.ImageDataConfig(
             source="tfds_directory",
             path="package://trainers.data.mnist_subset/1.0.0",
             train="",
@@ -384,7 +384,8 @@ def test_a_part_of_another_class_is_refused():
         kind.__name__ for kind in tfmodels.MODEL_CONFIGS.values()
     )
     assert problem_of(config).splitlines() == [
-        "`config.data` must be of the class DataConfig. Received: None.",
+        "`config.data` must be of the class ImageDataConfig or "
+        "TextDataConfig. Received: None.",
         f"`config.model` must be of the class {model_classes}. "
         "Received: ExportConfig(name='model').",
     ]
@@ -408,7 +409,7 @@ def test_a_misspelt_setting_cannot_be_set():
 # JSON.
 
 
-def test_json_names_the_kinds_of_task_and_model():
+def test_json_names_the_kinds_of_data_task_and_model():
     tree = json.loads(config_lib.to_json(make_config()))
     assert list(tree) == [
         "seed",
@@ -419,6 +420,7 @@ def test_json_names_the_kinds_of_task_and_model():
         "trainer",
         "export",
     ]
+    assert tree["data"]["kind"] == "images"
     assert tree["task"]["kind"] == "image_classification"
     assert tree["model"] == {
         "kind": "mnist_mlp",

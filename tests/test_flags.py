@@ -62,6 +62,8 @@ def values_of(config):
 
 def another_value(name):
     """Returns a valid value that the setting does not have, and its text."""
+    if name == "config.trainer.best_metric":
+        return "accuracy", "accuracy"
     field = LEAVES[name]
     default = values_of(config_files.load("configs/mnist_mlp.py"))[name]
     if "choices" in field.metadata["rule"]:
@@ -470,7 +472,8 @@ def test_an_unknown_variant_is_answered_with_the_known_ones(name):
         ),
         (
             GET_CONFIG.format("config.data = None"),
-            "`config.data` must be of the class DataConfig. Received: None.",
+            "`config.data` must be of the class ImageDataConfig or "
+            "TextDataConfig. Received: None.",
         ),
         (
             GET_CONFIG.format("config.seed = '1'"),
@@ -564,14 +567,12 @@ def test_a_command_without_needs_takes_files():
             ],
         ),
         (
-            [CONFIG, "--workdir=run", "--config.optimizer.lr=1"],
+            [CONFIG, "--workdir=run", "--config.model.units=1"],
             [
-                "error: `--config.optimizer.lr` is not a setting. Choices: "
-                "--config.optimizer.name, --config.optimizer.learning_rate, "
-                "--config.optimizer.schedule, --config.optimizer.warmup_steps, "
-                "--config.optimizer.end_fraction, --config.optimizer.momentum, "
-                "--config.optimizer.beta_1, --config.optimizer.beta_2, "
-                "--config.optimizer.epsilon, --config.optimizer.weight_decay."
+                "error: `--config.model.units` is not a setting. Choices: "
+                "--config.model.image_shape, --config.model.hidden_dims, "
+                "--config.model.activation, --config.model.dropout, "
+                "--config.model.l2."
             ],
         ),
         (
@@ -681,7 +682,7 @@ def test_an_answer_about_flags_does_not_wait_for_tensorflow(
     [
         ("train", []),
         ("evaluate", ["split"]),
-        ("predict", ["model_dir", "split"]),
+        ("predict", ["model_dir", "split", "scores"]),
         ("export", []),
     ],
 )

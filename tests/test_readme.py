@@ -1,5 +1,6 @@
 """The README's commands do what it says."""
 
+import json
 import os
 import pathlib
 import re
@@ -21,7 +22,7 @@ def readme_tmp(tmp_path_factory):
 
 
 def test_readme_has_its_blocks():
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 6
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split()[-1])
@@ -40,11 +41,16 @@ def test_block_runs(block, readme_tmp):
         timeout=300,
     )
     assert run.returncode == 0, run.stderr
-    if "trainers.predict" in block:
+    if "'test[:3]'" in block:
         answers = run.stdout.splitlines()[-3:]
         for answer in answers:
             label = re.search(r'"true_label": "(\d)", "label": "(\d)"', answer)
             assert label[1] == label[2]
+    if "A mail reader" in block:
+        # The path of the export, the answer, and the metrics.
+        _, answer, metrics = run.stdout.split("\n", 2)
+        assert len(json.loads(answer)["scores"]) == 8
+        assert json.loads(metrics)["num_examples"] == 451
 
 
 def test_docs_name_only_files_that_exist():

@@ -2,17 +2,42 @@
 
 import contextlib
 
+from tfmodels import presets
+from tfmodels.bert_classifier import BertClassifierConfig
+from tfmodels.bert_classifier import make_bert_classifier
+from tfmodels.encoders import EncoderConfig as EncoderConfig
 from tfmodels.mnist_mlp import MnistMlpConfig
 from tfmodels.mnist_mlp import make_mnist_mlp
 
 # The name stands in `config.json`; the class holds the model's settings.
-MODEL_CONFIGS = {"mnist_mlp": MnistMlpConfig}
-_BUILDERS = {MnistMlpConfig: make_mnist_mlp}
+MODEL_CONFIGS = {
+    "mnist_mlp": MnistMlpConfig,
+    "bert_classifier": BertClassifierConfig,
+}
+_BUILDERS = {
+    MnistMlpConfig: make_mnist_mlp,
+    BertClassifierConfig: make_bert_classifier,
+}
 
 
 def make_model(config, num_classes):
     """Builds the network that belongs to a model config, see its builder."""
     return _BUILDERS[type(config)](config, num_classes)
+
+
+def load_pretrained(network, config):
+    """Loads the pretrained weights that a model config names, if any.
+
+    Args:
+        network: From `make_model`.
+        config: Config of the model.
+
+    Raises:
+        ValueError: They cannot be had, or do not fit.
+    """
+    encoder = getattr(config, "encoder", None)
+    if encoder is not None and encoder.preset:
+        presets.load_weights(network, encoder)
 
 
 @contextlib.contextmanager

@@ -10,10 +10,13 @@ import typing
 import tfmodels
 from tfmodels import settings
 from tfmodels.settings import setting
-from trainers.config_parts import DataConfig
+from trainers import config_rules
+from trainers.config_data import ImageDataConfig
+from trainers.config_data import TextDataConfig
 from trainers.config_parts import ExportConfig
 from trainers.config_parts import ImageClassificationConfig
 from trainers.config_parts import OptimizerConfig
+from trainers.config_parts import TextClassificationConfig
 from trainers.config_parts import TrainerConfig
 from trainers.errors import ConfigError
 
@@ -28,8 +31,8 @@ class ExperimentConfig:
         at_least=0,
         below=2**31,
     )
-    data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    task: ImageClassificationConfig = dataclasses.field(
+    data: typing.Any = dataclasses.field(default_factory=ImageDataConfig)
+    task: typing.Any = dataclasses.field(
         default_factory=ImageClassificationConfig
     )
     model: typing.Any = dataclasses.field(
@@ -43,8 +46,21 @@ class ExperimentConfig:
 
 
 # Names in `config.json` of the parts that come in several kinds.
-TASK_CONFIGS = {"image_classification": ImageClassificationConfig}
-_KINDS = {"task": TASK_CONFIGS, "model": tfmodels.MODEL_CONFIGS}
+DATA_CONFIGS = {"images": ImageDataConfig, "texts": TextDataConfig}
+TASK_CONFIGS = {
+    "image_classification": ImageClassificationConfig,
+    "text_classification": TextClassificationConfig,
+}
+_KINDS = {
+    "data": DATA_CONFIGS,
+    "task": TASK_CONFIGS,
+    "model": tfmodels.MODEL_CONFIGS,
+}
+# What a task is fed with, and the part of a model that takes it.
+_FITS = {
+    ImageClassificationConfig: (ImageDataConfig, "image_shape"),
+    TextClassificationConfig: (TextDataConfig, "encoder"),
+}
 
 
 def leaves(config, prefix="config"):
@@ -88,19 +104,21 @@ def _raise(problems):
         raise ConfigError("\n".join(problems))
 
 
-def _part_problems(config):
+def _part_problems(config, prefix="config"):
     """Yields each branch of the tree that is not of its class."""
-    for field in dataclasses.fields(ExperimentConfig):
-        if field.name in _KINDS:
+    for field in dataclasses.fields(config):
+        if field.type is typing.Any:
             kinds = list(_KINDS[field.name].values())
         elif dataclasses.is_dataclass(field.type):
             kinds = [field.type]
         else:
             continue
-        part = getattr(config, field.name)
-        if type(part) not in kinds:
+        name, part = f"{prefix}.{field.name}", getattr(config, field.name)
+        if type(part) in kinds:
+            yield from _part_problems(part, name)
+        else:
             yield (
-                f"`config.{field.name}` must be of the class "
+                f"`{name}` must be of the class "
                 f"{' or '.join(kind.__name__ for kind in kinds)}. "
                 f"Received: {part!r}."
             )
@@ -115,61 +133,36 @@ def _problems(config):
 
 def _cross_problems(config):
     """Rules that need more than one setting."""
-    shape = config.model.image_shape
-    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
-        yield (
-            "`--config.model.image_shape` must be height,width for grey or "
-            f"height,width,3 for colour images. Received: {shape!r}."
-        )
-    if not config.data.path:
-        yield (
-            "`--config.data.path` must name the data. Received: ''. Set it to "
-            "a file, a directory or a TFDS dataset, as --config.data.source "
-            "says."
-        )
-    name = config.export.name
-    if not name or not name.replace("_", "").replace("-", "").isalnum():
-        yield (
-            "`--config.export.name` must be letters, digits, `_` and `-`. "
-            f"Received: {name!r}."
-        )
-    if config.trainer.strategy == "multi_worker":
-        yield (
-            "`--config.trainer.strategy=multi_worker` is not in this version: "
-            "stock Keras 3 cannot run `model.fit` under it. Choices: auto, "
-            "one_device, mirrored, tpu."
-        )
-    optimizer = config.optimizer
-    if optimizer.schedule == "exponential" and optimizer.end_fraction == 0:
-        yield (
-            "`--config.optimizer.end_fraction` must be above 0 for the "
-            "schedule `exponential`. Received: 0."
-        )
-    if config.trainer.early_stopping_patience and (
-        config.data.validation == "none"
+    data_kind, model_part = _FITS[type(config.task)]
+    if type(config.data) is not data_kind or not hasattr(
+        config.model, model_part
     ):
         yield (
-            "`--config.trainer.early_stopping_patience` needs a validation "
-            "split. Received: --config.data.validation=none."
+            f"`config.task` {type(config.task).__name__} needs "
+            f"`config.data` of {data_kind.__name__} and a `config.model` with "
+            f"`{model_part}`. Received: {type(config.data).__name__} and "
+            f"{type(config.model).__name__}."
         )
+        return
+    if data_kind is ImageDataConfig:
+        yield from config_rules.image_problems(config)
+    else:
+        yield from config_rules.text_problems(config)
+    yield from config_rules.problems(config)
 
 
-def ignored_settings(config):
+def ignored_settings(config, prefix="config"):
     """Yields, in words, each setting that was changed but has no effect."""
-    for part in dataclasses.fields(config):
-        settings_of_part = getattr(config, part.name)
-        if not dataclasses.is_dataclass(settings_of_part):
-            continue
-        for field in dataclasses.fields(settings_of_part):
-            value = getattr(settings_of_part, field.name)
-            only_with = field.metadata["only_with"]
-            if only_with is None or value == field.default:
-                continue
-            other, values = only_with
-            if getattr(settings_of_part, other) not in values:
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        name = f"{prefix}.{field.name}"
+        if dataclasses.is_dataclass(value):
+            yield from ignored_settings(value, name)
+        elif field.metadata["only_with"] and value != field.default:
+            other, values = field.metadata["only_with"]
+            if getattr(config, other) not in values:
                 yield (
-                    f"`--config.{part.name}.{field.name}` has no effect: it "
-                    f"is for --config.{part.name}.{other}="
+                    f"`--{name}` has no effect: it is for --{prefix}.{other}="
                     f"{' or '.join(values)}. Received: {value!r}."
                 )
 
@@ -230,7 +223,9 @@ def _from_tree(kind, tree, name):
 
 def _pick_kind(kinds, tree, name):
     tree = dict(_object(tree, name))
-    kind = tree.pop("kind", None)
+    # Version 0.1 had one kind of data, and no name for it.
+    default = "images" if kinds is DATA_CONFIGS else None
+    kind = tree.pop("kind", default)
     if kind not in list(kinds):
         raise ConfigError(
             f"`{name}.kind` must be one of {', '.join(kinds)}. "

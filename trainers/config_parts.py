@@ -8,55 +8,7 @@ make a misspelt name in a config file an error at its line.
 import dataclasses
 
 from tfmodels.settings import setting
-
-
-@dataclasses.dataclass(slots=True)
-class DataConfig:
-    """Where labelled examples come from and how they are grouped."""
-
-    source: str = setting(
-        "tfds_directory",
-        "Kind of `path`.",
-        choices=("tfds", "tfds_directory", "idx", "npz", "image_folder"),
-    )
-    path: str = setting(
-        "",
-        "Name of a TFDS dataset, or a file or directory; `package://PKG/DIR` "
-        "is inside an installed Python package.",
-    )
-    data_dir: str = setting(
-        "",
-        "Where `tfds` keeps its datasets; empty means ~/tensorflow_datasets.",
-        only_with=("source", ("tfds",)),
-    )
-    train: str = setting(
-        "",
-        "Examples to learn from, as TFDS writes splits: `train[:90%]`. Empty "
-        "means the split `train`, less what validation and test take of it.",
-    )
-    validation: str = setting(
-        "",
-        "Examples that choose the best epoch, or `none`. Empty means the "
-        "split `validation`, else a tenth of `train`.",
-    )
-    test: str = setting(
-        "",
-        "Examples that measure the result, or `none`. Empty means the split "
-        "`test`, else a tenth of `train`.",
-    )
-    image_column: str = setting(
-        "image",
-        "Feature of a TFDS dataset to read.",
-        only_with=("source", ("tfds", "tfds_directory")),
-    )
-    label_column: str = setting(
-        "label",
-        "Feature that holds the label.",
-        only_with=("source", ("tfds", "tfds_directory")),
-    )
-    global_batch_size: int = setting(
-        32, "Examples in a training step, over all devices.", at_least=1
-    )
+from trainers.metric_names import METRICS
 
 
 @dataclasses.dataclass(slots=True)
@@ -81,6 +33,24 @@ class ImageClassificationConfig:
 
 
 @dataclasses.dataclass(slots=True)
+class TextClassificationConfig:
+    """What is learned: one label a text."""
+
+    label_smoothing: float = setting(
+        0.0,
+        "Share of the target that is spread over all classes, in training.",
+        at_least=0,
+        below=1,
+    )
+    class_weights: str = setting(
+        "none",
+        "Factors of the training loss by class: `none`, `balanced` "
+        "(all classes weigh the same in sum), or NAME=FACTOR,NAME=FACTOR "
+        "with 1 for classes that are left out.",
+    )
+
+
+@dataclasses.dataclass(slots=True)
 class OptimizerConfig:
     """How weights move."""
 
@@ -95,6 +65,12 @@ class OptimizerConfig:
     )
     warmup_steps: int = setting(
         0, "Steps in which the learning rate rises linearly.", at_least=0
+    )
+    warmup_fraction: float = setting(
+        0.0,
+        "The same as a share of all steps, instead of `warmup_steps`.",
+        at_least=0,
+        below=1,
     )
     end_fraction: float = setting(
         0.01,
@@ -129,9 +105,22 @@ class OptimizerConfig:
     )
     weight_decay: float = setting(
         0.01,
-        "Decoupled weight decay of `adamw`.",
+        "Decoupled weight decay of `adamw`; biases and the parameters of "
+        "normalizations are left out.",
         at_least=0,
         only_with=("name", ("adamw",)),
+    )
+    global_clipnorm: float = setting(
+        0.0,
+        "Largest norm of all gradients together, summed over all devices; "
+        "longer ones are shortened to it. 0 leaves all as they are.",
+        at_least=0,
+    )
+    accumulation_steps: int = setting(
+        1,
+        "Parts into which each device cuts its share of a batch, one after "
+        "the other, to need less memory. Results are those of 1.",
+        at_least=1,
     )
 
 
@@ -172,8 +161,8 @@ class TrainerConfig:
     )
     best_metric: str = setting(
         "loss",
-        "Metric on the validation split that chooses the epoch to keep.",
-        choices=("loss", "accuracy", "macro_f1"),
+        "Metric on the validation split that chooses the epoch to keep: "
+        f"{', '.join(METRICS)}, or per_class/NAME/METRIC for one class.",
     )
     early_stopping_patience: int = setting(
         0,

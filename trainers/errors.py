@@ -6,7 +6,13 @@ class ConfigError(ValueError):
 
 
 class DataError(ValueError):
-    """The user's data breaks a rule. Commands exit with 1."""
+    """The user's data breaks a rule. Commands exit with 1.
+
+    Attributes:
+        report: Dict of what is known of the data so far, or `None`.
+    """
+
+    report = None
 
 
 class RunError(RuntimeError):

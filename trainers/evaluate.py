@@ -5,6 +5,7 @@
     python -m trainers.evaluate --workdir=/tmp/mnist \\
         --config.data.source=image_folder --config.data.path=photos \\
         --split=train
+    python -m trainers.evaluate --workdir=/tmp/mail --split=new_mails.csv
 
 The data is what the run was configured with; `--config.data` flags name
 another, of which `--split` is read whole.
@@ -20,7 +21,7 @@ _SPLIT = absl_flags.DEFINE_string(
     "split",
     "test",
     "Examples: train, validation or test as the run had them, else a split "
-    "as TFDS writes it.",
+    "as TFDS writes it, or a file of labelled texts.",
 )
 
 

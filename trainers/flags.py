@@ -244,8 +244,16 @@ def _help_text():
         flag = _FLAGS[name]
         default = "" if flag.default is None else f" (default {flag.default})"
         lines.append(f"  --{name}\n      {flag.help}{default}")
-    lines += ["", "Settings, each a flag, with its default:"]
-    for name, field, value in config_lib.leaves(config_lib.ExperimentConfig()):
+    path = _config_in(sys.argv)
+    config = config_files.load(path) if path else config_lib.ExperimentConfig()
+    lines += [
+        "",
+        f"Settings of {path}, each a flag, with its value there:"
+        if path
+        else "Settings, each a flag, with its default. These are of a model of "
+        "images; --config=FILE --help shows those of an experiment:",
+    ]
+    for name, field, value in config_lib.leaves(config):
         if isinstance(value, tuple):
             value = ",".join(map(str, value))
         lines.append(f"  --{name}={value}\n      {field.metadata['doc']}")
@@ -253,6 +261,15 @@ def _help_text():
             choices = ", ".join(field.metadata["rule"]["choices"])
             lines.append(f"      One of: {choices}.")
     return "\n".join(lines)
+
+
+def _config_in(argv):
+    """Returns the value of `--config` in a command line, or `None`."""
+    for word, following in zip(argv, [*argv[1:], None], strict=True):
+        name, equals, value = word.partition("=")
+        if name in ("--config", "-config"):
+            return value if equals else following
+    return None
 
 
 def _fail(error, code):

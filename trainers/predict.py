@@ -1,10 +1,11 @@
 """Lets an export answer; a line of JSON an example goes to stdout.
 
     python -m trainers.predict --workdir=/tmp/mnist digit.png other.jpg
-    python -m trainers.predict --workdir=/tmp/mnist --split='test[:5]'
-    python -m trainers.predict --model_dir=/tmp/mnist/export/mnist_mlp a.png
+    python -m trainers.predict --workdir=/tmp/mail mails.txt --scores
+    zcat mails.gz | python -m trainers.predict --workdir=/tmp/mail -
 
-Files are sent as they are, as encoded bytes; `--split` sends the pixels of
+A file of texts holds one a line, or is CSV, TSV, JSON lines or TFRecord by its
+name, with a column `--config.data.text_column`; `-` is stdin. `--split` sends
 examples of the run's data, or of what `--config.data` flags name.
 """
 
@@ -16,12 +17,11 @@ from trainers import flags
 from trainers.errors import ConfigError
 
 _MODEL_DIR = absl_flags.DEFINE_string(
-    "model_dir",
-    None,
-    "The export, or a directory of versions; by default that of --workdir.",
+    "model_dir", None, "An export, or its versions; by default --workdir's."
 )
-_SPLIT = absl_flags.DEFINE_string(
-    "split", None, "Answer for these examples instead of for files."
+_SPLIT = absl_flags.DEFINE_string("split", None, "Examples instead of files.")
+_SCORES = absl_flags.DEFINE_bool(
+    "scores", False, "Write the probability of every class of a text."
 )
 
 
@@ -29,7 +29,7 @@ def check(config, workdir, files):
     """Refuses what cannot be answered."""
     if bool(files) == bool(_SPLIT.value):
         raise ConfigError(
-            "give image files or `--split`, one of the two. "
+            "give files or `--split`, one of the two. "
             f"Received: {len(files)} files and --split={_SPLIT.value}."
         )
     if not workdir and not _MODEL_DIR.value:
@@ -41,19 +41,18 @@ def check(config, workdir, files):
 
 def main(config, workdir, files):
     """Prints the answers."""
-    from trainers.serving import predictor as predictor_lib
+    from trainers.serving import predictions
     from trainers.workdir import Workdir
 
-    predictor = predictor_lib.Predictor(
-        _MODEL_DIR.value or Workdir(workdir).export_dir(config)
+    answers = predictions.predict(
+        _MODEL_DIR.value or Workdir(workdir).export_dir(config),
+        config and config.data,
+        files=files,
+        split=_SPLIT.value,
+        scores=_SCORES.value,
     )
-    if files:
-        answers = predictor.predict_files(files)
-    else:
-        data = config and config.data
-        answers = predictor_lib.predict_split(predictor, data, _SPLIT.value)
     for answer in answers:
-        print(json.dumps(answer, ensure_ascii=False))
+        print(json.dumps(answer, ensure_ascii=False), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,23 @@ import tempfile
 
 
 def log_to_stderr():
-    """Shows this package's warnings as lines, and no other library's twice."""
+    """Shows this package's messages as lines, and no other library's twice."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.setFormatter(_Formatter())
     logger = logging.getLogger("trainers")
     logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+class _Formatter(logging.Formatter):
+    """Puts "warning: " before warnings, and nothing before information."""
+
+    def format(self, record):
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            return f"warning: {message}"
+        return message
 
 
 def tensorflow_reason(error):

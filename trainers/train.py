@@ -11,13 +11,12 @@ from trainers import flags
 def check(config, workdir, arguments):
     """Refuses wrong paths and warns, before TensorFlow is imported."""
     from trainers import config as config_lib
-    from trainers.data import sources
+    from trainers.data import inputs
     from trainers.workdir import Workdir
 
     for line in config_lib.ignored_settings(config):
         logging.getLogger("trainers").warning(line)
-    if config.data.source != "tfds":
-        sources.resolve_path(config.data.path)
+    inputs.check(config)
     Workdir(workdir).check_new()
 
 

@@ -50,8 +50,16 @@ class Workdir:
                 "delete it."
             )
 
-    def create(self, config, class_names):
-        """Writes `config.json` and `labels.json` (names in label order)."""
+    def create(self, config, class_names, assets=None):
+        """Writes `config.json` and `labels.json` (names in label order).
+
+        Args:
+            config: `ExperimentConfig`.
+            class_names: Names in label order.
+            assets: Further files, text by name.
+        """
+        for name, text in (assets or {}).items():
+            self._write(name, text)
         self._write("labels.json", json.dumps(class_names) + "\n")
         self._write("config.json", config_lib.to_json(config))
 
@@ -66,6 +74,12 @@ class Workdir:
             ConfigError: The directory holds no run, or a damaged one.
         """
         return self._read_json("labels.json")
+
+    def write_data_report(self, report):
+        """Writes `data_report.json`: what is known of the data."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        self._write("data_report.json", text)
 
     def write_metrics(self, metrics):
         """Writes `metrics.json`: a dict by split, and `train`."""

@@ -371,3 +371,73 @@ def test_joined_examples_keep_their_order_and_places():
     assert [joined.where(row) for row in range(5)] == [
         *("a 1", "a 2", "b 3", "c 4", "c 5")
     ]
+
+
+# --- Labels in words ---------------------------------------------------------
+
+
+def named(*labels):
+    return make_examples(np.array(labels, dtype=object))
+
+
+@pytest.mark.parametrize(
+    ("labels", "class_names"),
+    [
+        (["spam", "ham", "eggs"], ["eggs", "ham", "spam"]),
+        (["b", "B", "a", "Z"], ["B", "Z", "a", "b"]),
+        # By value where all are whole numbers, else as words.
+        (["10", "9", "-1", "0"], ["-1", "0", "9", "10"]),
+        (["10", "9", "a"], ["10", "9", "a"]),
+        (["1.5", "10", "9"], ["1.5", "10", "9"]),
+        (["1", "01"], ["01", "1"]),
+    ],
+)
+def test_names_of_labels_are_sorted(labels, class_names):
+    examples = named(*labels, *labels)
+    assert checks.name_labels({"train": examples}) == class_names
+    assert examples.labels.dtype == np.int32
+    assert [class_names[i] for i in examples.labels] == labels * 2
+
+
+def test_names_of_labels_are_those_of_all_splits():
+    splits = {"train": named("b", "c", "b"), "test": named("a", "c")}
+    assert checks.name_labels(splits) == ["a", "b", "c"]
+    assert splits["train"].labels.tolist() == [1, 2, 1]
+    assert splits["test"].labels.tolist() == [0, 2]
+
+
+def test_names_of_labels_have_the_order_of_the_model():
+    examples = named("ham", "spam")
+    names = ["spam", "eggs", "ham"]
+    assert checks.name_labels({"test": examples}, names) == names
+    assert examples.labels.tolist() == [2, 0]
+    # However many they are, the model knows them.
+    names = [str(number) for number in range(100)]
+    assert checks.name_labels({"test": named("7")}, names) == names
+
+
+def test_names_of_labels_that_the_model_does_not_know_are_refused():
+    splits = {"test": named("ham", "eggs", "spam", "Ham")}
+    assert refusal(checks.name_labels, splits, ["ham", "spam"]) == (
+        "2 labels of split test that the model does not know (it knows ham, "
+        "spam):\n  data.npz, row 1: 'eggs'\n  data.npz, row 3: 'Ham'"
+    )
+    names = [f"class {letter}" for letter in "abcdefghijk"]
+    assert refusal(checks.name_labels, {"test": named("x")}, names) == (
+        "1 labels of split test that the model does not know (it knows "
+        f"{', '.join(names[:10])}, ...):\n  data.npz, row 0: 'x'"
+    )
+
+
+def test_a_column_of_other_things_than_labels_is_refused():
+    many = [f"text {row:02}" for row in range(11)]
+    splits = {"train": named(*many, *many[:8]), "test": named(many[0])}
+    assert refusal(checks.name_labels, splits) == (
+        "11 different labels in 20 examples, such as 'text 00': this is no "
+        "column of labels. Name the right one with --config.data.label_column."
+    )
+    # Ten are few, and half of the rows may have a class of their own.
+    for count, rows in ((10, 10), (11, 22), (20, 40)):
+        names = [f"name {row:02}" for row in range(count)]
+        examples = named(*(names * 2)[:rows])
+        assert checks.name_labels({"train": examples}) == names

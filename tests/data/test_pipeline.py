@@ -186,6 +186,130 @@ def test_augmentation_acts_before_preprocessing_on_raw_rows():
     np.testing.assert_array_equal(features["image"][:, 0, 0], labels / 10 + 100)
 
 
+# --- Texts -------------------------------------------------------------------
+
+LENGTHS = [3, 1, 2, 5, 1, 4, 0, 2, 3]
+
+
+def make_texts(lengths=LENGTHS):
+    """Ragged examples: row r holds `lengths[r]` times the id r."""
+    rows = np.arange(len(lengths))
+    token_ids = tf.RaggedTensor.from_row_lengths(
+        np.repeat(rows, lengths).astype(np.int32), lengths
+    )
+    return Examples({"token_ids": token_ids}, (10 * rows).astype(np.int32), str)
+
+
+def pad(features):
+    assert isinstance(features["token_ids"], tf.RaggedTensor)
+    return {"token_ids": features["token_ids"].to_tensor(-1)}
+
+
+def take_texts(dataset, count, lengths=LENGTHS):
+    """Returns `(rows, weights, padded length)` of the first batches."""
+    batches = []
+    for features, labels, weights in dataset.take(count).as_numpy_iterator():
+        rows = labels // 10
+        ids = features["token_ids"]
+        for row, of_row in zip(rows, ids, strict=True):
+            padding = len(of_row) - lengths[row]
+            assert of_row.tolist() == [row] * lengths[row] + [-1] * padding
+        batches.append((rows.tolist(), weights.tolist(), ids.shape[1]))
+    return batches
+
+
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_ragged_training_batches_hold_every_text_once_an_epoch(lengths):
+    dataset = pipeline.make_train_dataset(
+        make_texts(),
+        global_batch_size=2,
+        seed=42,
+        preprocess_fn=pad,
+        lengths=lengths,
+    )
+    batches = take_texts(dataset, 15)
+    for epoch in range(3):
+        of_epoch = batches[5 * epoch : 5 * epoch + 5]
+        rows = counted_rows((rows, weights) for rows, weights, _ in of_epoch)
+        assert sorted(rows) == list(range(9))
+    assert sum(weight for _, weights, _ in batches for weight in weights) == 27
+
+
+def test_training_by_length_brings_similar_texts_together():
+    texts = LENGTHS * 8
+
+    def padded(lengths):
+        dataset = pipeline.make_train_dataset(
+            make_texts(texts),
+            global_batch_size=3,
+            seed=42,
+            preprocess_fn=pad,
+            lengths=lengths,
+        )
+        batches = take_texts(dataset, 24, texts)
+        return 3 * sum(length for *_, length in batches)
+
+    # Of windows with 18 texts; all 72 in order of length would give 180.
+    assert sum(texts) == 168
+    assert padded(texts) < 210 < 250 < padded(None)
+
+
+def test_training_by_length_starts_at_any_step():
+    def batches(count, start_step):
+        dataset = pipeline.make_train_dataset(
+            make_texts(),
+            global_batch_size=2,
+            seed=42,
+            preprocess_fn=pad,
+            lengths=LENGTHS,
+            start_step=start_step,
+        )
+        return take_texts(dataset, count)
+
+    expected = batches(20, 0)
+    for start in (3, 5, 12):
+        assert batches(4, start) == expected[start : start + 4]
+
+
+def test_draws_by_length_are_those_of_the_same_example_at_random():
+    def draws(lengths):
+        dataset = make_train_dataset(
+            10, 4, augment_fn=keep_draws, num_draws=2, lengths=lengths
+        )
+        found = {}
+        for step, (features, labels, _) in enumerate(
+            dataset.take(6).as_numpy_iterator()
+        ):
+            for label, drawn in zip(labels, features["draws"], strict=True):
+                found[step // 3, int(label)] = tuple(drawn.tolist())
+        return found
+
+    assert len(draws(None)) == 20
+    assert draws(np.arange(10)) == draws(None)
+
+
+def test_evaluation_by_length_is_in_that_order_and_stable():
+    dataset = pipeline.make_eval_dataset(
+        make_texts(), batch_size=4, preprocess_fn=pad, lengths=LENGTHS
+    )
+    assert dataset.cardinality() == 3
+    assert take_texts(dataset, -1) == [
+        ([6, 1, 4, 2], [1, 1, 1, 1], 2),
+        ([7, 0, 8, 5], [1, 1, 1, 1], 4),
+        ([3, 3, 3, 3], [1, 0, 0, 0], 5),
+    ]
+
+
+def test_evaluation_of_texts_without_lengths_is_in_order():
+    dataset = pipeline.make_eval_dataset(
+        make_texts(), batch_size=5, preprocess_fn=pad
+    )
+    assert take_texts(dataset, -1) == [
+        ([0, 1, 2, 3, 4], [1, 1, 1, 1, 1], 5),
+        ([5, 6, 7, 8, 8], [1, 1, 1, 1, 0], 4),
+    ]
+
+
 # --- Evaluation --------------------------------------------------------------
 
 

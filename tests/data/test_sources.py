@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from tfmodels import MnistMlpConfig
 from trainers import config as config_lib
 from trainers import tasks
 from trainers.data import sources
@@ -27,19 +28,19 @@ MNIST_DIR = pathlib.Path(sources.__file__).parents[1] / "mnist_subset"
 
 
 def decode_fn(image_shape):
-    config = config_lib.ImageClassificationConfig()
-    return tasks.ImageClassification(config, image_shape).decode
+    model = MnistMlpConfig(image_shape=image_shape)
+    return tasks.make_task(config_lib.ExperimentConfig(model=model)).decode
 
 
 def load(source, path, image_shape=(HEIGHT, WIDTH), **settings):
-    data = config_lib.DataConfig(source=source, path=str(path), **settings)
+    data = config_lib.ImageDataConfig(source=source, path=str(path), **settings)
     return sources.load(
         data, image_shape=image_shape, decode_fn=decode_fn(image_shape)
     )
 
 
 def load_one(source, path, split, class_names, **settings):
-    data = config_lib.DataConfig(source=source, path=str(path), **settings)
+    data = config_lib.ImageDataConfig(source=source, path=str(path), **settings)
     shape = (HEIGHT, WIDTH)
     return sources.load_one(
         data,
@@ -109,7 +110,7 @@ def test_the_embedded_subset_equals_what_tfds_reads(mnist_subset):
 
 def test_a_tfds_slice_is_those_rows_and_knows_its_place(mnist_subset):
     examples = sources.load_one(
-        config_lib.DataConfig(path=MNIST_PATH),
+        config_lib.ImageDataConfig(path=MNIST_PATH),
         "train[7990:]+test[:5]",
         image_shape=(28, 28),
         decode_fn=decode_fn((28, 28)),
@@ -1316,10 +1317,10 @@ def other_data(tmp_path):
 
 
 def read_other(path, split, **settings):
-    run_data = config_lib.DataConfig(
+    run_data = config_lib.ImageDataConfig(
         source="tfds_directory", path=MNIST_PATH, test="test[:100]"
     )
-    data = config_lib.DataConfig(
+    data = config_lib.ImageDataConfig(
         **{"source": "npz", "path": str(path), "test": "test[:100]"} | settings
     )
     examples = sources.load_one(

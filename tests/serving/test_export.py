@@ -42,8 +42,9 @@ def version(smoke_workdir):
 
 @pytest.fixture(scope="module")
 def network(smoke_workdir):
-    config = load_config(smoke_workdir)
-    return evaluation.load_best(config, Workdir(smoke_workdir))[0]
+    paths = Workdir(smoke_workdir)
+    task = tasks.restore_task(load_config(smoke_workdir), paths)
+    return evaluation.load_best(task, paths)[0]
 
 
 def test_session_answers_are_those_of_the_model_in_memory(version, network):

@@ -16,8 +16,10 @@ GREY, COLOUR = (4, 6), (4, 6, 3)
 
 
 def make_task(image_shape=GREY, **settings):
-    config = config_lib.ImageClassificationConfig(**settings)
-    return tasks.ImageClassification(config, image_shape)
+    config = config_lib.ExperimentConfig()
+    config.model.image_shape = image_shape
+    config.task = config_lib.ImageClassificationConfig(**settings)
+    return tasks.ImageClassification(config)
 
 
 def random_image(shape, seed=0):

@@ -12,7 +12,9 @@ import tensorflow as tf
 import tfmodels
 from trainers import config as config_lib
 from trainers import tasks
+from trainers.errors import ConfigError
 from trainers.errors import RunError
+from trainers.evaluation import metrics
 from trainers.training import callbacks
 from trainers.training.model import TrainingModel
 from trainers.weights import Checkpoints
@@ -90,7 +92,7 @@ def test_a_validation_loss_that_is_not_finite_stops_before_the_weights_are_kept(
     used = [
         Scripted(loss=[1.0, value]),
         callbacks.StopOnNonFiniteLoss(),
-        callbacks.BestCheckpoint(network, checkpoints, None),
+        callbacks.BestCheckpoint(network, checkpoints, "loss", None),
     ]
     with pytest.raises(RunError) as error:
         fit(model, used, epochs=2)
@@ -151,14 +153,13 @@ def test_validation_adds_its_floats_to_the_logs():
 def test_the_best_epoch_is_kept_with_its_numbers(tmp_path):
     model, network = make_model()
     checkpoints = Checkpoints(tmp_path)
-    best = callbacks.BestCheckpoint(network, checkpoints, "val_loss")
+    validation = Scripted(loss=[3.0, 1.0, 2.0])
+    best = callbacks.BestCheckpoint(network, checkpoints, "loss", validation)
     seen = []
     record = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(weights_of(network))
     )
-    history = fit(
-        model, [Scripted(loss=[3.0, 1.0, 2.0]), record, best], epochs=3
-    )
+    history = fit(model, [validation, record, best], epochs=3)
     assert best.best_epoch == 1
     assert os.listdir(tmp_path) == ["step-00000004"]
     _, restored = make_model()
@@ -202,8 +203,12 @@ def test_the_best_epoch_is_found(
     metric, values, settings, num_epochs, best_epoch, tmp_path
 ):
     model, network = make_model()
+    # The other metrics point the other way.
+    validation = callbacks.Validation(
+        lambda: {"other": -value, metric: value, "per_class": {}}
+    )
     best = callbacks.BestCheckpoint(
-        network, Checkpoints(tmp_path), f"val_{metric}", **settings
+        network, Checkpoints(tmp_path), metric, validation, **settings
     )
     model.stop_training = False
     best.set_model(model)
@@ -212,8 +217,8 @@ def test_the_best_epoch_is_found(
         if model.stop_training:
             break
         model.optimizer.iterations.assign(10 * (epoch + 1))
-        # The other metrics point the other way.
-        logs = {"loss": -value, "val_x": -value, f"val_{metric}": value}
+        logs = {"loss": -value}
+        validation.on_epoch_end(epoch, logs)
         best.on_epoch_end(epoch, logs)
         done += 1
     assert (done, best.best_epoch) == (num_epochs, best_epoch)
@@ -224,10 +229,99 @@ def test_the_best_epoch_is_found(
     assert facts["metrics"][f"val_{metric}"] == values[best_epoch]
 
 
-def test_without_a_metric_the_last_epoch_is_kept(tmp_path):
+def results(labels, logits):
+    """Returns what `Validation` has as its result, for classes `a`, `b/c`."""
+    return metrics.classification_metrics(
+        np.array(labels), np.array(logits, np.float32), ["a", "b/c"]
+    )
+
+
+A, B = [1.0, 0.0], [0.0, 1.0]  # Logits that say `a`, or `b/c`.
+
+
+@pytest.mark.parametrize(
+    "metric, values",
+    [
+        # Of `a` 1, 1/2, 1; of `b/c` 1/2, 1, 1/2.
+        ("per_class/b/c/recall", [0.5, 1.0, 0.5]),
+        ("per_class/a/recall", [1.0, 0.5, 1.0]),
+        ("per_class/b/c/precision", [1.0, 2 / 3, 1.0]),
+        ("roc_auc", [0.75, 0.75, 0.75]),
+    ],
+)
+def test_a_metric_of_one_class_can_choose_the_epoch(metric, values, tmp_path):
+    passes = [[A, A, A, B], [A, B, B, B], [A, A, A, B]]
+    passes = [results([0, 0, 1, 1], logits) for logits in passes]
+    assert [metrics.scalar(p, metric) for p in passes] == pytest.approx(values)
+    model, network = make_model()
+    validation = callbacks.Validation(iter(passes).__next__)
+    best = callbacks.BestCheckpoint(
+        network, Checkpoints(tmp_path), metric, validation
+    )
+    fit(model, [validation, best], epochs=3)
+    assert best.best_epoch == int(np.argmax(values))
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "per_class/b/c/pr_auc"])
+@pytest.mark.parametrize(
+    "defined, best_epoch, num_epochs",
+    [
+        ([False, True, False], 1, 3),
+        ([True, False, False], 0, 3),
+        ([False, False, False], 0, 3),
+        ([False, False, True, False], 2, 4),
+        ([True, False, False, True], 0, 3),
+    ],
+)
+def test_an_undefined_metric_is_never_better(
+    metric, defined, best_epoch, num_epochs, tmp_path
+):
+    # With one class alone there is no ranking.
+    worst = results([0, 1], [B, A])
+    nothing = results([0, 0], [A, A])
+    assert metrics.scalar(worst, "roc_auc") == 0.0
+    assert metrics.scalar(nothing, metric) is None
+    passes = iter([worst if is_defined else nothing for is_defined in defined])
+    model, network = make_model()
+    validation = callbacks.Validation(passes.__next__)
+    best = callbacks.BestCheckpoint(
+        network, Checkpoints(tmp_path), metric, validation, patience=2
+    )
+    history = fit(model, [validation, best], epochs=len(defined))
+    assert best.best_epoch == best_epoch
+    assert len(history["loss"]) == num_epochs
+
+
+def test_an_undefined_metric_is_not_in_the_logs():
+    model, _ = make_model()
+    validation = callbacks.Validation(lambda: results([0, 0], [A, A]))
+    history = fit(model, [validation])
+    assert "val_accuracy" in history and "val_roc_auc" not in history
+
+
+def test_a_class_that_the_data_does_not_have_ends_the_run(tmp_path):
+    model, network = make_model()
+    validation = callbacks.Validation(lambda: results([0, 1], [A, B]))
+    best = callbacks.BestCheckpoint(
+        network, Checkpoints(tmp_path), "per_class/c/f1", validation
+    )
+    with pytest.raises(ConfigError) as error:
+        fit(model, [validation, best])
+    assert str(error.value) == (
+        "`--config.trainer.best_metric` must be per_class/CLASS/METRIC with a "
+        "class of the data. Received: 'per_class/c/f1'. Choices: a, b/c."
+    )
+
+
+def test_without_validation_the_last_epoch_is_kept(tmp_path):
     model, network = make_model()
     best = callbacks.BestCheckpoint(
-        network, Checkpoints(tmp_path), None, patience=1, min_delta=100.0
+        network,
+        Checkpoints(tmp_path),
+        "loss",
+        None,
+        patience=1,
+        min_delta=100.0,
     )
     fit(model, [best], epochs=3)
     assert best.best_epoch == 2
@@ -236,10 +330,10 @@ def test_without_a_metric_the_last_epoch_is_kept(tmp_path):
 
 def test_patience_ends_a_real_fit(tmp_path):
     model, network = make_model()
-    best = callbacks.BestCheckpoint(
-        network, Checkpoints(tmp_path), "val_accuracy", patience=2
-    )
     validation = Scripted(accuracy=[0.5, 0.25, 0.5, 0.75])
+    best = callbacks.BestCheckpoint(
+        network, Checkpoints(tmp_path), "accuracy", validation, patience=2
+    )
     history = fit(model, [validation, best], epochs=4)
     assert history["val_accuracy"] == [0.5, 0.25, 0.5]
     assert best.best_epoch == 0

@@ -10,13 +10,19 @@ from trainers import config as config_lib
 from trainers import tasks
 from trainers.data import pipeline
 from trainers.data.examples import Examples
+from trainers.training import make_dataset
 from trainers.training import make_network
+from trainers.training import make_training_model
+from trainers.training import steps
 from trainers.training import strategies
 from trainers.training.model import TrainingModel
 
 
-def make_config(**model):
+def make_config(optimizer=None, **model):
     config = config_lib.ExperimentConfig()
+    config.optimizer = config_lib.OptimizerConfig(
+        **(optimizer or {"name": "sgd", "learning_rate": 0.1})
+    )
     config.model = tfmodels.MnistMlpConfig(
         image_shape=(4, 4), hidden_dims=(8,), **model
     )
@@ -32,23 +38,18 @@ def make_examples(num_examples):
     )
 
 
-def fit(strategy, config, num_examples, batch_size, optimizer, epochs=3):
+def fit(strategy, config, num_examples, batch_size, epochs=3):
     task = tasks.make_task(config)
+    per_epoch = pipeline.num_steps(num_examples, batch_size)
     with strategy.scope():
-        keras.utils.set_random_seed(1)
         network = make_network(config, 3)
-        model = TrainingModel.from_network(network, task)
-        model.compile(optimizer=optimizer, jit_compile=False)
-    dataset = pipeline.make_train_dataset(
-        make_examples(num_examples),
-        global_batch_size=batch_size,
-        seed=5,
-        preprocess_fn=task.preprocess,
-    )
+        model = make_training_model(
+            network, config, task, steps.Steps(batch_size, per_epoch, 1)
+        )
     history = model.fit(
-        dataset,
+        make_dataset(config, task, make_examples(num_examples), batch_size),
         epochs=epochs,
-        steps_per_epoch=pipeline.num_steps(num_examples, batch_size),
+        steps_per_epoch=per_epoch,
         shuffle=False,
         verbose=0,
     )
@@ -70,20 +71,13 @@ def two_replicas():
 def test_two_replicas_compute_what_one_device_computes(
     num_examples, batch_size, l2
 ):
-    config = make_config(l2=l2)
+    config = make_config(
+        {"name": "momentum", "learning_rate": 0.5, "momentum": 0.9}, l2=l2
+    )
     one, one_history = fit(
-        tf.distribute.get_strategy(),
-        config,
-        num_examples,
-        batch_size,
-        keras.optimizers.SGD(0.5, momentum=0.9),
+        tf.distribute.get_strategy(), config, num_examples, batch_size
     )
-    strategy = two_replicas()
-    with strategy.scope():
-        optimizer = keras.optimizers.SGD(0.5, momentum=0.9)
-    two, two_history = fit(
-        strategy, config, num_examples, batch_size, optimizer
-    )
+    two, two_history = fit(two_replicas(), config, num_examples, batch_size)
     for a, b in zip(one.weights, two.weights, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-6)
     for name in ("loss", "accuracy"):
@@ -96,13 +90,7 @@ def test_rows_of_weight_zero_change_nothing():
     # The same 3 examples, alone in a batch of 3 and padded to 8.
     config = make_config(l2=0.01)
     results = [
-        fit(
-            tf.distribute.get_strategy(),
-            config,
-            3,
-            batch_size,
-            keras.optimizers.SGD(0.1),
-        )
+        fit(tf.distribute.get_strategy(), config, 3, batch_size)
         for batch_size in (3, 8)
     ]
     for a, b in zip(results[0][0].weights, results[1][0].weights, strict=True):
@@ -154,17 +142,11 @@ def test_one_sgd_step_is_the_gradient_of_the_weighted_mean_loss():
 
 def test_one_step_changes_every_trainable_weight():
     # tanh: no unit can be dead, as with ReLU.
-    config = make_config(activation="tanh")
-    keras.utils.set_random_seed(1)
-    before = [w.numpy() for w in make_network(config, 3).trainable_weights]
-    network, _ = fit(
-        tf.distribute.get_strategy(),
-        config,
-        8,
-        8,
-        keras.optimizers.Adam(0.01),
-        epochs=1,
+    config = make_config(
+        {"name": "adam", "learning_rate": 0.01}, activation="tanh"
     )
+    before = [w.numpy() for w in make_network(config, 3).trainable_weights]
+    network, _ = fit(tf.distribute.get_strategy(), config, 8, 8, epochs=1)
     for old, new in zip(before, network.trainable_weights, strict=True):
         assert np.all(old != new.numpy()), new.path
 

@@ -39,6 +39,10 @@ def make_schedule(schedule, warmup_steps=4, total_steps=12, end_fraction=0.1):
     )
 
 
+def make_optimizer(config, total_steps=10, variables=()):
+    return optimizers.make_optimizer(config, total_steps, list(variables))
+
+
 def apply(optimizer, variable, gradient):
     """Applies a gradient inside a graph, as training does."""
     optimizer.build([variable])
@@ -135,7 +139,7 @@ def test_an_optimizer_has_its_class_and_hyperparameters(
     settings, kind, expected
 ):
     config = OptimizerConfig(learning_rate=0.25, **settings)
-    optimizer = optimizers.make_optimizer(config, 10)
+    optimizer = make_optimizer(config)
     assert type(optimizer) is kind
     assert float(optimizer.learning_rate) == 0.25
     values = optimizer.get_config()
@@ -150,16 +154,50 @@ def test_an_optimizer_follows_its_schedule():
         warmup_steps=2,
         end_fraction=0.0,
     )
-    optimizer = optimizers.make_optimizer(config, 4)
+    optimizer = make_optimizer(config, total_steps=4)
     variable = keras.Variable([0.0])
     # Steps of 0.25 and 0.5 in the warm-up, then 0.5 and 0.25.
     seen = [apply(optimizer, variable, [-1.0])[0] for _ in range(4)]
     assert seen == [0.25, 0.75, 1.25, 1.5]
 
 
+@pytest.mark.parametrize(
+    "warmup, total_steps, warmup_steps",
+    [
+        ({"warmup_fraction": 0.1}, 40, 4),
+        ({"warmup_fraction": 0.25}, 8, 2),
+        # Rounded to the nearest step.
+        ({"warmup_fraction": 0.1}, 36, 4),
+        ({"warmup_fraction": 0.1}, 14, 1),
+        # A share of less than half a step is none.
+        ({"warmup_fraction": 0.1}, 4, 0),
+        ({"warmup_steps": 4}, 40, 4),
+    ],
+)
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_a_warm_up_is_a_number_or_a_share_of_steps(
+    warmup, total_steps, warmup_steps, schedule
+):
+    config = OptimizerConfig(
+        learning_rate=0.5, schedule=schedule, end_fraction=0.0, **warmup
+    )
+    optimizer = make_optimizer(config, total_steps=total_steps)
+    optimizer.build([keras.Variable([0.0])])
+    for step in range(total_steps + 1):
+        optimizer.iterations.assign(step)
+        done = (step - warmup_steps) / (total_steps - warmup_steps)
+        if step < warmup_steps:
+            expected = 0.5 * (step + 1) / warmup_steps
+        else:
+            expected = 0.5 * (1 - done if schedule == "linear" else 1)
+        assert float(optimizer.learning_rate) == pytest.approx(
+            expected, rel=1e-6, abs=1e-9
+        )
+
+
 def test_a_step_of_sgd_by_hand():
     config = OptimizerConfig(name="sgd", learning_rate=0.5)
-    optimizer = optimizers.make_optimizer(config, 10)
+    optimizer = make_optimizer(config)
     variable = keras.Variable([1.0, -2.0])
     assert apply(optimizer, variable, [2.0, 1.0]) == [0.0, -2.5]
     assert apply(optimizer, variable, [2.0, 0.0]) == [-1.0, -2.5]
@@ -167,7 +205,7 @@ def test_a_step_of_sgd_by_hand():
 
 def test_steps_of_momentum_by_hand():
     config = OptimizerConfig(name="momentum", learning_rate=0.5, momentum=0.5)
-    optimizer = optimizers.make_optimizer(config, 10)
+    optimizer = make_optimizer(config)
     variable = keras.Variable([1.0])
     # Velocities: -1, then 0.5 * -1 - 1 = -1.5, then 0.5 * -1.5 = -0.75.
     assert apply(optimizer, variable, [2.0]) == [0.0]
@@ -177,7 +215,7 @@ def test_steps_of_momentum_by_hand():
 
 def test_the_first_step_of_adam_is_the_learning_rate():
     config = OptimizerConfig(name="adam", learning_rate=0.25, epsilon=1e-7)
-    optimizer = optimizers.make_optimizer(config, 10)
+    optimizer = make_optimizer(config)
     variable = keras.Variable([1.0, 1.0])
     np.testing.assert_allclose(
         apply(optimizer, variable, [100.0, -0.5]), [0.75, 1.25], rtol=1e-5
@@ -186,8 +224,8 @@ def test_the_first_step_of_adam_is_the_learning_rate():
 
 def test_adamw_decays_weights_beside_the_gradient():
     config = OptimizerConfig(name="adamw", learning_rate=0.25, weight_decay=0.5)
-    optimizer = optimizers.make_optimizer(config, 10)
     variable = keras.Variable([2.0])
+    optimizer = make_optimizer(config, variables=[variable])
     # 2 - 0.25 * 0.5 * 2, and no gradient.
     assert apply(optimizer, variable, [0.0]) == [1.75]
 
@@ -205,5 +243,5 @@ def test_adamw_decays_weights_beside_the_gradient():
 def test_a_whole_number_is_a_number(settings):
     """A config file may say 1 for 1.0; Keras and TensorFlow are stricter."""
     config = OptimizerConfig(**settings)
-    optimizer = optimizers.make_optimizer(config, 10)
+    optimizer = make_optimizer(config)
     assert apply(optimizer, keras.Variable([3.0]), [2.0]) == [1.0]

@@ -80,6 +80,22 @@ def test_without_validation_the_line_is_shorter():
     )
 
 
+def test_the_metric_that_chooses_the_epoch_is_shown_as_well():
+    stream = io.StringIO()
+    progress = Progress(
+        epochs=10, steps_per_epoch=3, best_metric="roc_auc", stream=stream
+    )
+    progress.on_epoch_begin(1)
+    progress.on_epoch_end(1, LOGS | {"val_roc_auc": 0.75, "val_pr_auc": 0.5})
+    assert (
+        stream.getvalue()
+        == LINE.replace(
+            "val_macro_f1 0.8000", "val_macro_f1 0.8000 val_roc_auc 0.7500"
+        )
+        + "\n"
+    )
+
+
 def test_progress_goes_to_stderr(capsys):
     progress = Progress(epochs=10, steps_per_epoch=3)
     progress.on_epoch_begin(1)

@@ -7,9 +7,12 @@ from trainers.errors import ConfigError
 from trainers.training import steps
 
 
-def plan(num_examples, batch_size, wanted=0, num_replicas=1):
+def plan(
+    num_examples, batch_size, wanted=0, num_replicas=1, accumulation_steps=1
+):
     config = ExperimentConfig()
     config.data.global_batch_size = batch_size
+    config.optimizer.accumulation_steps = accumulation_steps
     config.trainer.steps_per_execution = wanted
     return steps.plan(config, num_examples, num_replicas)
 
@@ -42,6 +45,27 @@ def test_batch_has_to_divide_among_the_replicas():
     )
     with pytest.raises(ConfigError, match=r"Received: 1\. Choices: 2\.$"):
         plan(64, 1, num_replicas=2)
+
+
+def test_batch_has_to_divide_among_the_parts_that_replicas_accumulate():
+    assert plan(64, 32, accumulation_steps=8) == steps.Steps(32, 2, 2)
+    assert plan(64, 32, num_replicas=2, accumulation_steps=4).batch_size == 32
+    with pytest.raises(ConfigError) as error:
+        plan(64, 34, num_replicas=2, accumulation_steps=4)
+    assert str(error.value) == (
+        "`--config.data.global_batch_size` must be a multiple of the 2 "
+        "replicas, times the 4 parts of --config.optimizer.accumulation_steps. "
+        "Received: 34. Choices: 32, 40."
+    )
+    with pytest.raises(ConfigError, match=r"Received: 3\. Choices: 4\.$"):
+        plan(64, 3, accumulation_steps=4)
+
+
+def test_batch_is_cut_to_a_multiple_of_the_parts():
+    assert plan(5, 32, accumulation_steps=4) == steps.Steps(8, 1, 1)
+    assert plan(9, 32, num_replicas=2, accumulation_steps=4) == steps.Steps(
+        16, 1, 1
+    )
 
 
 def test_several_replicas_take_one_step_a_call():

@@ -259,10 +259,10 @@ def test_float16_scales_the_loss(tmp_path):
     assert float(model.optimizer.scale_loss(1.0)) == 32768.0
 
 
-def test_refused_steps_leave_the_work_directory_as_it_was(tmp_path):
+def test_refused_steps_leave_no_run_in_the_work_directory(tmp_path):
     with pytest.raises(ConfigError, match="steps_per_execution"):
         training.train_and_evaluate(smoke(steps_per_execution=7), tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["data_report.json"]
     training.train_and_evaluate(smoke(), tmp_path)
 
 
@@ -277,3 +277,45 @@ def test_pictures_of_a_padded_batch_are_labelled_without_padding(tmp_path):
     text = train.SummaryMetadata("input").summary_description
     labels = text.removeprefix("First batch, left to right: ").split(", ")
     assert sorted(labels) == ["0", "1", "3", "4", "8"]
+
+
+@pytest.mark.parametrize(
+    "metric, message",
+    [
+        (
+            "per_class/ten/recall",
+            "`--config.trainer.best_metric` must be per_class/CLASS/METRIC "
+            "with a class of the data. Received: 'per_class/ten/recall'. "
+            "Choices: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9.",
+        ),
+        (
+            "f1",
+            "`--config.trainer.best_metric` must be one of loss, accuracy, "
+            "macro_precision, macro_recall, macro_f1, micro_precision, "
+            "micro_recall, micro_f1, weighted_precision, weighted_recall, "
+            "weighted_f1, roc_auc, pr_auc, or per_class/NAME/METRIC with one "
+            "of precision, recall, f1, roc_auc, pr_auc. Received: 'f1'.",
+        ),
+    ],
+)
+def test_an_unknown_best_metric_is_refused_before_training(
+    metric, message, tmp_path
+):
+    with pytest.raises(ConfigError) as error:
+        training.train_and_evaluate(smoke(best_metric=metric), tmp_path)
+    assert str(error.value) == message
+    assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "per_class/3/recall"])
+def test_a_run_keeps_the_epoch_that_is_best_by_its_metric(metric, tmp_path):
+    metrics = training.train_and_evaluate(
+        smoke(epochs=3, best_metric=metric), tmp_path
+    )
+    values = read_events(tmp_path, "validation")
+    if metric == "roc_auc":
+        by_epoch = [value for _, value in scalar(values, metric)]
+        best = by_epoch.index(max(by_epoch)) + 1
+        assert metrics["train"]["best_epoch"] == best
+        assert metrics["validation"][metric] == pytest.approx(max(by_epoch))
+    assert 1 <= metrics["train"]["best_epoch"] <= 3

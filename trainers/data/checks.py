@@ -153,6 +153,59 @@ def _rename(splits, source_names, class_names):
         examples.labels = table[examples.labels]
 
 
+def name_labels(splits, class_names=None):
+    """Turns labels in words into int32 positions in the class names.
+
+    Args:
+        splits: `Examples` by split name, labels a sequence of str; changed in
+            place.
+        class_names: Names in the model's order; `None` sorts those that are
+            there, by value if all are whole numbers.
+
+    Returns:
+        The class names in label order.
+
+    Raises:
+        DataError: The model does not know a label; there are so many that the
+            column cannot be one of labels.
+    """
+    if class_names is None:
+        class_names = _sorted_names(
+            {label for e in splits.values() for label in e.labels}
+        )
+        num_rows = sum(map(len, splits.values()))
+        if len(class_names) > max(num_rows / 2, 10):
+            raise DataError(
+                f"{len(class_names)} different labels in {num_rows} examples, "
+                f"such as {class_names[0]!r}: this is no column of labels. "
+                "Name the right one with --config.data.label_column."
+            )
+    table = {name: position for position, name in enumerate(class_names)}
+    for name, examples in splits.items():
+        raise_problems(
+            f"labels of split {name} that the model does not know (it knows "
+            f"{', '.join(class_names[:_SHOWN])}"
+            f"{', ...' if len(class_names) > _SHOWN else ''})",
+            [
+                r
+                for r, label in enumerate(examples.labels)
+                if label not in table
+            ],
+            lambda row, e=examples: f"{e.where(row)}: {e.labels[row]!r}",
+        )
+        examples.labels = np.asarray(
+            [table[label] for label in examples.labels], np.int32
+        )
+    return class_names
+
+
+def _sorted_names(names):
+    try:
+        return sorted(names, key=lambda name: (int(name), name))
+    except ValueError:
+        return sorted(names)
+
+
 def check_training_classes(splits, class_names):
     """Checks that `train` holds every class that is tested, and two at least.
 

@@ -19,7 +19,7 @@ def resolve(name, data, sizes):
 
     Args:
         name: Which of the three.
-        data: `DataConfig`.
+        data: `ImageDataConfig`.
         sizes: Number of examples by split of the source.
 
     Raises:
@@ -69,8 +69,8 @@ def resolve_for_other_data(name, data, run_data):
 
     Args:
         name: `train`, `validation` or `test`.
-        data: `DataConfig` of the other data.
-        run_data: `DataConfig` of the run.
+        data: `ImageDataConfig` of the other data.
+        run_data: `ImageDataConfig` of the run.
     """
     spec = getattr(data, name)
     return spec if spec and spec != getattr(run_data, name) else name

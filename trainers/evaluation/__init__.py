@@ -1,17 +1,15 @@
 """A full pass over a split: numbers of what a model gets right."""
 
+import logging
+
 import numpy as np
 import tensorflow as tf
 
 import tfmodels
 from trainers import tasks
 from trainers.data import pipeline
-from trainers.data import sources
 from trainers.evaluation import metrics
 from trainers.workdir import Workdir
-
-# Larger than in training: no gradients, and fewer calls.
-_REPLICA_BATCH_SIZE = 256
 
 
 def evaluate(config, workdir, split="test"):
@@ -21,53 +19,69 @@ def evaluate(config, workdir, split="test"):
         config: `ExperimentConfig`; its `data` may name another source than
             the model was trained on.
         workdir: Directory of a finished run.
-        split: `train`, `validation`, `test`, or a split as TFDS writes it.
+        split: `train`, `validation`, `test`, a split as TFDS writes it, or a
+            file of labelled texts.
 
     Returns:
         Dict of `classification_metrics`.
     """
     paths = Workdir(workdir)
-    task = tasks.make_task(config)
+    task = tasks.restore_task(config, paths)
     class_names = paths.read_labels()
-    network, _ = load_best(config, paths)
-    examples = sources.load_one(
+    network, _ = load_best(task, paths)
+    examples = task.load_one(
         config.data,
         split,
-        image_shape=config.model.image_shape,
-        decode_fn=task.decode,
         class_names=class_names,
         run_data=paths.read_config().data,
     )
-    return evaluate_examples(network, task, examples, class_names)
+    return evaluate_examples(network, task, examples, class_names, name=split)
 
 
-def evaluate_examples(network, task, examples, class_names):
-    """Returns the metrics of a network on `Examples`."""
-    dataset = make_dataset(task, examples)
-    return Evaluator(network, dataset).evaluate(class_names)
+def evaluate_examples(network, task, examples, class_names, *, name):
+    """Returns the metrics of a network on `Examples`, and logs a report.
+
+    Args:
+        network: Keras model from preprocessed features to logits.
+        task: From `tasks`.
+        examples: `Examples`.
+        class_names: Names in label order.
+        name: What to call the examples in the log.
+    """
+    evaluator = Evaluator(network, make_dataset(task, examples))
+    labels, logits = evaluator.logits()
+    logging.getLogger(__name__).info(
+        "%s:\n%s",
+        name,
+        metrics.text_report(labels, logits, class_names).rstrip(),
+    )
+    return metrics.classification_metrics(labels, logits, class_names)
 
 
 def make_dataset(task, examples, num_replicas=1):
     """Returns the evaluation dataset of `Examples`, equal on every replica."""
     return pipeline.make_eval_dataset(
         examples,
-        batch_size=_REPLICA_BATCH_SIZE * num_replicas,
+        batch_size=task.eval_batch_size * num_replicas,
         preprocess_fn=task.preprocess,
+        lengths=task.lengths(examples),
     )
 
 
-def load_best(config, paths):
+def load_best(task, paths):
     """Builds the network in float32 and loads the best weights of a run.
 
     Args:
-        config: `ExperimentConfig` of the run.
-        paths: `Workdir`.
+        task: From `tasks.restore_task`, or after `load`.
+        paths: `Workdir` of the run.
 
     Returns:
         Keras model, and the facts of its checkpoint.
     """
     with tfmodels.dtype_policy("float32"):
-        network = tfmodels.make_model(config.model, len(paths.read_labels()))
+        network = tfmodels.make_model(
+            task.model_config, len(paths.read_labels())
+        )
     return network, paths.checkpoints.restore_best(network)
 
 
@@ -95,13 +109,16 @@ class Evaluator:
             logits = self._strategy.run(forward, args=(features,))
             return logits, labels, weights
 
-        # All batches have one shape: traced here, once.
+        # Traced here, once: the dataset tells what it knows of the shapes.
         self._step = tf.function(step).get_concrete_function(
             self._dataset.element_spec
         )
 
     def logits(self):
-        """Returns `(labels int32[n], logits float32[n, num_classes])`."""
+        """Returns `(labels int32[n], logits float32[n, num_classes])`.
+
+        They are in the order of the dataset.
+        """
         all_labels, all_logits = [], []
         for batch in self._dataset:
             logits, labels, weights = map(self._gather, self._step(batch))

@@ -32,9 +32,9 @@ def export_best(config, workdir):
         RunError: The export failed its servable check; nothing is published.
     """
     paths = Workdir(workdir)
-    task = tasks.make_task(config)
+    task = tasks.restore_task(config, paths)
     class_names = paths.read_labels()
-    network, facts = evaluation.load_best(config, paths)
+    network, facts = evaluation.load_best(task, paths)
     base = paths.export_dir(config)
     try:
         return _export(base, network, task, class_names, config, facts)

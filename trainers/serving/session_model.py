@@ -16,6 +16,9 @@ class SessionModel:
         Args:
             path: Version directory.
         """
+        # Registers the ops of a tokenizer, as the server has them built in.
+        import tensorflow_text  # noqa: F401
+
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         with self._session.graph.as_default():
             meta_graph = tf.compat.v1.saved_model.loader.load(

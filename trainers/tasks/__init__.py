@@ -1,11 +1,55 @@
 """What is learned. A task owns preprocessing, loss, metrics and signatures."""
 
 from trainers import config as config_lib
+from trainers.errors import DataError
 from trainers.tasks.image_classification import ImageClassification
+from trainers.tasks.text_classification import TextClassification
 
-_TASKS = {config_lib.ImageClassificationConfig: ImageClassification}
+_TASKS = {
+    config_lib.ImageClassificationConfig: ImageClassification,
+    config_lib.TextClassificationConfig: TextClassification,
+}
 
 
 def make_task(config):
-    """Returns the task of an `ExperimentConfig`."""
-    return _TASKS[type(config.task)](config.task, config.model.image_shape)
+    """Returns the task of an `ExperimentConfig`, as it is before `load`."""
+    return _TASKS[type(config.task)](config)
+
+
+def restore_task(config, workdir):
+    """Returns the task of a run as it was after `load`.
+
+    Args:
+        config: `ExperimentConfig`.
+        workdir: `Workdir` of the run.
+    """
+    task = make_task(config)
+    task.read_assets(workdir.path)
+    return task
+
+
+def load_splits(task, config, workdir):
+    """Loads the splits of a run and writes `data_report.json`.
+
+    Args:
+        task: From `make_task`.
+        config: `ExperimentConfig`.
+        workdir: `Workdir`; `None` writes nothing.
+
+    Returns:
+        `Splits`, whose `report` has `errors: []`.
+
+    Raises:
+        DataError: As `task.load`; the report is written before.
+    """
+    try:
+        splits = task.load(config.data)
+    except DataError as error:
+        report = {"errors": str(error).splitlines()} | (error.report or {})
+        if workdir is not None:
+            workdir.write_data_report(report)
+        raise
+    splits.report = {"errors": []} | splits.report
+    if workdir is not None:
+        workdir.write_data_report(splits.report)
+    return splits

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainers.data import sources
+from trainers.tasks import answers
 from trainers.tasks import image_augmentation
 
 
@@ -11,18 +13,57 @@ class ImageClassification:
     """Softmax classification of images with pixels from 0 to 255.
 
     Attributes:
+        model_config: Config of the model.
         image_shape: Shape of an image, without the batch.
         num_draws: Random numbers that augmenting one example takes, 0 where
             the task augments nothing.
+        eval_batch_size: Rows of a batch in evaluation, on each replica.
     """
 
-    def __init__(self, config, image_shape):
-        self.image_shape = tuple(image_shape)
-        self._config = config
-        augments = (
-            config.random_shift or config.random_rotation or config.random_zoom
-        )
+    eval_batch_size = 256
+
+    def __init__(self, config):
+        """Takes the `ExperimentConfig`."""
+        self.model_config = config.model
+        self.image_shape = tuple(config.model.image_shape)
+        self._config = task = config.task
+        augments = task.random_shift or task.random_rotation or task.random_zoom
         self.num_draws = image_augmentation.NUM_DRAWS if augments else 0
+
+    def load(self, data):
+        """Loads and checks the splits of a run; returns `Splits`."""
+        return sources.load(
+            data, image_shape=self.image_shape, decode_fn=self.decode
+        )
+
+    def load_one(self, data, split, *, class_names, run_data):
+        """Loads one split, see `sources.load_one`."""
+        return sources.load_one(
+            data,
+            split,
+            image_shape=self.image_shape,
+            decode_fn=self.decode,
+            class_names=class_names,
+            run_data=run_data,
+        )
+
+    # Images are read in one way.
+    load_raw = load_one
+
+    def assets(self):
+        """Returns no files: config and weights are all there is."""
+        return {}
+
+    def read_assets(self, directory):
+        """Reads nothing."""
+
+    def lengths(self, examples):
+        """Returns `None`: all images are of one size."""
+        return None
+
+    def padding_share(self, examples, *, batch_size, seed):
+        """Returns `None`: nothing is padded."""
+        return None
 
     def decode(self, encoded):
         """Decodes one PNG, JPEG, BMP or GIF and fits it to the model.
@@ -87,24 +128,16 @@ class ImageClassification:
     def make_signatures(self, network, class_names):
         """Returns serving functions by signature name.
 
-        Both return `logits` and `probabilities: float32[batch, num_classes]`,
-        `class_id: int64[batch]` and `label: string[batch]`.
+        Both return what `answers.classification` does.
 
         Args:
             network: Keras model from preprocessed features to logits.
             class_names: Names in label order.
         """
-        names = tf.constant(class_names)
 
         def answer(image):
             logits = network(self.preprocess({"image": image}), training=False)
-            class_id = tf.argmax(logits, axis=-1)
-            return {
-                "logits": logits,
-                "probabilities": tf.nn.softmax(logits),
-                "class_id": class_id,
-                "label": tf.gather(names, class_id),
-            }
+            return answers.classification(logits, class_names)
 
         image_spec = tf.TensorSpec(
             (None, *self.image_shape), tf.float32, name="image"

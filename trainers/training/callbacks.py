@@ -6,6 +6,7 @@ import time
 import keras
 
 from trainers.errors import RunError
+from trainers.evaluation import metrics
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
@@ -87,15 +88,24 @@ class BestCheckpoint(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, network, checkpoints, metric, *, patience=0, min_delta=0.0
+        self,
+        network,
+        checkpoints,
+        metric,
+        validation,
+        *,
+        patience=0,
+        min_delta=0.0,
     ):
         """Makes the callback.
 
         Args:
             network: Keras model whose weights are saved.
             checkpoints: `Checkpoints` to save to.
-            metric: Name in the logs; less is better for losses, more for all
-                others. `None` keeps the last epoch.
+            metric: Name for `metrics.scalar`; less is better for the loss,
+                more for all others.
+            validation: `Validation` callback that ran before; `None` keeps
+                the last epoch.
             patience: Epochs without a better one before it stops; 0 never.
             min_delta: Smallest difference that counts as better.
         """
@@ -103,7 +113,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         self._network = network
         self._checkpoints = checkpoints
         self._metric = metric
-        self._sign = -1 if metric and metric.endswith("loss") else 1
+        self._validation = validation
         self._patience = patience
         self._min_delta = min_delta
         self._best = -math.inf
@@ -111,8 +121,8 @@ class BestCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares, saves and perhaps stops."""
-        value = self._sign * logs[self._metric] if self._metric else 0.0
-        always = self._metric is None or self.best_epoch is None
+        value = self._value()
+        always = self._validation is None or self.best_epoch is None
         if always or value > self._best + self._min_delta:
             self._best, self.best_epoch = value, epoch
             self._checkpoints.save(
@@ -122,6 +132,14 @@ class BestCheckpoint(keras.callbacks.Callback):
             )
         elif self._patience and epoch - self.best_epoch >= self._patience:
             self.model.stop_training = True
+
+    def _value(self):
+        if self._validation is None:
+            return 0.0
+        value = metrics.scalar(self._validation.result, self._metric)
+        if value is None:  # Such as the ROC-AUC of a class that is not there.
+            return -math.inf
+        return -value if self._metric == "loss" else value
 
 
 def _numbers(logs):

@@ -5,6 +5,11 @@ replicas, so that a row counts more where a last batch is divided unevenly,
 and it counts rows that only fill up a batch. Here the loss of a step is the
 sum over all replicas of weight times loss, divided by the sum of all weights:
 what one device computes, on any number of them.
+
+Stock Keras also clips the gradients of each replica before it adds them up,
+and its accumulation counts each part as a step, for schedules too. Here
+gradients are added up first, and a step is one update of the weights however
+many parts its batch is cut into.
 """
 
 import keras
@@ -20,14 +25,37 @@ class TrainingModel(keras.Model):
     """
 
     @classmethod
-    def from_network(cls, network, task):
-        """Returns a model for `fit`; call it inside `strategy.scope()`."""
+    def from_network(
+        cls, network, task, *, global_clipnorm=0.0, accumulation_steps=1
+    ):
+        """Returns a model for `fit`; call it inside `strategy.scope()`.
+
+        Args:
+            network: Keras model from features to logits.
+            task: From `tasks.make_task`.
+            global_clipnorm: Largest norm of all gradients; 0 clips nothing.
+            accumulation_steps: Parts of a replica's batch, of equal size,
+                worked on one after the other.
+        """
         # `input` keeps the dict of inputs by name.
         model = cls(network.input, network.output, name=network.name)
         model.task = task
+        model.global_clipnorm = global_clipnorm
+        model.accumulation_steps = accumulation_steps
         model.mean_loss = keras.metrics.Mean(name="loss")
         model.task_metrics = task.make_train_metrics()
         return model
+
+    def compile(self, optimizer, **kwargs):
+        """Compiles with an optimizer that takes gradients as they come.
+
+        Keras's would add them up over the replicas, after clipping and after
+        looking for infinities (keras/src/backend/tensorflow/optimizer.py);
+        `train_step` has done so before.
+        """
+        assert hasattr(optimizer, "_all_reduce_sum_gradients")
+        optimizer._all_reduce_sum_gradients = list
+        super().compile(optimizer=optimizer, **kwargs)
 
     @property
     def steps_done(self):
@@ -42,25 +70,83 @@ class TrainingModel(keras.Model):
         """
         features, labels, weights = data
         replicas = tf.distribute.get_replica_context()
-        with tf.GradientTape() as tape:
-            logits = self(features, training=True)
-            example_losses = self.task.example_losses(labels, logits)
-            total_weight = replicas.all_reduce(
-                tf.distribute.ReduceOp.SUM, tf.reduce_sum(weights)
+        total_weight = replicas.all_reduce(
+            tf.distribute.ReduceOp.SUM, tf.reduce_sum(weights)
+        )
+        if self.accumulation_steps == 1:
+            gradients, logits = self._gradients(data, total_weight)
+        else:
+            gradients, logits = self._accumulate(data, total_weight)
+        if replicas.num_replicas_in_sync > 1:
+            gradients = replicas.all_reduce(
+                tf.distribute.ReduceOp.SUM, gradients
             )
-            # Gradients are summed over replicas: a penalty on the weights,
-            # which every replica has in full, counts once in that sum.
-            penalty = tf.add_n(self.losses) if self.losses else 0.0
-            loss = (
-                tf.reduce_sum(weights * example_losses) / total_weight
-                + penalty / replicas.num_replicas_in_sync
-            )
-            scaled_loss = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
-        gradients = tape.gradient(scaled_loss, variables)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if self.global_clipnorm:
+            # Of what the loss scale of mixed_float16 has made of them.
+            norm = self.optimizer.scale_loss(tf.constant(self.global_clipnorm))
+            gradients, _ = tf.clip_by_global_norm(gradients, norm)
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables, strict=True)
+        )
         # Without the penalty, as the loss of validation is.
-        self.mean_loss.update_state(example_losses, weights)
+        self.mean_loss.update_state(
+            self.task.example_losses(labels, logits), weights
+        )
         for metric in self.task_metrics:
             metric.update_state(labels, logits, weights)
         return self.get_metrics_result()
+
+    def _gradients(self, data, total_weight):
+        """Returns gradients of a batch's share in the loss, and its logits."""
+        features, labels, weights = data
+        replicas = tf.distribute.get_replica_context()
+        with tf.GradientTape() as tape:
+            logits = self(features, training=True)
+            example_losses = self.task.example_losses(labels, logits)
+            # Gradients are summed over replicas and parts: a penalty on the
+            # weights, which each has in full, counts once in that sum.
+            penalty = tf.add_n(self.losses) if self.losses else 0.0
+            num_parts = replicas.num_replicas_in_sync * self.accumulation_steps
+            loss = (
+                tf.reduce_sum(weights * example_losses) / total_weight
+                + penalty / num_parts
+            )
+            scaled_loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(
+            scaled_loss,
+            self.trainable_variables,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        # Dense: rows of an embedding that occur twice have to be added up
+        # before a norm, and Keras's Adam squares them one by one.
+        return [tf.convert_to_tensor(g) for g in gradients], logits
+
+    def _accumulate(self, data, total_weight):
+        """Does what `_gradients` does, in parts, one after the other."""
+        parts = tf.nest.map_structure(
+            lambda x: tf.reshape(
+                x,
+                tf.concat(
+                    [[self.accumulation_steps, -1], tf.shape(x)[1:]], axis=0
+                ),
+            ),
+            data,
+        )
+
+        def body(index, sums, all_logits):
+            part = tf.nest.map_structure(lambda x: x[index], parts)
+            gradients, logits = self._gradients(part, total_weight)
+            sums = [s + g for s, g in zip(sums, gradients, strict=True)]
+            return index + 1, sums, all_logits.write(index, logits)
+
+        _, gradients, logits = tf.while_loop(
+            lambda index, *_: index < self.accumulation_steps,
+            body,
+            (
+                0,
+                [tf.zeros_like(v) for v in self.trainable_variables],
+                tf.TensorArray(tf.float32, self.accumulation_steps),
+            ),
+            parallel_iterations=1,
+        )
+        return gradients, logits.concat()

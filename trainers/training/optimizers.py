@@ -1,29 +1,47 @@
 """Optimizers and the course of their learning rate."""
 
+import logging
 import math
+import re
 
 import keras
 import tensorflow as tf
 
 
-def make_optimizer(config, total_steps):
-    """Builds a Keras optimizer with its schedule.
+def make_optimizer(config, total_steps, variables):
+    """Builds a Keras optimizer with its schedule, not yet its slots.
 
     Args:
         config: `OptimizerConfig`.
         total_steps: Steps of the whole run, at whose end a decaying schedule
             reaches `end_fraction` of the peak.
+        variables: Those that will be trained.
     """
+    optimizer = _make(config, _learning_rate(config, total_steps))
+    if config.name == "adamw":
+        kept = [v for v in variables if _is_free_of_decay(v.path)]
+        optimizer.exclude_from_weight_decay(var_list=kept)
+        _log_decay(config.weight_decay, variables, kept)
+    return optimizer
+
+
+def _learning_rate(config, total_steps):
+    warmup_steps = config.warmup_steps or round(
+        config.warmup_fraction * total_steps
+    )
     # float(): Keras and TensorFlow refuse an int here, a config file may not.
-    learning_rate = LearningRate(
+    if config.schedule == "constant" and not warmup_steps:
+        return float(config.learning_rate)
+    return LearningRate(
         float(config.learning_rate),
         schedule=config.schedule,
-        warmup_steps=config.warmup_steps,
+        warmup_steps=warmup_steps,
         total_steps=total_steps,
         end_fraction=float(config.end_fraction),
     )
-    if config.schedule == "constant" and not config.warmup_steps:
-        learning_rate = float(config.learning_rate)
+
+
+def _make(config, learning_rate):
     if config.name == "sgd":
         return keras.optimizers.SGD(learning_rate)
     if config.name == "momentum":
@@ -39,6 +57,31 @@ def make_optimizer(config, total_steps):
     if config.name == "adam":
         return keras.optimizers.Adam(**adam)
     return keras.optimizers.AdamW(weight_decay=config.weight_decay, **adam)
+
+
+def _is_free_of_decay(path):
+    """Returns whether a variable is a bias or belongs to a normalization.
+
+    By its path, as Keras's own exclusion looks at the last part alone, and
+    that is `gamma` or `beta` in more layers than these.
+    """
+    return re.search(r"/bias$|norm(alization)?(_\d+)?/", path) is not None
+
+
+def _log_decay(weight_decay, variables, kept):
+    """Prints which variables decay, numbers of layers as `*`."""
+    kept_paths = {v.path for v in kept}
+    decayed = [v for v in variables if v.path not in kept_paths]
+    for words, group in (("on", decayed), ("not on", kept)):
+        names = dict.fromkeys(re.sub(r"_\d+/", "_*/", v.path) for v in group)
+        logging.getLogger(__name__).info(
+            "weight decay %s %s %d variables, %s weights: %s",
+            weight_decay,
+            words,
+            len(group),
+            f"{sum(math.prod(v.shape) for v in group):,}",
+            ", ".join(names) or "none",
+        )
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):

@@ -10,8 +10,11 @@ import tqdm
 class Progress(keras.callbacks.Callback):
     """A bar with loss, metrics and ETA on a terminal, else a line an epoch."""
 
-    def __init__(self, epochs, steps_per_epoch, *, stream=None):
+    def __init__(
+        self, epochs, steps_per_epoch, best_metric="loss", *, stream=None
+    ):
         super().__init__()
+        self._shown = ("loss", "accuracy", "macro_f1", best_metric)
         self._epochs = epochs
         self._steps_per_epoch = steps_per_epoch
         self._stream = stream or sys.stderr
@@ -52,7 +55,10 @@ class Progress(keras.callbacks.Callback):
             name: value
             for name, value in logs.items()
             if name not in ("seconds", "examples_per_second")
-            and not name.startswith(("val_macro_p", "val_macro_r"))
+            and (
+                not name.startswith("val_")
+                or name.removeprefix("val_") in self._shown
+            )
         }
         numbers = " ".join(f"{k} {float(v):.4f}" for k, v in shown.items())
         print(

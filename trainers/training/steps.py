@@ -30,7 +30,7 @@ def plan(config, num_examples, num_replicas):
 
     A batch that is larger than the data would be padding beyond it: its rows
     are cut to the number of examples, rounded up to a multiple of the
-    replicas.
+    replicas and of the parts that they accumulate.
 
     Args:
         config: `ExperimentConfig`.
@@ -42,15 +42,23 @@ def plan(config, num_examples, num_replicas):
             wanted steps per execution cannot be had.
     """
     batch_size = config.data.global_batch_size
-    if batch_size % num_replicas:
-        below = batch_size - batch_size % num_replicas
-        choices = [n for n in (below, below + num_replicas) if n]
+    accumulation_steps = config.optimizer.accumulation_steps
+    num_parts = num_replicas * accumulation_steps
+    if batch_size % num_parts:
+        below = batch_size - batch_size % num_parts
+        choices = [n for n in (below, below + num_parts) if n]
+        parts = (
+            f", times the {accumulation_steps} parts of "
+            "--config.optimizer.accumulation_steps"
+            if accumulation_steps > 1
+            else ""
+        )
         raise ConfigError(
             f"`--config.data.global_batch_size` must be a multiple of the "
-            f"{num_replicas} replicas. Received: {batch_size}. "
+            f"{num_replicas} replicas{parts}. Received: {batch_size}. "
             f"Choices: {', '.join(map(str, choices))}."
         )
-    enough = -(-num_examples // num_replicas) * num_replicas
+    enough = -(-num_examples // num_parts) * num_parts
     batch_size = min(batch_size, enough)
     per_epoch = pipeline.num_steps(num_examples, batch_size)
     per_execution = _per_execution(

@@ -20,22 +20,20 @@ class TensorBoard(keras.callbacks.Callback):
     of a run lie over each other whatever is logged when.
     """
 
-    def __init__(
-        self, directory, *, config, class_names, first_batch, validation
-    ):
+    def __init__(self, directory, *, config, class_names, dataset, validation):
         """Makes the callback.
 
         Args:
             directory: The `tensorboard` directory of a work directory.
             config: `ExperimentConfig`, for HParams.
             class_names: Names in label order.
-            first_batch: `(features, labels, weights)` as the model gets them.
+            dataset: Training batches `(features, labels, weights)`.
             validation: `Validation` callback that ran before, or `None`.
         """
         super().__init__()
         self._config = config
         self._class_names = class_names
-        self._first_batch = first_batch
+        self._dataset = dataset
         self._validation = validation
         self._train = tf.summary.create_file_writer(str(directory / "train"))
         self._writers = [self._train]
@@ -58,15 +56,15 @@ class TensorBoard(keras.callbacks.Callback):
     def _write_graph(self):
         specs = tf.nest.map_structure(
             lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype),
-            self._first_batch[0],
+            self._dataset.element_spec[0],
         )
         forward = tf.function(lambda x: self.model(x, training=False))
         tf.summary.graph(forward.get_concrete_function(specs).graph)
 
     def _write_images(self):
-        features, labels, weights = self._first_batch
-        if "image" not in features:
+        if "image" not in self._dataset.element_spec[0]:
             return
+        features, labels, weights = next(iter(self._dataset))
         images = tf.boolean_mask(features["image"], weights > 0)
         labels = tf.boolean_mask(labels, weights > 0)
         if images.shape.rank == 3:

@@ -6,17 +6,18 @@ A source module has `open_source(data, image_shape, decode_fn)`, which returns a
 
 import dataclasses
 import importlib
-import importlib.util
 import logging
 import os
-import pathlib
 from collections.abc import Callable
 
+from tfmodels import package_paths
 from trainers.data import checks
 from trainers.data import examples as examples_lib
+from trainers.data import report as report_lib
 from trainers.data import splits
 from trainers.data.examples import Examples
 from trainers.errors import ConfigError
+from trainers.errors import DataError
 
 
 @dataclasses.dataclass
@@ -42,19 +43,21 @@ class Splits:
     Attributes:
         class_names: Names in label order.
         train, validation, test: `Examples`; the last two may be `None`.
+        report: Dict for `data_report.json`, see `report.make_report`.
     """
 
     class_names: list[str]
     train: Examples
     validation: Examples | None = None
     test: Examples | None = None
+    report: dict = dataclasses.field(default_factory=dict)
 
 
 def load(data, *, image_shape, decode_fn):
     """Loads and checks the splits of a run.
 
     Args:
-        data: `DataConfig`.
+        data: `ImageDataConfig`.
         image_shape: Shape of an image, without the batch.
         decode_fn: From an encoded image to `uint8[*image_shape]`.
 
@@ -76,9 +79,21 @@ def load(data, *, image_shape, decode_fn):
         if spec != "none" or name == "train"
     }
     names = _check(loaded, source, image_shape, class_names=None)
-    checks.check_training_classes(loaded, names)
-    checks.check_cut(splits.cut(data, source.sizes), loaded, names)
-    return Splits(names, **loaded)
+    report = report_lib.make_report(
+        loaded,
+        names,
+        keys={
+            name: report_lib.content_keys(examples.features["image"])
+            for name, examples in loaded.items()
+        },
+    )
+    try:
+        checks.check_training_classes(loaded, names)
+        checks.check_cut(splits.cut(data, source.sizes), loaded, names)
+    except DataError as error:
+        error.report = report
+        raise
+    return Splits(names, report=report, **loaded)
 
 
 def _warn_of_unused(specs, sizes):
@@ -106,7 +121,7 @@ def load_one(
         split: `train`, `validation` or `test` for what the configuration
             calls so, else a split as TFDS writes it.
         class_names: Names in label order that the model has.
-        run_data: `DataConfig` of the run that made the model; `None` means
+        run_data: `ImageDataConfig` of the run that made the model; `None` means
             `data`. If it is another source, `test` is that source's own.
 
     Other arguments, result and errors are as in `load`, but the result is the
@@ -178,20 +193,13 @@ def resolve_path(path):
     Raises:
         ConfigError: There is no such file or package.
     """
-    file = pathlib.Path(path)
-    if path.startswith("package://"):
-        package, _, inside = path.removeprefix("package://").partition("/")
-        try:
-            spec = importlib.util.find_spec(package)
-        except (ImportError, ValueError):
-            spec = None
-        # A module that is a file has no directory to look in.
-        if spec is None or not spec.submodule_search_locations:
-            raise ConfigError(
-                "`--config.data.path` must be package://PKG/DIR with an "
-                f"installed package PKG. Received: {path!r}."
-            )
-        file = pathlib.Path(spec.submodule_search_locations[0]) / inside
+    try:
+        file = package_paths.find(path)
+    except LookupError:
+        raise ConfigError(
+            "`--config.data.path` must be package://PKG/DIR with an "
+            f"installed package PKG. Received: {path!r}."
+        ) from None
     if not os.path.exists(file):
         raise ConfigError(
             f"`--config.data.path` must exist. Received: {path!r}."

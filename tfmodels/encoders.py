@@ -1,0 +1,179 @@
+"""BERT and DistilBERT encoders, from sizes or with pretrained weights.
+
+This file and `presets.py` are the only ones that touch keras_nlp's models.
+"""
+
+import dataclasses
+import functools
+
+from tfmodels.settings import setting
+
+_SIZES = ("preset", ("",))  # They matter where no preset has them.
+
+
+@dataclasses.dataclass(slots=True)
+class EncoderConfig:
+    """Pretrained weights, or the sizes of an encoder to train from scratch."""
+
+    preset: str = setting(
+        "",
+        "Pretrained encoder: a directory in the format of Hugging Face or "
+        "KerasHub, `package://PKG/DIR` inside an installed Python package, or "
+        "the name of a KerasHub preset, which is downloaded once. Empty "
+        "starts from random weights.",
+    )
+    family: str = setting(
+        "bert",
+        "Architecture.",
+        choices=("bert", "distil_bert"),
+        only_with=_SIZES,
+    )
+    vocabulary: str = setting(
+        "",
+        "File of WordPieces, one a line; empty learns them from the training "
+        "texts.",
+        only_with=_SIZES,
+    )
+    vocabulary_size: int = setting(
+        8000, "WordPieces to learn.", at_least=100, only_with=_SIZES
+    )
+    lowercase: bool = setting(
+        True, "Whether case and accents are dropped.", only_with=_SIZES
+    )
+    num_layers: int = setting(
+        2, "Transformer layers.", at_least=1, only_with=_SIZES
+    )
+    num_heads: int = setting(
+        2,
+        "Attention heads, a divisor of `hidden_dim`.",
+        at_least=1,
+        only_with=_SIZES,
+    )
+    hidden_dim: int = setting(
+        128, "Size of a token's vector.", at_least=1, only_with=_SIZES
+    )
+    intermediate_dim: int = setting(
+        512,
+        "Units of the hidden layer inside a transformer layer.",
+        at_least=1,
+        only_with=_SIZES,
+    )
+    max_sequence_length: int = setting(
+        512, "Positions that are learned.", at_least=3, only_with=_SIZES
+    )
+    activation: str = setting(
+        "gelu",
+        "Activation inside a transformer layer.",
+        choices=("gelu", "gelu_approximate", "relu"),
+        only_with=_SIZES,
+    )
+    dropout: float = setting(
+        0.1, "Share of units dropped in training.", at_least=0, below=1
+    )
+    frozen_layers: int = setting(
+        0,
+        "Lowest transformer layers whose weights stay as they are, and those "
+        "of the embeddings with them; -1 keeps the whole encoder.",
+        at_least=-1,
+    )
+
+
+def make_encoder(config):
+    """Builds the encoder with random weights.
+
+    The layers have the names and variables of `keras_nlp.models.BertBackbone`
+    and `DistilBertBackbone`, whose weights `load_preset` copies.
+
+    Args:
+        config: `EncoderConfig`, after `read_preset` if it has a preset.
+
+    Returns:
+        `keras.Model` from `{"token_ids", "padding_mask": int32[batch,
+        sequence_length]}` to `float32[batch, sequence_length, hidden_dim]`.
+    """
+    import keras
+    import keras_nlp
+
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    padding_mask = keras.Input((None,), dtype="int32", name="padding_mask")
+    x = _embed(token_ids, config)  # [batch, sequence_length, hidden_dim]
+    for index in range(config.num_layers):
+        x = keras_nlp.layers.TransformerEncoder(
+            intermediate_dim=config.intermediate_dim,
+            num_heads=config.num_heads,
+            dropout=config.dropout,
+            activation=_activation(config.activation),
+            layer_norm_epsilon=1e-12,
+            kernel_initializer=_initializer(),
+            name=f"transformer_layer_{index}",
+        )(x, padding_mask=padding_mask)
+    inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
+    encoder = keras.Model(inputs, x, name="encoder")
+    _freeze(encoder, config)
+    return encoder
+
+
+def _embed(token_ids, config):
+    """Returns the normalized sum of token, position and segment vectors."""
+    import keras
+    import keras_nlp
+
+    x = keras.layers.Embedding(
+        config.vocabulary_size,
+        config.hidden_dim,
+        embeddings_initializer=_initializer(),
+        name="token_embedding",
+    )(token_ids)
+    parts = [
+        x,
+        keras_nlp.layers.PositionEmbedding(
+            config.max_sequence_length,
+            initializer=_initializer(),
+            name="position_embedding",
+        )(x),
+    ]
+    if config.family == "bert":
+        # A single text is segment 0.
+        parts.append(
+            keras.layers.Embedding(
+                2,
+                config.hidden_dim,
+                embeddings_initializer=_initializer(),
+                name="segment_embedding",
+            )(keras.ops.zeros_like(token_ids))
+        )
+    x = keras.layers.Add(name="embeddings_add")(parts)
+    x = keras.layers.LayerNormalization(
+        epsilon=1e-12, name="embeddings_layer_norm"
+    )(x)
+    return keras.layers.Dropout(config.dropout, name="embeddings_dropout")(x)
+
+
+def _initializer():
+    """Returns a new one: one object gives equal shapes equal values."""
+    import keras
+
+    return keras.initializers.TruncatedNormal(stddev=0.02)
+
+
+def _activation(name):
+    import keras
+
+    if name == "gelu_approximate":
+        return functools.partial(keras.activations.gelu, approximate=True)
+    return name
+
+
+def _freeze(encoder, config):
+    """Keeps the weights of the lowest layers from training."""
+    if config.frozen_layers == 0:
+        return
+    above = range(
+        config.num_layers
+        if config.frozen_layers == -1
+        else config.frozen_layers,
+        config.num_layers,
+    )
+    trained = {f"transformer_layer_{index}" for index in above}
+    for layer in encoder.layers:
+        layer.trainable = layer.name in trained

@@ -1,0 +1,129 @@
+"""What Hugging Face's files say of a BERT encoder, beside its weights."""
+
+import json
+
+from tfmodels import wordpiece
+
+# Values of `model_type` in config.json.
+FAMILIES = ("bert", "distilbert")
+_ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_approximate",
+    "gelu_pytorch_tanh": "gelu_approximate",
+    "relu": "relu",
+}
+# Of these classes, a vocabulary and four settings are all there is to know.
+_TOKENIZERS = (
+    "BertTokenizer",
+    "BertTokenizerFast",
+    "DistilBertTokenizer",
+    "DistilBertTokenizerFast",
+    "PreTrainedTokenizerFast",
+)
+
+
+def problems(path, facts):
+    """Returns, in words, what would be loaded as if it were something else.
+
+    Args:
+        path: `pathlib.Path` of the directory.
+        facts: Dict in its config.json.
+    """
+    tokenizer, fast = _tokenizer_facts(path)
+    lowercase, strips = tokenizer["lowercase"], tokenizer["strip_accents"]
+    found = []
+    if not (path / "vocab.txt").is_file() and not _vocabulary_of(fast):
+        found.append("it has no vocab.txt and no WordPieces in tokenizer.json")
+    if tokenizer["class"] not in _TOKENIZERS:
+        found.append(f"its tokenizer is a {tokenizer['class']}, not BERT's")
+    if strips is not None and strips != lowercase:
+        found.append(
+            "its tokenizer drops accents without case or case without accents"
+        )
+    if not tokenizer["handle_chinese_chars"]:
+        found.append("its tokenizer does not separate Chinese characters")
+    if facts.get("position_embedding_type", "absolute") != "absolute":
+        found.append("its positions are not absolute")
+    if _activation_of(facts) not in _ACTIVATIONS:
+        found.append(f"its activation is {_activation_of(facts)!r}")
+    # KerasHub has this one whatever the file says.
+    epsilon = facts.get("layer_norm_eps", 1e-12)
+    if epsilon != 1e-12:
+        found.append(f"its layer_norm_eps is {epsilon}, not 1e-12")
+    return found
+
+
+def activation(facts):
+    """Returns the activation, by the name it has in `EncoderConfig`."""
+    return _ACTIVATIONS[_activation_of(facts)]
+
+
+def _activation_of(facts):
+    return str(facts.get("hidden_act", facts.get("activation", "gelu")))
+
+
+def read_tokenizer(path):
+    """Returns the vocabulary, a list, and whether it is without case.
+
+    vocab.txt or, as newer versions of the library write, tokenizer.json.
+    """
+    tokenizer, fast = _tokenizer_facts(path)
+    if (path / "vocab.txt").is_file():
+        vocabulary = wordpiece.read_vocabulary(path / "vocab.txt")
+    else:
+        ids = _vocabulary_of(fast)
+        vocabulary = sorted(ids, key=ids.get)
+    return vocabulary, bool(tokenizer["lowercase"])
+
+
+def _tokenizer_facts(path):
+    """Returns the settings of a tokenizer, and its tokenizer.json if any."""
+    config, fast = (
+        read_json(path / name) if (path / name).is_file() else {}
+        for name in ("tokenizer_config.json", "tokenizer.json")
+    )
+    normalizer = fast.get("normalizer") or {}
+    if normalizer.get("type", "BertNormalizer") != "BertNormalizer":
+        kind = f"tokenizer with a {normalizer['type']} normalizer"
+    else:
+        kind = config.get("tokenizer_class") or _TOKENIZERS[0]
+    facts = {
+        "class": kind,
+        "lowercase": config.get(
+            "do_lower_case", normalizer.get("lowercase", True)
+        ),
+        "strip_accents": config.get(
+            "strip_accents", normalizer.get("strip_accents")
+        ),
+        "handle_chinese_chars": config.get(
+            "tokenize_chinese_chars",
+            normalizer.get("handle_chinese_chars", True),
+        ),
+    }
+    return facts, fast
+
+
+def _vocabulary_of(fast):
+    """Returns ids by token of a WordPiece tokenizer.json, else nothing."""
+    model = fast.get("model") or {}
+    if model.get("continuing_subword_prefix") != "##":
+        return {}
+    return model.get("vocab") or {}
+
+
+def read_json(file):
+    """Returns the dict in a JSON file.
+
+    Raises:
+        ValueError: It cannot be read, or is no object.
+    """
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            "`--config.model.encoder.preset` must be a directory with a "
+            f"readable {file.name}. Received: {str(file.parent)!r}: {error}."
+        ) from None
+    if not isinstance(facts, dict):
+        raise ValueError(f"{file}: must be a JSON object.")
+    return facts

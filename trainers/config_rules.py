@@ -1,0 +1,106 @@
+"""Rules that need more than one setting of an experiment.
+
+Each function yields a line for each rule that is broken: flag, rule, what was
+received.
+"""
+
+from trainers import metric_names
+
+
+def image_problems(config):
+    """Rules of experiments on images."""
+    shape = config.model.image_shape
+    if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
+        yield (
+            "`--config.model.image_shape` must be height,width for grey or "
+            f"height,width,3 for colour images. Received: {shape!r}."
+        )
+    if not config.data.path:
+        yield (
+            "`--config.data.path` must name the data. Received: ''. Set it to "
+            "a file, a directory or a TFDS dataset, as --config.data.source "
+            "says."
+        )
+
+
+def text_problems(config):
+    """Rules of experiments on texts."""
+    data, encoder = config.data, config.model.encoder
+    is_tfds = data.source in ("tfds", "tfds_directory")
+    if is_tfds and not data.path:
+        yield (
+            "`--config.data.path` must name the data set for "
+            f"--config.data.source={data.source}. Received: ''."
+        )
+    if not is_tfds and data.train in ("", "none"):
+        yield (
+            "`--config.data.train` must name a file or folder to learn from. "
+            f"Received: {data.train!r}. Example: --config.data.train=mails.csv"
+        )
+    if data.validation_fraction + data.test_fraction >= 1:
+        yield (
+            "`--config.data.validation_fraction` and .test_fraction must leave "
+            "something of train: their sum must be below 1. Received: "
+            f"{data.validation_fraction} and {data.test_fraction}."
+        )
+    if encoder.preset:
+        return  # It has sizes of its own, which `tasks` checks.
+    if encoder.hidden_dim % encoder.num_heads:
+        yield (
+            "`--config.model.encoder.hidden_dim` must be a multiple of "
+            f".num_heads. Received: {encoder.hidden_dim} and "
+            f"{encoder.num_heads}."
+        )
+    if data.sequence_length > encoder.max_sequence_length:
+        yield (
+            "`--config.data.sequence_length` must be at most "
+            "--config.model.encoder.max_sequence_length. Received: "
+            f"{data.sequence_length} and {encoder.max_sequence_length}."
+        )
+    if encoder.frozen_layers > encoder.num_layers:
+        yield (
+            "`--config.model.encoder.frozen_layers` must be at most "
+            f".num_layers. Received: {encoder.frozen_layers} and "
+            f"{encoder.num_layers}."
+        )
+
+
+def problems(config):
+    """Rules of every experiment."""
+    name = config.export.name
+    if not name or not name.replace("_", "").replace("-", "").isalnum():
+        yield (
+            "`--config.export.name` must be letters, digits, `_` and `-`. "
+            f"Received: {name!r}."
+        )
+    if config.trainer.strategy == "multi_worker":
+        yield (
+            "`--config.trainer.strategy=multi_worker` is not in this version: "
+            "stock Keras 3 cannot run `model.fit` under it. Choices: auto, "
+            "one_device, mirrored, tpu."
+        )
+    optimizer = config.optimizer
+    if optimizer.schedule == "exponential" and optimizer.end_fraction == 0:
+        yield (
+            "`--config.optimizer.end_fraction` must be above 0 for the "
+            "schedule `exponential`. Received: 0."
+        )
+    if optimizer.warmup_steps and optimizer.warmup_fraction:
+        yield (
+            "`--config.optimizer.warmup_steps` and .warmup_fraction: give one "
+            f"of the two. Received: {optimizer.warmup_steps} and "
+            f"{optimizer.warmup_fraction}."
+        )
+    trainer = config.trainer
+    if trainer.early_stopping_patience and config.data.validation == "none":
+        yield (
+            "`--config.trainer.early_stopping_patience` needs a validation "
+            "split. Received: --config.data.validation=none."
+        )
+    if not metric_names.is_metric(trainer.best_metric):
+        yield (
+            "`--config.trainer.best_metric` must be one of "
+            f"{', '.join(metric_names.METRICS)}, or per_class/NAME/METRIC with "
+            f"one of {', '.join(metric_names.PER_CLASS_METRICS)}. "
+            f"Received: {trainer.best_metric!r}."
+        )

@@ -1,0 +1,1 @@
+"""Debian package descriptions by section; see README.md beside this file."""

@@ -1,0 +1,159 @@
+"""What a person should know of data before training on it."""
+
+import hashlib
+
+import numpy as np
+
+_SHOWN = 10
+
+
+def make_report(splits, class_names, *, keys, empty=None):
+    """Looks for what makes a result worth less than it seems.
+
+    Args:
+        splits: `Examples` by split name, labels as positions in
+            `class_names`.
+        class_names: Names in label order.
+        keys: For each split, one hashable an example; equal ones are the same
+            content, `None` is none.
+        empty: For each split, the rows without content; `None` where there
+            can be none.
+
+    Returns:
+        Dict for `data_report.json`: `classes` (names in label order),
+        `splits` (for each, `examples` and `examples_by_class`), `empty`,
+        `repeated`, `conflicts` (equal content, different labels) and `leaks`
+        (content of train that stands in another split), each with a count
+        and the first ten places, and `warnings`, in words.
+    """
+    report = {
+        "classes": list(class_names),
+        "splits": {
+            name: {
+                "examples": len(examples),
+                "examples_by_class": _counts(examples, class_names),
+            }
+            for name, examples in splits.items()
+        },
+    }
+    report["empty"] = {
+        name: _found(rows, splits[name].where)
+        for name, rows in (empty or {}).items()
+    }
+    groups = _group(splits, keys)
+    report["repeated"] = _repeated(groups, splits)
+    report["conflicts"] = _conflicts(groups, splits, class_names)
+    report["leaks"] = {
+        name: _leaks(groups, splits, name) for name in splits if name != "train"
+    }
+    report["warnings"] = list(_warnings(report))
+    return report
+
+
+def content_keys(array):
+    """Returns a key for each row of an array."""
+    return [
+        hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in array
+    ]
+
+
+def _counts(examples, class_names):
+    counts = np.bincount(examples.labels, minlength=len(class_names))
+    return dict(zip(class_names, counts.tolist(), strict=True))
+
+
+def _group(splits, keys):
+    """Returns `(split, row)` pairs of each content that is there twice."""
+    groups = {}
+    for name in splits:
+        for row, key in enumerate(keys[name]):
+            if key is not None:
+                groups.setdefault(key, []).append((name, row))
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _found(items, describe_fn):
+    return {
+        "count": len(items),
+        "first": [describe_fn(item) for item in list(items)[:_SHOWN]],
+    }
+
+
+def _repeated(groups, splits):
+    """Counts rows of train whose content stands in train before."""
+    rows = [
+        (group[0], place)
+        for group in groups
+        for place in group[1:]
+        if place[0] == "train" == group[0][0]
+    ]
+    return _found(rows, lambda pair: _places(pair, splits))
+
+
+def _conflicts(groups, splits, class_names):
+    def label(place):
+        return int(splits[place[0]].labels[place[1]])
+
+    def describe(group):
+        # The first place of each label: ten of one label would tell nothing.
+        firsts = {}
+        for place in group:
+            firsts.setdefault(label(place), place)
+        return [
+            {"place": splits[name].where(row), "label": class_names[position]}
+            for position, (name, row) in list(firsts.items())[:_SHOWN]
+        ]
+
+    found = [g for g in groups if len({label(place) for place in g}) > 1]
+    return _found(found, describe)
+
+
+def _leaks(groups, splits, name):
+    """Counts rows of a split whose content stands in train."""
+    rows = [
+        (group[0], place)
+        for group in groups
+        for place in group
+        if place[0] == name and group[0][0] == "train"
+    ]
+    return _found(rows, lambda pair: _places(pair, splits))
+
+
+def _places(pair, splits):
+    return [splits[name].where(row) for name, row in pair]
+
+
+def _warnings(report):
+    for name, empty in report["empty"].items():
+        if empty["count"]:
+            yield (
+                f"split {name}: {empty['count']} empty texts, the first at "
+                f"{empty['first'][0]}."
+            )
+    conflicts = report["conflicts"]
+    if conflicts["count"]:
+        first = conflicts["first"][0]
+        places = " and ".join(f"{p['place']} ({p['label']})" for p in first[:2])
+        yield (
+            f"{conflicts['count']} contents stand there with different "
+            f"labels, the first at {places}."
+        )
+    for name, leaks in report["leaks"].items():
+        if leaks["count"]:
+            ours, theirs = leaks["first"][0]
+            yield (
+                f"{leaks['count']} of {report['splits'][name]['examples']} "
+                f"examples of split {name} stand in train as well, so that its "
+                f"numbers are too good; the first is {theirs}, in train {ours}."
+            )
+    for name, facts in report["splits"].items():
+        missing = [
+            label
+            for label, count in facts["examples_by_class"].items()
+            if count == 0
+        ]
+        if missing and name != "train":
+            yield (
+                f"split {name}: no example of {len(missing)} classes: "
+                f"{', '.join(missing[:_SHOWN])}."
+            )

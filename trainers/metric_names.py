@@ -1,0 +1,38 @@
+"""Names of the metrics by which a best epoch can be chosen.
+
+Apart from `trainers.evaluation.metrics`, which computes them, since flags are
+checked before anything heavy is imported.
+"""
+
+# Of the whole split.
+METRICS = (
+    "loss",
+    "accuracy",
+    "macro_precision",
+    "macro_recall",
+    "macro_f1",
+    "micro_precision",
+    "micro_recall",
+    "micro_f1",
+    "weighted_precision",
+    "weighted_recall",
+    "weighted_f1",
+    "roc_auc",
+    "pr_auc",
+)
+
+# Of one class: `per_class/CLASS/METRIC`.
+PER_CLASS_METRICS = ("precision", "recall", "f1", "roc_auc", "pr_auc")
+
+
+def is_metric(name):
+    """Returns whether a name is one of these, with any class in it."""
+    if name in METRICS:
+        return True
+    start, _, rest = name.partition("/")
+    class_name, _, metric = rest.rpartition("/")
+    return (
+        start == "per_class"
+        and class_name != ""
+        and metric in PER_CLASS_METRICS
+    )

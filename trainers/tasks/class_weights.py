@@ -1,0 +1,54 @@
+"""Factors of the training loss by class."""
+
+import math
+
+import numpy as np
+
+from trainers.errors import ConfigError
+
+
+def parse(text, class_names, labels):
+    """Returns the factors that `--config.task.class_weights` means.
+
+    `balanced` is num_examples / (num_classes * examples of the class), as in
+    scikit-learn: every class weighs the same in sum, and the mean over the
+    examples is 1.
+
+    Args:
+        text: `none`, `balanced` or NAME=FACTOR,NAME=FACTOR.
+        class_names: Names in label order.
+        labels: `int32[num_examples]` of the training split.
+
+    Returns:
+        `float32[num_classes]`, or `None` for `none`.
+
+    Raises:
+        ConfigError: It is none of these, or names another class.
+    """
+    if text == "none":
+        return None
+    if text == "balanced":
+        counts = np.bincount(labels, minlength=len(class_names))
+        present = np.count_nonzero(counts)
+        return (len(labels) / (present * np.maximum(counts, 1))).astype(
+            np.float32
+        )
+    weights = np.ones(len(class_names), np.float32)
+    for part in text.split(","):
+        name, _, factor = part.rpartition("=")
+        if name not in class_names or not _is_factor(factor):
+            raise ConfigError(
+                "`--config.task.class_weights` must be none, balanced, or "
+                "NAME=FACTOR,NAME=FACTOR with factors of at least 0. Received: "
+                f"{text!r}, of which {part!r} is not. Names: "
+                f"{', '.join(class_names)}."
+            )
+        weights[class_names.index(name)] = float(factor)
+    return weights
+
+
+def _is_factor(text):
+    try:
+        return math.isfinite(float(text)) and float(text) >= 0
+    except ValueError:
+        return False

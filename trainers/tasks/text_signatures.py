@@ -1,0 +1,121 @@
+"""Serving functions of a text classifier, and texts to prove them with."""
+
+import unicodedata
+
+import numpy as np
+import tensorflow as tf
+
+from trainers.tasks import answers
+
+_NUM_ROWS = 100
+_category = unicodedata.ucd_3_2_0.category
+# What real requests hold sooner or later.
+_ODD_TEXTS = (
+    "",
+    " \t\r\n\u00a0\u3000",
+    "Plain English, with punctuation: isn't it?",
+    "naïve café Ångström İstanbul ẞ",
+    "e\u0301 A\u030a o\u0308 combining marks, n\u0303\u0323",
+    "中文分词测试，混合 English",
+    "日本語のテキスト、カタカナ",
+    "العربية العَرَبِيَّة",
+    "עברית हिन्दी ไทย 한국어",
+    "😀👍🏽 👨\u200d👩\u200d👧 🇩🇪",
+    "[CLS] special [SEP] tokens [PAD] in [MASK] a [UNK] text",
+    "\ufeffbyte order mark, zero\u200bwidth, \u202eright to left",
+    "a\x00b NUL \x1b[31m and \x7f control",
+    "𠀀𪛖 rare, \ue000 private use, � replacement",
+    "supercalifragilistic" * 50,
+    "a " * 5_000,
+    "x" * 1_000_000,
+)
+_INVALID_UTF8 = (
+    b"\xff\xfe broken bytes \x80",
+    b"cut in the middle of a character: \xe4\xb8",
+    b"overlong \xc0\xaf and surrogate \xed\xa0\x80",
+)
+
+
+def make(task, network, class_names):
+    """Returns the signatures of a text classifier.
+
+    `serving_default` answers `text: string[batch]`, `tokens` answers
+    `token_ids: int32[batch, sequence_length]`, with `[CLS]` and `[SEP]`,
+    padded with `[PAD]`, as `tokenize` returns them for `text`.
+
+    Args:
+        task: `TextClassification` with its tokenizer.
+        network: Keras model from preprocessed features to logits.
+        class_names: Names in label order.
+    """
+    pad_id = task.tokenizer.pad_id
+    longest = task.sequence_length
+    text_spec = tf.TensorSpec((None,), tf.string, name="text")
+    ids_spec = tf.TensorSpec((None, None), tf.int32, name="token_ids")
+
+    def features_of(text):
+        return task.preprocess({"token_ids": task.tokenizer(text)})
+
+    @tf.function(input_signature=[text_spec])
+    def serve_text(text):
+        logits = network(features_of(text), training=False)
+        return answers.classification(logits, class_names)
+
+    @tf.function(input_signature=[ids_spec])
+    def serve_tokens(token_ids):
+        ids = token_ids[:, :longest]
+        # At least one column, of which the first always counts: a row of
+        # padding alone would be a mean over nothing.
+        is_empty = tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)
+        ids = tf.pad(ids, [[0, 0], [0, is_empty]], constant_values=pad_id)
+        is_first = tf.equal(tf.range(tf.shape(ids)[1]), 0)
+        mask = tf.cast(tf.not_equal(ids, pad_id) | is_first, tf.int32)
+        features = {"token_ids": ids, "padding_mask": mask}
+        logits = network(features, training=False)
+        return answers.classification(logits, class_names)
+
+    @tf.function(input_signature=[text_spec])
+    def tokenize(text):
+        return {"token_ids": features_of(text)["token_ids"]}
+
+    return {
+        "serving_default": serve_text,
+        "tokens": serve_tokens,
+        "tokenize": tokenize,
+    }
+
+
+def check_corpus(seed):
+    """Returns 100 texts as bytes: odd ones, and random characters."""
+    rng = np.random.default_rng(seed)
+    # A short one first: it stands alone in a batch of one.
+    corpus = [text.encode("utf-8") for text in _ODD_TEXTS[2:]]
+    corpus += [text.encode("utf-8") for text in _ODD_TEXTS[:2]]
+    corpus += _INVALID_UTF8
+    while len(corpus) < _NUM_ROWS:
+        # Of the first plane. Of characters younger than Unicode 3.2, runtimes
+        # of different age disagree on what is a letter.
+        points = rng.integers(1, 0xD800, rng.integers(1, 60))
+        points[rng.random(len(points)) < 0.3] = ord(" ")
+        text = "".join(c for c in map(chr, points) if _category(c) != "Cn")
+        corpus.append(text.encode("utf-8"))
+    return corpus
+
+
+def check_inputs(corpus, vocabulary_size, seed):
+    """Returns inputs by signature and input name.
+
+    Args:
+        corpus: List of bytes.
+        vocabulary_size: Ids are below it.
+        seed: Decides the ids.
+    """
+    rng = np.random.default_rng(seed)
+    text = np.array(corpus, dtype=object)
+    ids = rng.integers(0, vocabulary_size, (len(corpus), 24), np.int32)
+    ids[1] = 0
+    return {
+        "serving_default": {"text": text},
+        "tokens": {"token_ids": ids},
+        "tokenize": {"text": text},
+    }
