@@ -4,8 +4,26 @@ import json
 
 from tfmodels import wordpiece
 
-# Values of `model_type` in config.json.
-FAMILIES = ("bert", "distilbert")
+# By `model_type` in config.json, names of sizes there by names here.
+_SIZES = {
+    "bert": {
+        "vocabulary_size": "vocab_size",
+        "num_layers": "num_hidden_layers",
+        "num_heads": "num_attention_heads",
+        "hidden_dim": "hidden_size",
+        "intermediate_dim": "intermediate_size",
+        "max_sequence_length": "max_position_embeddings",
+    },
+    "distilbert": {
+        "vocabulary_size": "vocab_size",
+        "num_layers": "n_layers",
+        "num_heads": "n_heads",
+        "hidden_dim": "dim",
+        "intermediate_dim": "hidden_dim",
+        "max_sequence_length": "max_position_embeddings",
+    },
+}
+FAMILIES = tuple(_SIZES)
 _ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_new": "gelu_approximate",
@@ -51,6 +69,29 @@ def problems(path, facts):
     if epsilon != 1e-12:
         found.append(f"its layer_norm_eps is {epsilon}, not 1e-12")
     return found
+
+
+def sizes(facts):
+    """Returns the family and the sizes, by their names in `EncoderConfig`.
+
+    Args:
+        facts: Dict in a config.json.
+
+    Raises:
+        ValueError: A size is missing, or no whole number.
+    """
+    family = facts["model_type"]
+    found = {name: facts.get(key) for name, key in _SIZES[family].items()}
+    wrong = [
+        _SIZES[family][name]
+        for name, size in found.items()
+        if type(size) is not int
+    ]
+    if wrong:
+        raise ValueError(
+            f"config.json must have whole numbers as {', '.join(wrong)}."
+        )
+    return {"family": family.replace("distilbert", "distil_bert")} | found
 
 
 def activation(facts):

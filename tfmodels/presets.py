@@ -19,6 +19,14 @@ _FAMILIES = {"BertBackbone": "bert", "DistilBertBackbone": "distil_bert"}
 # the models of Hugging Face have the exact one. Taking one for the other
 # moves MiniLM's hidden states by 0.003.
 _KERAS_ACTIVATIONS = {"bert": "gelu_approximate", "distil_bert": "gelu"}
+_SIZES = (
+    "vocabulary_size",
+    "num_layers",
+    "num_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "max_sequence_length",
+)
 _WHY_BERT_ALONE = (
     "Only BERT and DistilBERT are taken: the tokenizers of other families "
     "(byte-pair, SentencePiece) hold tables that KerasHub cannot export, so "
@@ -86,47 +94,48 @@ def read(config):
     Raises:
         ValueError: It is not there, or cannot be used.
     """
-    import keras_nlp
-
     place = check(config.preset)
-    _check_name(place)
-    backbone = _from_preset(
-        keras_nlp.models.Backbone, place, load_weights=False
-    )
-    family = _FAMILIES[type(backbone).__name__]
-    activation = _KERAS_ACTIVATIONS[family]
     path = package_paths.find(place)
     facts = (
         hf_directories.read_json(path / "config.json") if path.is_dir() else {}
     )
-    if "model_type" in facts:
-        activation = hf_directories.activation(facts)
-        tokenizer = None
-    else:
-        tokenizer = _from_preset(keras_nlp.models.Tokenizer, place)
+    if "model_type" not in facts:
+        return _read_keras(config, place)
     try:
-        if tokenizer is None:
-            vocabulary, lowercase = hf_directories.read_tokenizer(path)
-        else:
-            vocabulary = tokenizer.get_vocabulary()
-            lowercase = bool(tokenizer.lowercase)
+        vocabulary, lowercase = hf_directories.read_tokenizer(path)
+        wordpiece.check_vocabulary(vocabulary)
+        resolved = dataclasses.replace(
+            config,
+            lowercase=lowercase,
+            activation=hf_directories.activation(facts),
+            **hf_directories.sizes(facts),
+        )
+    except ValueError as error:
+        raise ValueError(f"{_FLAG}={place} cannot be used: {error}") from None
+    return resolved, vocabulary
+
+
+def _read_keras(config, place):
+    """Reads what KerasHub knows of a preset in its own format."""
+    import keras_nlp
+
+    _check_name(place)
+    backbone = _from_preset(
+        keras_nlp.models.Backbone, place, load_weights=False
+    )
+    tokenizer = _from_preset(keras_nlp.models.Tokenizer, place)
+    vocabulary = tokenizer.get_vocabulary()
+    try:
         wordpiece.check_vocabulary(vocabulary)
     except ValueError as error:
         raise ValueError(f"{_FLAG}={place} cannot be used: {error}") from None
-    sizes = (
-        "vocabulary_size",
-        "num_layers",
-        "num_heads",
-        "hidden_dim",
-        "intermediate_dim",
-        "max_sequence_length",
-    )
+    family = _FAMILIES[type(backbone).__name__]
     resolved = dataclasses.replace(
         config,
         family=family,
-        lowercase=lowercase,
-        activation=activation,
-        **{name: getattr(backbone, name) for name in sizes},
+        lowercase=bool(tokenizer.lowercase),
+        activation=_KERAS_ACTIVATIONS[family],
+        **{name: getattr(backbone, name) for name in _SIZES},
     )
     return resolved, vocabulary
 

@@ -60,9 +60,11 @@ def evaluate_examples(network, task, examples, class_names, *, name):
 
 def make_dataset(task, examples, num_replicas=1):
     """Returns the evaluation dataset of `Examples`, equal on every replica."""
+    # No larger than the examples are: rows that fill up cost as much.
+    rows = min(task.eval_batch_size, -(-len(examples) // num_replicas))
     return pipeline.make_eval_dataset(
         examples,
-        batch_size=task.eval_batch_size * num_replicas,
+        batch_size=rows * num_replicas,
         preprocess_fn=task.preprocess,
         lengths=task.lengths(examples),
     )
