@@ -58,6 +58,7 @@ def train_and_evaluate(config, workdir):
         config, len(splits.train), strategy.num_replicas_in_sync
     )
     paths.create(config, splits.class_names, task.assets())
+    _log_padding(config, task, splits.train, steps)
     metrics = {"train": fit(config, task, splits, steps, strategy, paths)}
     network, _ = evaluation.load_best(task, paths)
     for name in ("validation", "test"):
@@ -138,11 +139,23 @@ def fit(config, task, splits, steps, strategy, paths):
     } | padding_facts(config, task, splits.train, steps, timer)
 
 
-def padding_facts(config, task, examples, steps, timer):
-    """Returns `padding_share` and `tokens_per_second`; nothing for images."""
-    share = task.padding_share(
+def _padding_share(config, task, examples, steps):
+    return task.padding_share(
         examples, batch_size=steps.batch_size, seed=config.seed
     )
+
+
+def _log_padding(config, task, examples, steps):
+    share = _padding_share(config, task, examples, steps)
+    if share is not None:
+        logging.getLogger(__name__).info(
+            "padding: %.1f %% of the ids of an epoch", 100 * share
+        )
+
+
+def padding_facts(config, task, examples, steps, timer):
+    """Returns `padding_share` and `tokens_per_second`; nothing for images."""
+    share = _padding_share(config, task, examples, steps)
     if share is None:
         return {}
     mean_length = task.lengths(examples).mean()
