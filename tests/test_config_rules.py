@@ -83,8 +83,13 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
         ),
         (
             {"optimizer__warmup_steps": 10, "optimizer__warmup_fraction": 0.5},
-            "`--config.optimizer.warmup_steps` and .warmup_fraction: give one "
-            "of the two. Received: 10 and 0.5.",
+            "`--config.optimizer.warmup_steps` needs "
+            "--config.optimizer.warmup_fraction=0, as both say the same. "
+            "Received: 10 and 0.5.",
+        ),
+        (
+            {"data__delimiter": "::"},
+            "`--config.data.delimiter` must be one character. Received: '::'.",
         ),
         (
             {"data__validation": "none", "trainer__early_stopping_patience": 1},

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -100,6 +101,7 @@ def test_three_files_become_metrics_and_a_proved_export(minilm_run):
 def test_the_log_has_recipe_progress_and_report(minilm_run):
     log = minilm_run[0].stderr
     assert "weight decay 0.01 on 40 variables, 22," in log
+    assert re.search(r"^padding: \d\.\d % of the ids of an epoch$", log, re.M)
     assert "epoch 2/2: accuracy" in log
     assert "weighted avg" in log
     assert "Traceback" not in log
@@ -177,7 +179,7 @@ def test_predict_answers_what_came_before_a_broken_row(minilm_run, tmp_path):
 
 
 def test_predict_reads_stdin_line_by_line(minilm_run, user_env):
-    """The answer to a first line comes before the second is written."""
+    """The answer to a line comes before the next is written."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -192,6 +194,10 @@ def test_predict_reads_stdin_line_by_line(minilm_run, user_env):
         env=user_env,
         text=True,
     )
+    process.stdin.write("A board game\n")
+    process.stdin.flush()
+    first = json.loads(process.stdout.readline())
+    assert first["example"] == "stdin, line 1"
     out, err = process.communicate(
         "A chess game\nA synthesizer for music and sound\n",
         timeout=120,
@@ -199,7 +205,7 @@ def test_predict_reads_stdin_line_by_line(minilm_run, user_env):
     assert process.returncode == 0, err
     answers = [json.loads(line) for line in out.splitlines()]
     assert [a["label"] for a in answers] == ["games", "sound"]
-    assert answers[1]["example"] == "stdin, line 2"
+    assert answers[1]["example"] == "stdin, line 3"
     assert err == ""
 
 
@@ -376,3 +382,42 @@ def test_every_variant_is_a_valid_experiment():
         config = config_files.load(f"configs/bert_classifier.py:{variant}")
         config_lib.validate(config)
         assert list(config_lib.ignored_settings(config)) == []
+
+
+def test_settings_that_only_the_preset_can_judge_are_refused(csv_files):
+    from trainers import tasks
+
+    config = config_files.load("configs/bert_classifier.py:minilm")
+    config.model.encoder.frozen_layers = 7
+    with pytest.raises(ValueError) as error:
+        tasks.make_task(config).load(config.data)
+    assert str(error.value) == (
+        "`--config.model.encoder.frozen_layers` must be at most 6, the layers "
+        "that the encoder has. Received: 7."
+    )
+
+
+def test_an_error_of_a_setting_is_in_the_report_as_well(run_command, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("body,label\nx,a\n")
+    run = run_command(
+        "trainers.check_data",
+        "--config=configs/bert_classifier.py:scratch",
+        f"--config.data.train={file}",
+        f"--workdir={tmp_path / 'W'}",
+    )
+    assert run.returncode == 2
+    report = json.loads((tmp_path / "W" / "data_report.json").read_text())
+    assert report["errors"] == [run.stderr.removeprefix("error: ").strip()]
+
+
+def test_scratch_learns_the_embedded_texts(tmp_path):
+    """Two of its six epochs; guessing the largest class is right for 20 %."""
+    from trainers import training
+
+    config = config_files.load("configs/bert_classifier.py:scratch")
+    config.trainer.epochs = 2
+    config.data.sequence_length = 48
+    metrics = training.train_and_evaluate(config, tmp_path / "W")
+    assert metrics["test"]["accuracy"] > 0.6
+    assert metrics["train"]["padding_share"] < 0.1

@@ -147,9 +147,9 @@ def _tokenizer_facts(path):
 def _vocabulary_of(fast):
     """Returns ids by token of a WordPiece tokenizer.json, else nothing."""
     model = fast.get("model") or {}
-    if model.get("continuing_subword_prefix") != "##":
-        return {}
-    return model.get("vocab") or {}
+    ids = model.get("vocab")
+    is_wordpiece = model.get("continuing_subword_prefix") == "##"
+    return ids if is_wordpiece and isinstance(ids, dict) else {}
 
 
 def read_json(file):

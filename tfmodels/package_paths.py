@@ -1,6 +1,7 @@
 """Paths inside installed packages: `package://PKG/DIR`."""
 
 import importlib.util
+import os
 import pathlib
 
 _SCHEME = "package://"
@@ -16,7 +17,8 @@ def find(path):
         LookupError: The package is not installed, or is a single module.
     """
     if not path.startswith(_SCHEME):
-        return pathlib.Path(path)
+        # A shell leaves the `~` of `--flag=~/x` alone.
+        return pathlib.Path(os.path.expanduser(path))
     package, _, inside = path.removeprefix(_SCHEME).partition("/")
     try:
         spec = importlib.util.find_spec(package)

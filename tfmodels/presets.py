@@ -67,14 +67,15 @@ def check(preset):
         return preset
     facts = hf_directories.read_json(path / "config.json")
     kind = facts.get("model_type") or facts.get("class_name")
-    if kind in hf_directories.FAMILIES:
+    # str(): the file may say anything, and a list is in no dict.
+    if str(kind) in hf_directories.FAMILIES:
         problems = hf_directories.problems(path, facts)
         if problems:
             raise ValueError(
                 f"{_FLAG} cannot be used. Received: {str(path)!r}: "
                 f"{'; '.join(problems)}."
             )
-    elif kind not in _FAMILIES:
+    elif str(kind) not in _FAMILIES:
         raise ValueError(
             f"{_FLAG} must hold a BERT or DistilBERT encoder. Received: "
             f"{preset!r} with {kind!r}. {_WHY_BERT_ALONE}."
@@ -103,13 +104,13 @@ def read(config):
         return _read_keras(config, place)
     try:
         vocabulary, lowercase = hf_directories.read_tokenizer(path)
-        wordpiece.check_vocabulary(vocabulary)
         resolved = dataclasses.replace(
             config,
             lowercase=lowercase,
             activation=hf_directories.activation(facts),
             **hf_directories.sizes(facts),
         )
+        _check_vocabulary(vocabulary, resolved)
     except ValueError as error:
         raise ValueError(f"{_FLAG}={place} cannot be used: {error}") from None
     return resolved, vocabulary
@@ -125,10 +126,6 @@ def _read_keras(config, place):
     )
     tokenizer = _from_preset(keras_nlp.models.Tokenizer, place)
     vocabulary = tokenizer.get_vocabulary()
-    try:
-        wordpiece.check_vocabulary(vocabulary)
-    except ValueError as error:
-        raise ValueError(f"{_FLAG}={place} cannot be used: {error}") from None
     family = _FAMILIES[type(backbone).__name__]
     resolved = dataclasses.replace(
         config,
@@ -137,7 +134,20 @@ def _read_keras(config, place):
         activation=_KERAS_ACTIVATIONS[family],
         **{name: getattr(backbone, name) for name in _SIZES},
     )
+    try:
+        _check_vocabulary(vocabulary, resolved)
+    except ValueError as error:
+        raise ValueError(f"{_FLAG}={place} cannot be used: {error}") from None
     return resolved, vocabulary
+
+
+def _check_vocabulary(vocabulary, config):
+    wordpiece.check_vocabulary(vocabulary)
+    if len(vocabulary) > config.vocabulary_size:
+        raise ValueError(
+            f"Its vocabulary has {len(vocabulary)} tokens, and its weights "
+            f"have vectors for {config.vocabulary_size}."
+        )
 
 
 def load_weights(network, config):

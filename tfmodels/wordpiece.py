@@ -7,6 +7,7 @@ linked into TensorFlow Serving since 2.18.
 
 import collections
 import pathlib
+import re
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # What BERT drops; tensorflow_text makes spaces of them, which would cut
@@ -71,16 +72,14 @@ class WordPieceTokenizer:
         Args:
             text: `string[batch]`; bytes that are not UTF-8 are left out.
         """
-        import tensorflow as tf
-
-        text = tf.strings.substr(text, 0, self.max_bytes)
-        return self._tokenizer.tokenize(_drop_control_characters(text))
+        return self._tokenizer.tokenize(_clean(text, self.max_bytes))
 
 
-def _drop_control_characters(text):
-    """Drops them from strings, and bytes that are not UTF-8."""
+def _clean(text, max_bytes):
+    """Cuts strings, drops control characters and what is not UTF-8."""
     import tensorflow as tf
 
+    text = tf.strings.substr(text, 0, max_bytes)
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="ignore")
     return tf.strings.regex_replace(text, _CONTROL_CHARACTERS, "")
 
@@ -135,7 +134,7 @@ def read_vocabulary(path):
     return vocabulary
 
 
-def learn_vocabulary(texts, *, size, lowercase):
+def learn_vocabulary(texts, *, size, lowercase, max_bytes=100_000):
     """Learns a vocabulary from texts.
 
     With the trainer of the library `tokenizers`, which takes a second where
@@ -146,6 +145,7 @@ def learn_vocabulary(texts, *, size, lowercase):
         size: Most tokens; fewer where the texts do not have so many. Up to a
             half are single characters, the most frequent.
         lowercase: Whether case and accents are dropped before.
+        max_bytes: int, bytes of a text that are read.
 
     Returns:
         Tokens in the order of their ids, the special ones first.
@@ -157,11 +157,18 @@ def learn_vocabulary(texts, *, size, lowercase):
     # Folded by the tokenizer's own op: BERT's leaves `ß` and the Greek final
     # sigma, so that no word with one would be found again.
     fold = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=lowercase)
-    folded = fold.normalize(_drop_control_characters(tf.constant(list(texts))))
+    folded = fold.normalize(_clean(tf.constant(list(texts)), max_bytes))
     texts = [text.decode("utf-8") for text in folded.numpy()]
     learner = tokenizers.Tokenizer(tokenizers.models.WordPiece())
     learner.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=False)
     learner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    # Words that the tokenizer makes `[UNK]` of; one of 100,000 letters takes
+    # the trainer, and who waits for it, several seconds.
+    too_long = re.compile(rf"\w{{{_MAX_BYTES_PER_WORD},}}")
+    texts = [
+        too_long.sub(" ", learner.normalizer.normalize_str(text))
+        for text in texts
+    ]
     characters = _character_tokens(texts, learner, size // 2)
     learner.train_from_iterator(
         texts,

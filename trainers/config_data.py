@@ -125,6 +125,12 @@ class TextDataConfig:
         "are called 0, 1, 2, ...",
         only_with=("source", ("files", "csv", "tsv")),
     )
+    delimiter: str = setting(
+        "",
+        "Character between the fields of CSV and TSV; empty means a comma, and "
+        "a tab for TSV.",
+        only_with=("source", ("files", "csv", "tsv")),
+    )
     quoting: bool = setting(
         True,
         "Whether CSV and TSV fields may stand in double quotes; if not, a "

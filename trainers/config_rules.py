@@ -37,6 +37,11 @@ def text_problems(config):
             "`--config.data.train` must name a file or folder to learn from. "
             f"Received: {data.train!r}. Example: --config.data.train=mails.csv"
         )
+    if len(data.delimiter) > 1 or data.delimiter in ('"', "\r", "\n"):
+        yield (
+            "`--config.data.delimiter` must be one character. "
+            f"Received: {data.delimiter!r}."
+        )
     if data.validation_fraction + data.test_fraction >= 1:
         yield (
             "`--config.data.validation_fraction` and .test_fraction must leave "
@@ -44,7 +49,7 @@ def text_problems(config):
             f"{data.validation_fraction} and {data.test_fraction}."
         )
     if encoder.preset:
-        return  # It has sizes of its own, which `tasks` checks.
+        return  # It has sizes of its own, with which the task compares.
     if encoder.hidden_dim % encoder.num_heads:
         yield (
             "`--config.model.encoder.hidden_dim` must be a multiple of "
@@ -87,8 +92,9 @@ def problems(config):
         )
     if optimizer.warmup_steps and optimizer.warmup_fraction:
         yield (
-            "`--config.optimizer.warmup_steps` and .warmup_fraction: give one "
-            f"of the two. Received: {optimizer.warmup_steps} and "
+            "`--config.optimizer.warmup_steps` needs "
+            "--config.optimizer.warmup_fraction=0, as both say the same. "
+            f"Received: {optimizer.warmup_steps} and "
             f"{optimizer.warmup_fraction}."
         )
     trainer = config.trainer

@@ -271,8 +271,11 @@ def test_a_cut_of_different_texts_has_the_rounded_share_of_each_class(
             for split, (_, other) in zip(splits, rows, strict=True)
             if other == label
         ]
-        test = min(round(fractions["test"] * size), size - 1)
-        validation = round(fractions["validation"] * size)
+        # One at least where each split can have one.
+        least = 1 if size > 2 else 0
+        test = max(round(fractions["test"] * size), least)
+        test = min(test, size - 1 - least)
+        validation = max(round(fractions["validation"] * size), least)
         validation = min(validation, size - 1 - test)
         assert of_class.count("test") == test
         assert of_class.count("validation") == validation

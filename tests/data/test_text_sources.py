@@ -329,7 +329,16 @@ def test_a_csv_file_without_rows_is_refused(content, packed):
             b"text,label,\xff\n",
             {},
             DataError,
-            "a.csv, line 1: is not UTF-8: byte 0xff at position 12",
+            "a.csv, line 1: is not UTF-8: byte 0xff at position 12; save it "
+            "as UTF-8",
+        ),
+        "semicolons": (
+            b"text;label\na;b\n",
+            {},
+            ConfigError,
+            "`--config.data.text_column` must be a column of a.csv. Received: "
+            "'text'. Choices: 'text;label'. Its cells seem to be apart by ';': "
+            "set --config.data.delimiter.",
         ),
         "malformed header": (
             b'text,"label"s\na,b\n',
@@ -477,6 +486,10 @@ WANTED = "'label' must be a string, a whole number, true or false. Received: "
         "a string": (b'"text"', "must be an object. Received: a string"),
         "an array": (b'["text"]', "must be an object. Received: an array"),
         "a number": (b"1" * 50, "must be an object. Received: " + "1" * 40),
+        "a key twice": (
+            b'{"text": "a", "text": "b", "label": "c"}',
+            "has the key 'text' more than once",
+        ),
         "half a pair": (
             b'{"text": "\\ud83d", "label": "b"}',
             "'text' has half a surrogate pair, which is not Unicode",

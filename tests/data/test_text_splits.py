@@ -109,8 +109,8 @@ def test_each_class_is_cut_in_the_order_of_its_keys():
 @pytest.mark.parametrize(
     ("count", "fraction", "expected"),
     [
-        (4, 0.1, 0),
-        (5, 0.1, 0),
+        (4, 0.1, 1),
+        (5, 0.1, 1),
         (6, 0.1, 1),
         (14, 0.1, 1),
         (16, 0.1, 2),
@@ -129,9 +129,24 @@ def test_a_cut_has_the_rounded_share_and_leaves_one(count, fraction, expected):
     }
 
 
-def test_test_takes_before_validation_and_train_keeps_one():
-    got = cut(numbered(3), test=0.6, validation=0.3)
-    assert [len(got[n]) for n in ("train", "validation", "test")] == [1, 0, 2]
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [1, 0, 0]), (2, [1, 0, 1]), (3, [1, 1, 1])]
+)
+def test_each_split_has_one_if_there_are_enough(count, expected):
+    """Train comes first, then test, then validation."""
+    got = cut(numbered(count), test=0.6, validation=0.3)
+    assert [len(got[n]) for n in ("train", "validation", "test")] == expected
+
+
+def test_small_classes_are_in_every_split():
+    rows = numbered(1000, "large")
+    rows += [
+        (f"{n} of {c}", f"small {c}") for c in range(100) for n in range(4)
+    ]
+    got = cut(rows, test=0.1, validation=0.1)
+    for name, count in (("train", 800 + 200), ("validation", 200)):
+        assert len(got[name]) == count
+        assert len({rows[i][1] for i in got[name]}) == 101
 
 
 def test_a_group_of_equal_texts_goes_as_one():
@@ -444,17 +459,16 @@ def test_train_must_be_given(function, train):
     [
         ({}, "test", 0.1),
         ({"test": "none"}, "validation", 0.1),
-        ({"test_fraction": 0.5}, "validation", 0.1),
     ],
 )
 def test_too_few_rows_to_cut_are_refused(settings, name, fraction):
-    write_csv("a.csv", numbered(4, "x") + numbered(4, "y"))
+    write_csv("a.csv", [(" ", "x")] * 4 + [("same", "y")] * 4)
     data = TextDataConfig(train="a.csv", **settings)
     message = refusal(ConfigError, text_sources.read_splits, data)
     assert message == (
-        f"`--config.data.{name}` must be a file, or none: the 8 rows of a.csv "
-        f"are too few to cut {fraction} of each class out of them. Received: "
-        "''."
+        f"`--config.data.{name}` must be a file, or none: the 8 rows of "
+        "a.csv, with 2 different labels and 2 different texts, are too few to "
+        f"cut {fraction} of each class out of them. Received: ''."
     )
 
 

@@ -153,7 +153,7 @@ def test_a_text_without_tokens_has_no_ids():
         (["10", "2", "1", "-3"], ["-3", "1", "2", "10"]),
         (["10", "2", "x"], ["10", "2", "x"]),
         (["01", "1", "0"], ["0", "01", "1"]),
-        (["1.5", "0.5", "10.5"], ["0.5", "1.5", "10.5"]),
+        (["1.5", "0.5", "x"], ["0.5", "1.5", "x"]),
     ],
 )
 def test_classes_are_sorted_by_value_if_all_are_whole_numbers(
@@ -480,3 +480,60 @@ def test_content_keys_are_made_of_each_text_once(monkeypatch):
     )
     load()
     assert len(calls) == 8
+
+
+def test_blank_texts_of_any_script_are_empty_and_nothing_else():
+    blanks = ["\u3000", "\u00a0\u00a0", " ", '""']
+    rows = [(text, "ab"[n % 2]) for n, text in enumerate(blanks * 2)]
+    write_csv("train.csv", rows + [("a", "a"), ("b", "b")])
+    splits, _ = load(validation="none", test="none")
+    report = splits.report
+    assert report["empty"]["train"]["count"] == 8
+    assert report["conflicts"]["count"] == 0
+    assert report["repeated"]["count"] == 0
+
+
+@pytest.mark.parametrize(
+    "labels, wrong",
+    [
+        (["0.5", "1"], ["'0.5'"]),
+        (["1.0", "2.0"], ["'1.0'", "'2.0'"]),
+        (["nan", "1"], None),
+        (["inf", "1e3"], None),
+    ],
+)
+def test_labels_that_are_no_whole_numbers_are_refused(labels, wrong):
+    rows = [(f"a {n}", label) for n, label in enumerate(labels * 8)]
+    write_csv("train.csv", rows)
+    message = refusal(DataError, load, validation="none", test="none")
+    assert (
+        "labels that are not whole numbers; classes are whole numbers or words:"
+    ) in message
+    if wrong:
+        assert message.splitlines()[1:] == [f"  {name}" for name in wrong]
+
+
+def test_negative_and_worded_numbers_are_classes():
+    rows = [("a", "-1"), ("b", "10"), ("c", "2"), ("d", "2")]
+    write_csv("train.csv", rows)
+    splits, _ = load(validation="none", test="none")
+    assert splits.class_names == ["-1", "2", "10"]
+    write_csv("train.csv", [("a", "1.0"), ("b", "spam")])
+    splits, _ = load(validation="none", test="none")
+    assert splits.class_names == ["1.0", "spam"]
+
+
+def test_another_delimiter_is_read():
+    write_csv("train.csv", [], header="text;label\na, b;x\nc;y")
+    splits, _ = load(validation="none", test="none", delimiter=";")
+    assert splits.class_names == ["x", "y"]
+
+
+def test_a_home_is_not_needed_and_found_behind_a_tilde(monkeypatch, directory):
+    monkeypatch.setenv("HOME", str(directory))
+    write_three()
+    splits, _ = load(
+        train="~/train.csv", validation="~/validation.csv", cache_dir="~/kept"
+    )
+    assert len(splits.train) == 4
+    assert len(list((directory / "kept").iterdir())) == 1

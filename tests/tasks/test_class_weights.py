@@ -23,7 +23,7 @@ def test_none_are_no_weights():
     "text, expected",
     [
         ("spam=2", [1, 2, 1]),
-        ("spam=2.5,ham=0", [0, 2.5, 1]),
+        ("spam=2.5,ham=0.1", [0.1, 2.5, 1]),
         ("a=b=3", [1, 1, 3]),
         ("ham=1e-2,a=b=4,spam=0.5", [0.01, 0.5, 4]),
     ],
@@ -65,6 +65,8 @@ def test_balanced_leaves_a_class_without_examples_out():
         ("spam=", "spam="),
         ("spam=x", "spam=x"),
         ("spam=-1", "spam=-1"),
+        ("spam=0", "spam=0"),
+        ("spam=2,spam=3", "spam=3"),
         ("spam=nan", "spam=nan"),
         ("spam=inf", "spam=inf"),
         ("eggs=1", "eggs=1"),
@@ -79,6 +81,6 @@ def test_other_names_and_factors_are_refused(text, part):
         parse(text)
     assert str(error.value) == (
         "`--config.task.class_weights` must be none, balanced, or "
-        "NAME=FACTOR,NAME=FACTOR with factors of at least 0. Received: "
+        "NAME=FACTOR,NAME=FACTOR with factors above 0. Received: "
         f"{text!r}, of which {part!r} is not. Names: ham, spam, a=b."
     )

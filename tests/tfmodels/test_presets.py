@@ -331,6 +331,7 @@ def test_a_package_holds_a_preset(directories, tmp_path, monkeypatch):
         ({"model_type": "xlm-roberta"}, "'xlm-roberta'"),
         ({"class_name": "RobertaBackbone"}, "'RobertaBackbone'"),
         ({}, "None"),
+        ({"model_type": ["bert"]}, "['bert']"),
     ],
 )
 def test_other_families_are_refused(facts, kind, tmp_path):
@@ -567,4 +568,16 @@ def test_a_vocabulary_in_tokenizer_json_is_read(lowercase, tmp_path):
     (path / "tokenizer.json").write_text(json.dumps(fast))
     assert "its tokenizer is a tokenizer with a NFC normalizer" in refusal(
         str(path)
+    )
+
+
+def test_more_tokens_than_vectors_are_refused(tmp_path):
+    """A word that somebody added would end training, or a request."""
+    path = write_hf(tmp_path / "x", HF_BERT)
+    with open(path / "vocab.txt", "a") as stream:
+        stream.write("added\n")
+    count = len(VOCABULARY)
+    assert refusal(path, read) == (
+        f"{FLAG}={path} cannot be used: Its vocabulary has {count + 1} tokens, "
+        f"and its weights have vectors for {count}."
     )

@@ -574,3 +574,19 @@ def test_a_file_that_is_no_vocabulary_is_refused_by_name(tmp_path):
         f"{file}: A WordPiece vocabulary must hold each token once. "
         "Received: 'x' 2 times."
     )
+
+
+def test_words_that_no_token_can_hold_do_not_slow_learning_down():
+    """One of 400,000 letters took the trainer a minute."""
+    texts = [b"x" * 400_000, b"some words " * 20, b"q" * 300_000] * 3
+    vocabulary = wordpiece.learn_vocabulary(texts, size=200, lowercase=True)
+    assert "some" in vocabulary
+    assert "##xx" not in vocabulary
+    assert "x" not in vocabulary
+
+
+def test_learning_reads_no_more_of_a_text_than_the_tokenizer():
+    vocabulary = wordpiece.learn_vocabulary(
+        [b"ab ab ab zz"], size=200, lowercase=True, max_bytes=8
+    )
+    assert "ab" in vocabulary and "z" not in vocabulary

@@ -180,6 +180,7 @@ def name_labels(splits, class_names=None):
                 f"such as {class_names[0]!r}: this is no column of labels. "
                 "Name the right one with --config.data.label_column."
             )
+        _refuse_fractions(class_names)
     table = {name: position for position, name in enumerate(class_names)}
     for name, examples in splits.items():
         raise_problems(
@@ -197,6 +198,23 @@ def name_labels(splits, class_names=None):
             [table[label] for label in examples.labels], np.int32
         )
     return class_names
+
+
+def _refuse_fractions(class_names):
+    """Refuses labels that are numbers, and not whole ones."""
+    try:
+        numbers = [float(name) for name in class_names]
+    except ValueError:
+        return
+    raise_problems(
+        "labels that are not whole numbers; classes are whole numbers or words",
+        [
+            name
+            for name, number in zip(class_names, numbers, strict=True)
+            if not (number.is_integer() and name.lstrip("+-").isdigit())
+        ],
+        repr,
+    )
 
 
 def _sorted_names(names):

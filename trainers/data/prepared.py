@@ -33,10 +33,11 @@ def cache_dir(name):
     """Returns the directory that `--config.data.cache_dir` names, or `None`."""
     if name == "none":
         return None
-    if name:
-        return pathlib.Path(name).expanduser()
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return pathlib.Path(home).expanduser() / "tfmodels-trainers"
+    # Where nobody has a home, `~` stays what it is, and is made here.
+    return pathlib.Path(
+        os.path.expanduser(name or os.path.join(home, "tfmodels-trainers"))
+    )
 
 
 def fingerprint(files, facts):
@@ -69,15 +70,16 @@ def read(directory, name):
         directory: `pathlib.Path` or `None`.
         name: From `fingerprint`.
     """
+    # Unlike `Path.is_dir`, it answers for places that may not be looked at.
     path = directory and directory / name
-    if path is None or not path.is_dir():
+    if path is None or not os.path.isdir(path):
         return None
     try:
         artefacts.verify(path)
         facts = json.loads((path / _FACTS).read_text(encoding="utf-8"))
         with np.load(path / _ARRAYS) as archive:
             return {key: archive[key] for key in archive.files}, facts
-    except (RunError, OSError, ValueError, KeyError) as error:
+    except (RunError, OSError, ValueError, RecursionError) as error:
         logging.getLogger(__name__).warning(
             "the cache of tokenized data is damaged and made again: %s", error
         )
@@ -95,7 +97,7 @@ def write(directory, name, arrays, facts):
             (path / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
             artefacts.publish(path, directory / name, {})
     except OSError as error:
-        if not (directory / name).is_dir():  # Else another run was faster.
+        if not os.path.isdir(directory / name):  # Else another run was faster.
             logging.getLogger(__name__).warning(
                 "tokenized data could not be kept for the next run: %s: %s. "
                 "Name another place with --config.data.cache_dir.",

@@ -138,11 +138,16 @@ def _prepare(data, make_tokenizer_fn):
 
 def _key(text):
     """Returns what equal texts have in common; nothing has no text."""
-    return text_splits.text_key(text) if text.strip() else None
+    return None if _is_empty(text) else text_splits.text_key(text)
+
+
+def _is_empty(text):
+    # Of Unicode's white space too, which bytes do not know.
+    return not text.strip() or text.decode("utf-8").isspace()
 
 
 def _empty_rows(texts):
-    return [row for row, text in enumerate(texts) if not text.strip()]
+    return [row for row, text in enumerate(texts) if _is_empty(text)]
 
 
 def _tokenize(texts, tokenizer):

@@ -49,8 +49,13 @@ def predict(model_dir, data, *, files=(), split=None, scores=False):
             return _answer_texts(predictor, texts, facts["labels"], scores)
         return _answer_images(predictor, places, examples.features["image"])
     if is_text:
+        files = list(files)
+        # On stdin somebody may wait for an answer to a line.
+        batch_size = 1 if "-" in files else _BATCH_SIZE
         texts = _read_texts(files, data)
-        return _answer_texts(predictor, texts, facts["labels"], scores)
+        return _answer_texts(
+            predictor, texts, facts["labels"], scores, batch_size
+        )
     return _answer_image_files(predictor, files)
 
 
@@ -75,9 +80,11 @@ def _read_texts(files, data):
             yield {"example": where}, text
 
 
-def _answer_texts(predictor, texts, class_names, scores):
-    """Yields answers as texts come in: what is read is answered first."""
-    for batch in _batches(texts):
+def _answer_texts(
+    predictor, texts, class_names, scores, batch_size=_BATCH_SIZE
+):
+    """Yields answers as batches come in."""
+    for batch in _batches(texts, batch_size):
         places, rows = zip(*batch, strict=True)
         answer = predictor("serving_default", {"text": list(rows)})
         for row, place in enumerate(places):
@@ -93,13 +100,13 @@ def _answer_texts(predictor, texts, class_names, scores):
             yield found
 
 
-def _batches(rows):
+def _batches(rows, batch_size):
     """Yields lists of rows; before an error, what was read until then."""
     rows = iter(rows)
     while True:
         batch, error = [], None
         try:
-            for row in itertools.islice(rows, _BATCH_SIZE):
+            for row in itertools.islice(rows, batch_size):
                 batch.append(row)
         except DataError as caught:
             error = caught
@@ -107,7 +114,7 @@ def _batches(rows):
             yield batch
         if error:
             raise error
-        if len(batch) < _BATCH_SIZE:
+        if len(batch) < batch_size:
             return
 
 

@@ -1,6 +1,7 @@
 """What is learned. A task owns preprocessing, loss, metrics and signatures."""
 
 from trainers import config as config_lib
+from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.tasks.image_classification import ImageClassification
 from trainers.tasks.text_classification import TextClassification
@@ -40,12 +41,13 @@ def load_splits(task, config, workdir):
         `Splits`, whose `report` has `errors: []`.
 
     Raises:
-        DataError: As `task.load`; the report is written before.
+        DataError, ConfigError: As `task.load`; the report is written before.
     """
     try:
         splits = task.load(config.data)
-    except DataError as error:
-        report = {"errors": str(error).splitlines()} | (error.report or {})
+    except (DataError, ConfigError) as error:
+        known = getattr(error, "report", None) or {}
+        report = {"errors": str(error).splitlines()} | known
         if workdir is not None:
             workdir.write_data_report(report)
         raise

@@ -33,22 +33,23 @@ def parse(text, class_names, labels):
         return (len(labels) / (present * np.maximum(counts, 1))).astype(
             np.float32
         )
-    weights = np.ones(len(class_names), np.float32)
+    weights = {}
     for part in text.split(","):
         name, _, factor = part.rpartition("=")
-        if name not in class_names or not _is_factor(factor):
+        is_good = name in class_names and name not in weights
+        if not is_good or not _is_factor(factor):
             raise ConfigError(
                 "`--config.task.class_weights` must be none, balanced, or "
-                "NAME=FACTOR,NAME=FACTOR with factors of at least 0. Received: "
+                "NAME=FACTOR,NAME=FACTOR with factors above 0. Received: "
                 f"{text!r}, of which {part!r} is not. Names: "
                 f"{', '.join(class_names)}."
             )
-        weights[class_names.index(name)] = float(factor)
-    return weights
+        weights[name] = float(factor)
+    return np.asarray([weights.get(n, 1.0) for n in class_names], np.float32)
 
 
 def _is_factor(text):
     try:
-        return math.isfinite(float(text)) and float(text) >= 0
+        return math.isfinite(float(text)) and float(text) > 0
     except ValueError:
         return False

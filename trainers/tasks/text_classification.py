@@ -65,7 +65,7 @@ class TextClassification:
         except ValueError as error:
             flag = "" if encoder.preset else _VOCABULARY_FLAG
             raise ConfigError(f"{flag}{error}") from error
-        _check_positions(encoder, self.sequence_length)
+        _check_sizes(encoder, self.sequence_length)
 
         def make_tokenizer(train_texts):
             return self._make_tokenizer(
@@ -75,6 +75,7 @@ class TextClassification:
                     train_texts,
                     size=encoder.vocabulary_size,
                     lowercase=encoder.lowercase,
+                    max_bytes=data.max_bytes,
                 ),
             )
 
@@ -241,7 +242,14 @@ class TextClassification:
         )
 
 
-def _check_positions(encoder, sequence_length):
+def _check_sizes(encoder, sequence_length):
+    """Checks settings against the sizes that a preset has."""
+    if encoder.frozen_layers > encoder.num_layers:
+        raise ConfigError(
+            "`--config.model.encoder.frozen_layers` must be at most "
+            f"{encoder.num_layers}, the layers that the encoder has. "
+            f"Received: {encoder.frozen_layers}."
+        )
     if sequence_length > encoder.max_sequence_length:
         raise ConfigError(
             "`--config.data.sequence_length` must be at most "

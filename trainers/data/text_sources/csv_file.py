@@ -17,16 +17,20 @@ PLACE = "{file}, line {place}"
 def read_rows(file, data, columns, report, *, delimiter=","):
     """Yields the rows of one file; see `rows`.
 
+    `data.delimiter` comes before the one of the kind of file.
+
     Raises:
         ConfigError: The file does not have the columns.
         DataError: The first row cannot be read, so that the columns are not
             known.
     """
     positions, width = None, 0
+    delimiter = data.delimiter or delimiter
     for line, row, problem in _numbered(file, data.quoting, delimiter):
         if positions is None:
             if problem:
-                raise DataError(f"{file}, line {line}: {problem}")
+                hint = "; save it as UTF-8" if "UTF-8" in problem else ""
+                raise DataError(f"{file}, line {line}: {problem}{hint}")
             positions = _find(columns, row, file, line, data.header)
             width = len(row)
             if data.header:
@@ -104,6 +108,10 @@ def _find(columns, row, file, line, header):
         if header
         else " Without header they are numbers."
     )
+    if len(row) == 1 and (found := set(";\t|") & set(row[0])):
+        hint = f" Its cells seem to be apart by {min(found)!r}: " + (
+            "set --config.data.delimiter."
+        )
     for field, name in columns.items():
         if name not in names:
             raise columns_lib.missing(field, name, file, names, hint)

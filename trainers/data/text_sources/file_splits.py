@@ -141,15 +141,22 @@ def _read_train(data, files):
     )
     for name, fraction in fractions.items():
         if not chosen[name]:
+            num_labels = len(set(examples.labels))
             raise ConfigError(
                 f"`--config.data.{name}` must be a file, or none: the "
-                f"{len(examples)} rows of {data.train} are too few to cut "
-                f"{fraction} of each class out of them. Received: ''."
+                f"{len(examples)} rows of {data.train}, with {num_labels} "
+                f"different labels and {_num_texts(examples)} different texts, "
+                f"are too few to cut {fraction} of each class out of them. "
+                "Received: ''."
             )
     return {
         name: rows.select(examples, np.asarray(numbers))
         for name, numbers in chosen.items()
     }
+
+
+def _num_texts(examples):
+    return len(set(map(text_splits.text_key, examples.features["text"])))
 
 
 def _split_by_column(data, files):

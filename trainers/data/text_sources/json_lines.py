@@ -46,7 +46,7 @@ class _ProblemError(Exception):
 
 def _parse(line):
     try:
-        return json.loads(line.decode())
+        return json.loads(line.decode(), object_pairs_hook=_without_repeats)
     except UnicodeDecodeError as error:
         raise _ProblemError(streams.not_utf8(error)) from None
     except RecursionError:
@@ -54,6 +54,16 @@ def _parse(line):
     # A whole number of more than 4300 digits is a plain ValueError.
     except ValueError as error:
         raise _ProblemError(f"is not JSON: {error}") from None
+
+
+def _without_repeats(pairs):
+    """Returns the dict of an object; of two equal keys, which one counts?"""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _ProblemError(f"has the key {twice!r} more than once")
+    return row
 
 
 def _values(row, columns):

@@ -60,6 +60,8 @@ def find(path, flag, wanted="a file, folder or pattern that exists"):
 def _locate(path, flag):
     """Returns path and pattern, with the directory of a package before."""
     if not path.startswith("package://"):
+        # A shell leaves the `~` of `--flag=~/x` alone.
+        path = os.path.expanduser(path)
         return path, path
     package, _, inside = path.removeprefix("package://").partition("/")
     try:

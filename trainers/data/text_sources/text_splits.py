@@ -25,8 +25,9 @@ def cut(texts, labels, fractions):
 
     Texts with equal keys are a group. Within each class the groups stand in
     the order of their keys; test takes them from the front until it has
-    `round(fraction * rows of the class)` rows, then validation. At least one
-    group of each class is left to train. A group with several labels counts
+    `round(fraction * rows of the class)` rows, then validation, and at least
+    one group where the class has one for each split. At least one group of
+    each class is left to train. A group with several labels counts
     as the first of them in the order of str.
 
     Args:
@@ -58,11 +59,17 @@ def cut(texts, labels, fractions):
 def _cut_class(keys, sizes, fractions):
     """Returns the split of each key of a class that leaves train."""
     num_rows = sum(sizes[key] for key in keys)
+    has_one_each = len(keys) > len(fractions)
     split_of = {}
-    remaining = iter(keys[:-1])
-    for name, fraction in fractions.items():
+    start = 0
+    for num_before, (name, fraction) in enumerate(fractions.items()):
         wanted = round(fraction * num_rows)
-        while wanted > 0 and (key := next(remaining, None)) is not None:
-            split_of[key] = name
-            wanted -= sizes[key]
+        kept_back = 1  # For train, and for each split that comes later.
+        if has_one_each:
+            wanted = max(wanted, 1)
+            kept_back += len(fractions) - num_before - 1
+        while wanted > 0 and start < len(keys) - kept_back:
+            split_of[keys[start]] = name
+            wanted -= sizes[keys[start]]
+            start += 1
     return split_of
