@@ -147,6 +147,17 @@ def test_validation_adds_its_floats_to_the_logs():
     assert validation.result["confusion_matrix"] == [[3]]
 
 
+def test_validation_logs_the_metric_of_a_class_that_decides():
+    model, _ = make_model()
+    name = "per_class/b/recall"
+    validation = callbacks.Validation(
+        lambda: {"loss": 0.5, "per_class": {"b": {"recall": 0.25}}}, name
+    )
+    history = fit(model, [validation])
+    assert history[f"val_{name}"] == [0.25]
+    assert sorted(history) == ["accuracy", "loss", "val_loss", f"val_{name}"]
+
+
 # BestCheckpoint.
 
 

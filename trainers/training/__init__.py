@@ -101,7 +101,7 @@ def fit(config, task, splits, steps, strategy, paths):
             config, len(splits.class_names), task.model_config
         )
         model = make_training_model(network, config, task, steps)
-    validation = make_validation(model, task, splits, strategy)
+    validation = make_validation(model, task, splits, strategy, config)
     timer = callbacks.EpochTimer(len(splits.train))
     best = make_best_checkpoint(network, config.trainer, paths, validation)
     progress = Progress(
@@ -197,7 +197,7 @@ def make_dataset(config, task, examples, batch_size):
     )
 
 
-def make_validation(model, task, splits, strategy):
+def make_validation(model, task, splits, strategy, config):
     """Returns the callback that evaluates each epoch, or `None`."""
     if not splits.validation:
         return None
@@ -205,7 +205,10 @@ def make_validation(model, task, splits, strategy):
         task, splits.validation, strategy.num_replicas_in_sync
     )
     evaluator = evaluation.Evaluator(model, dataset, strategy)
-    return callbacks.Validation(lambda: evaluator.evaluate(splits.class_names))
+    return callbacks.Validation(
+        lambda: evaluator.evaluate(splits.class_names),
+        config.trainer.best_metric,
+    )
 
 
 def make_network(config, num_classes, model_config=None):

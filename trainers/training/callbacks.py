@@ -67,9 +67,10 @@ class Validation(keras.callbacks.Callback):
         result: The last result of `evaluate_fn`, or `None`.
     """
 
-    def __init__(self, evaluate_fn):
+    def __init__(self, evaluate_fn, best_metric="loss"):
         super().__init__()
         self._evaluate_fn = evaluate_fn
+        self._best_metric = best_metric
         self.result = None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -78,6 +79,11 @@ class Validation(keras.callbacks.Callback):
         for name, value in self.result.items():
             if isinstance(value, float):
                 logs[f"val_{name}"] = value
+        # Of the classes only the one that decides: there may be many.
+        if self._best_metric.startswith("per_class/"):
+            value = metrics.scalar(self.result, self._best_metric)
+            if value is not None:
+                logs[f"val_{self._best_metric}"] = value
 
 
 class BestCheckpoint(keras.callbacks.Callback):
