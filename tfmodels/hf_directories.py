@@ -1,6 +1,10 @@
 """What Hugging Face's files say of a BERT encoder, beside its weights."""
 
+import contextlib
 import json
+import pathlib
+import shutil
+import tempfile
 
 from tfmodels import wordpiece
 
@@ -150,6 +154,36 @@ def _vocabulary_of(fast):
     ids = model.get("vocab")
     is_wordpiece = model.get("continuing_subword_prefix") == "##"
     return ids if is_wordpiece and isinstance(ids, dict) else {}
+
+
+@contextlib.contextmanager
+def loadable(path):
+    """Yields a copy as KerasHub's converter wants it, `None` if all is well.
+
+    It finds the weights of a DistilBERT only as those of a whole task, with
+    `distilbert.` before their names, and sentence encoders are saved without.
+    A copy with these names is made for the time of loading.
+
+    Args:
+        path: `pathlib.Path`, of any kind of preset.
+    """
+    from safetensors import SafetensorError
+    from safetensors import numpy as safetensors
+
+    prefix, file, tensors = "distilbert.", path / "model.safetensors", {}
+    if file.is_file():
+        if read_json(path / "config.json").get("model_type") == "distilbert":
+            with contextlib.suppress(SafetensorError):  # KerasHub will say.
+                tensors = safetensors.load_file(file)
+    if not tensors or any(name.startswith(prefix) for name in tensors):
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        copy = pathlib.Path(directory)
+        shutil.copy(path / "config.json", copy)
+        named = {prefix + name: tensor for name, tensor in tensors.items()}
+        safetensors.save_file(named, copy / file.name)
+        yield copy
 
 
 def read_json(file):

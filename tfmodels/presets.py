@@ -163,7 +163,11 @@ def load_weights(network, config):
     """
     import keras_nlp
 
-    backbone = _from_preset(keras_nlp.models.Backbone, check(config.preset))
+    place = check(config.preset)
+    with hf_directories.loadable(package_paths.find(place)) as copy:
+        backbone = _from_preset(
+            keras_nlp.models.Backbone, place, loaded_from=copy
+        )
     # KerasHub's DistilBERT has both embeddings inside one layer.
     found = {
         v.path.removeprefix("token_and_position_embedding/"): v
@@ -207,9 +211,16 @@ def _check_name(place):
         )
 
 
-def _from_preset(kind, place, **kwargs):
+def _from_preset(kind, place, loaded_from=None, **kwargs):
+    """Returns what KerasHub loads.
+
+    Args:
+        kind: Class of KerasHub.
+        place: Directory or name, as the user calls it.
+        loaded_from: Directory to load in its place; `None` means itself.
+    """
     try:
-        return kind.from_preset(place, **kwargs)
+        return kind.from_preset(str(loaded_from or place), **kwargs)
     except Exception as error:
         # Whatever KerasHub, the network or the files raise.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

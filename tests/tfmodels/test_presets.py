@@ -581,3 +581,23 @@ def test_more_tokens_than_vectors_are_refused(tmp_path):
         f"{FLAG}={path} cannot be used: Its vocabulary has {count + 1} tokens, "
         f"and its weights have vectors for {count}."
     )
+
+
+def test_distilbert_is_read_without_the_prefix_of_a_task(directories, tmp_path):
+    """So are sentence encoders saved; KerasHub alone finds no weights there."""
+    path = tmp_path / "x"
+    shutil.copytree(directories / "hf_distil_bert", path)
+    file = path / "model.safetensors"
+    tensors = safetensors.load_file(file)
+    assert all(name.startswith("distilbert.") for name in tensors)
+    encoder, _ = read(path)
+    with_prefix = load(BertClassifierConfig(encoder=encoder))
+    safetensors.save_file(
+        {k.removeprefix("distilbert."): v for k, v in tensors.items()}, file
+    )
+    without = load(BertClassifierConfig(encoder=encoder))
+    assert with_prefix.keys() == without.keys()
+    for name, value in with_prefix.items():
+        np.testing.assert_array_equal(without[name], value)
+    with pytest.raises(Exception, match="does not contain tensor"):
+        keras_nlp.models.Backbone.from_preset(str(path))
