@@ -6,14 +6,13 @@ A source module has `open_source(data, image_shape, decode_fn)`, which returns a
 
 import dataclasses
 import importlib
-import logging
 import os
 from collections.abc import Callable
 
 from tfmodels import package_paths
 from trainers.data import checks
-from trainers.data import examples as examples_lib
 from trainers.data import report as report_lib
+from trainers.data import split_reading
 from trainers.data import splits
 from trainers.data.examples import Examples
 from trainers.errors import ConfigError
@@ -69,15 +68,8 @@ def load(data, *, image_shape, decode_fn):
         DataError: The examples break a rule; the first ten places are named.
     """
     source = _open(data, image_shape, decode_fn)
-    specs = {
-        name: splits.resolve(name, data, source.sizes) for name in splits.SPLITS
-    }
-    _warn_of_unused(specs, source.sizes)
-    loaded = {
-        name: _read(source, spec, f"--config.data.{name}")
-        for name, spec in specs.items()
-        if spec != "none" or name == "train"
-    }
+    specs = split_reading.resolve_all(data, source.sizes)
+    loaded = split_reading.read_all(source, specs)
     names = _check(loaded, source, image_shape, class_names=None)
     report = report_lib.make_report(
         loaded,
@@ -96,22 +88,6 @@ def load(data, *, image_shape, decode_fn):
     return Splits(names, report=report, **loaded)
 
 
-def _warn_of_unused(specs, sizes):
-    used = set()
-    for name, spec in specs.items():
-        if spec == "none":
-            used.add(name)  # Left out on purpose.
-            continue
-        parts = splits.ranges(spec, sizes, f"--config.data.{name}")
-        used |= {split for split, _, _ in parts}
-    if unused := sorted(sizes.keys() - used):
-        logging.getLogger(__name__).warning(
-            "splits of the data that are not used: %s. Name them with "
-            "--config.data.train, .validation or .test.",
-            ", ".join(unused),
-        )
-
-
 def load_one(
     data, split, *, image_shape, decode_fn, class_names, run_data=None
 ):
@@ -128,26 +104,9 @@ def load_one(
     `Examples` alone.
     """
     source = _open(data, image_shape, decode_fn)
-    spec, flag = split, "--split"
-    if split in splits.SPLITS:
-        if run_data is None or _place(data) == _place(run_data):
-            spec = splits.resolve(split, data, source.sizes)
-        else:
-            spec = splits.resolve_for_other_data(split, data, run_data)
-        flag = "--split" if spec == split else f"--config.data.{split}"
-    if spec == "none":
-        raise ConfigError(
-            f"`--split` must be a split that the run has, and "
-            f"--config.data.{split} is none. Received: {split!r}. Choices: "
-            f"{', '.join(source.sizes)}."
-        )
-    examples = _read(source, spec, flag)
+    examples = split_reading.read_one(source, split, data, run_data)
     _check({split: examples}, source, image_shape, class_names)
     return examples
-
-
-def _place(data):
-    return data.source, data.path, data.data_dir
 
 
 def _open(data, image_shape, decode_fn):
@@ -159,20 +118,6 @@ def _open(data, image_shape, decode_fn):
             f"`--config.data.path` must be readable. Received: {data.path!r}: "
             f"{error}."
         ) from None
-
-
-def _read(source, spec, flag):
-    """Reads what a split specification like `train[:90%]+test` selects."""
-    ranges = splits.ranges(spec, source.sizes, flag)
-    if not ranges:
-        choices = [f"{n} ({s} examples)" for n, s in source.sizes.items()]
-        if flag in ("--config.data.validation", "--config.data.test"):
-            choices.append("none")
-        raise ConfigError(
-            f"`{flag}` must select at least one example. Received: {spec!r}. "
-            f"Choices: {', '.join(choices)}."
-        )
-    return examples_lib.concatenate([source.read(*part) for part in ranges])
 
 
 def _check(loaded, source, image_shape, class_names):

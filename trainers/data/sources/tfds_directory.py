@@ -5,31 +5,16 @@ import tensorflow as tf
 
 from trainers.data import encoded_images
 from trainers.data import sources
+from trainers.data import tfds_builders
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
 
 def open_source(data, image_shape, decode_fn):
-    """Opens the directory of a version; see `trainers.data.sources`."""
+    """Opens the data set; see `trainers.data.sources`."""
     import tensorflow_datasets as tfds
 
-    path = sources.resolve_path(data.path)
-    try:
-        builder = tfds.builder_from_directory(str(path))
-    except Exception as error:
-        # Besides what files and JSON raise, protobuf's own.
-        raise ConfigError(
-            "`--config.data.path` must be a directory that TFDS wrote, with "
-            f"dataset_info.json in it: .../NAME/VERSION. Received: {path}: "
-            f"{' '.join(str(error).split())[:200]}"
-        ) from error
-    return from_builder(builder, data, image_shape, decode_fn)
-
-
-def from_builder(builder, data, image_shape, decode_fn):
-    """Returns the `Source` of a TFDS builder whose files are there."""
-    import tensorflow_datasets as tfds
-
+    builder = tfds_builders.open_builder(data)
     features = builder.info.features
     _check_columns(features, data)
     label = features[data.label_column]
