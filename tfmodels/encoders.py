@@ -82,10 +82,10 @@ def make_encoder(config):
     """Builds the encoder with random weights.
 
     The layers have the names and variables of `keras_nlp.models.BertBackbone`
-    and `DistilBertBackbone`, whose weights `load_preset` copies.
+    and `DistilBertBackbone`, whose weights `presets.load_weights` copies.
 
     Args:
-        config: `EncoderConfig`, after `read_preset` if it has a preset.
+        config: `EncoderConfig`, after `presets.read` if it has a preset.
 
     Returns:
         `keras.Model` from `{"token_ids", "padding_mask": int32[batch,

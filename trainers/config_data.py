@@ -7,6 +7,7 @@ import dataclasses
 
 from tfmodels.settings import setting
 
+TFDS = ("tfds", "tfds_directory")
 _FILES = ("files", "csv", "tsv", "jsonl", "tfrecord", "text_folder")
 
 
@@ -17,7 +18,7 @@ class ImageDataConfig:
     source: str = setting(
         "tfds_directory",
         "Kind of `path`.",
-        choices=("tfds", "tfds_directory", "idx", "npz", "image_folder"),
+        choices=(*TFDS, "idx", "npz", "image_folder"),
     )
     path: str = setting(
         "",
@@ -47,12 +48,12 @@ class ImageDataConfig:
     image_column: str = setting(
         "image",
         "Feature of a TFDS dataset to read.",
-        only_with=("source", ("tfds", "tfds_directory")),
+        only_with=("source", TFDS),
     )
     label_column: str = setting(
         "label",
         "Feature that holds the label.",
-        only_with=("source", ("tfds", "tfds_directory")),
+        only_with=("source", TFDS),
     )
     global_batch_size: int = setting(
         32, "Examples in a training step, over all devices.", at_least=1
@@ -68,13 +69,13 @@ class TextDataConfig:
         "Kind of `train`, `validation` and `test`. `files` goes by their "
         "names: .csv, .tsv, .jsonl, .tfrecord (and .gz), or a folder of class "
         "folders of .txt.",
-        choices=(*_FILES, "tfds", "tfds_directory"),
+        choices=(*_FILES, *TFDS),
     )
     path: str = setting(
         "",
         "Name or directory of a TFDS data set, of which `train`, `validation` "
         "and `test` are splits.",
-        only_with=("source", ("tfds", "tfds_directory")),
+        only_with=("source", TFDS),
     )
     data_dir: str = setting(
         "",

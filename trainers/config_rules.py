@@ -5,6 +5,7 @@ received.
 """
 
 from trainers import metric_names
+from trainers.config_data import TFDS
 
 
 def image_problems(config):
@@ -26,7 +27,7 @@ def image_problems(config):
 def text_problems(config):
     """Rules of experiments on texts."""
     data, encoder = config.data, config.model.encoder
-    is_tfds = data.source in ("tfds", "tfds_directory")
+    is_tfds = data.source in TFDS
     if is_tfds and not data.path:
         yield (
             "`--config.data.path` must name the data set for "

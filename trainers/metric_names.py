@@ -25,14 +25,18 @@ METRICS = (
 PER_CLASS_METRICS = ("precision", "recall", "f1", "roc_auc", "pr_auc")
 
 
+def of_class(name):
+    """Returns `(CLASS, METRIC)` of per_class/CLASS/METRIC, else `None`.
+
+    The class may contain `/`; neither is looked at.
+    """
+    prefix, _, rest = name.partition("/")
+    class_name, slash, metric = rest.rpartition("/")
+    return (class_name, metric) if prefix == "per_class" and slash else None
+
+
 def is_metric(name):
     """Returns whether a name is one of these, with any class in it."""
-    if name in METRICS:
-        return True
-    start, _, rest = name.partition("/")
-    class_name, _, metric = rest.rpartition("/")
-    return (
-        start == "per_class"
-        and class_name != ""
-        and metric in PER_CLASS_METRICS
-    )
+    class_name, metric = of_class(name) or ("", "")
+    is_of_class = class_name != "" and metric in PER_CLASS_METRICS
+    return name in METRICS or is_of_class

@@ -100,13 +100,14 @@ def check_labels(splits, source_names, class_names):
         _rename(splits, source_names, class_names)
     raise_problems(
         "class names that are not UTF-8, which an export's labels must be",
-        [name for name in class_names if not _is_utf8(name)],
+        [name for name in class_names if not is_utf8(name)],
         repr,
     )
     return class_names
 
 
-def _is_utf8(name):
+def is_utf8(name):
+    """Returns whether a name, of a file maybe, can be written as UTF-8."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:  # From a file name in another encoding.
@@ -203,16 +204,12 @@ def name_labels(splits, class_names=None):
 def _refuse_fractions(class_names):
     """Refuses labels that are numbers, and not whole ones."""
     try:
-        numbers = [float(name) for name in class_names]
+        list(map(float, class_names))
     except ValueError:
         return
     raise_problems(
         "labels that are not whole numbers; classes are whole numbers or words",
-        [
-            name
-            for name, number in zip(class_names, numbers, strict=True)
-            if not (number.is_integer() and name.lstrip("+-").isdigit())
-        ],
+        [name for name in class_names if not name.lstrip("+-").isdigit()],
         repr,
     )
 

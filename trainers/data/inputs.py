@@ -4,6 +4,7 @@ import pathlib
 
 from tfmodels import presets
 from trainers import config as config_lib
+from trainers.config_data import TFDS
 from trainers.data import sources
 from trainers.data import text_sources
 from trainers.errors import ConfigError
@@ -20,7 +21,7 @@ def check(config):
     data = config.data
     if isinstance(data, config_lib.TextDataConfig):
         _check_encoder(config.model.encoder)
-        if data.source not in ("tfds", "tfds_directory"):
+        if data.source not in TFDS:
             text_sources.list_files(data)
     if data.path and data.source != "tfds":
         sources.resolve_path(data.path)

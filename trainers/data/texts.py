@@ -109,11 +109,15 @@ def _prepare(data, make_tokenizer_fn):
     splits = text_sources.read_splits(data)
     class_names = checks.name_labels(splits)
     texts = {name: e.features["text"] for name, e in splits.items()}
+    keys = {name: list(map(_key, t)) for name, t in texts.items()}
     report = report_lib.make_report(
         splits,
         class_names,
-        keys={n: map(_key, t) for n, t in texts.items()},
-        empty={n: _empty_rows(t) for n, t in texts.items()},
+        keys=keys,
+        empty={
+            n: [r for r, k in enumerate(ks) if k is None]
+            for n, ks in keys.items()
+        },
     )
     try:
         checks.check_training_classes(splits, class_names)
@@ -137,17 +141,10 @@ def _prepare(data, make_tokenizer_fn):
 
 
 def _key(text):
-    """Returns what equal texts have in common; nothing has no text."""
-    return None if _is_empty(text) else text_splits.text_key(text)
-
-
-def _is_empty(text):
+    """Returns what equal texts have in common, `None` for an empty one."""
     # Of Unicode's white space too, which bytes do not know.
-    return not text.strip() or text.decode("utf-8").isspace()
-
-
-def _empty_rows(texts):
-    return [row for row, text in enumerate(texts) if _is_empty(text)]
+    is_empty = not text.strip() or text.decode("utf-8").isspace()
+    return None if is_empty else text_splits.text_key(text)
 
 
 def _tokenize(texts, tokenizer):

@@ -2,8 +2,11 @@
 
 import logging
 
+import numpy as np
+
 from trainers.data import sources
 from trainers.errors import ConfigError
+from trainers.errors import DataError
 
 
 def open_builder(data):
@@ -55,6 +58,76 @@ def open_builder(data):
             f"{type(error).__name__}: {_one_line(error)[:200]}"
         ) from error
     return builder
+
+
+def check_columns(features, data, fields):
+    """Checks that settings name features of a data set.
+
+    Args:
+        features: Of a TFDS builder.
+        data: Data part of an `ExperimentConfig`.
+        fields: Names of settings of it.
+
+    Raises:
+        ConfigError: There is no such feature.
+    """
+    for field in fields:
+        column = getattr(data, field)
+        if column not in features:
+            raise ConfigError(
+                f"`--config.data.{field}` must be a feature of {data.path}. "
+                f"Received: {column!r}. Choices: {', '.join(sorted(features))}."
+            )
+
+
+def sizes(builder):
+    """Returns the number of examples of each split."""
+    infos = builder.info.splits.items()
+    return {name: info.num_examples for name, info in infos}
+
+
+def read_columns(builder, data, columns, split, start, stop, decoders=None):
+    """Reads features of some examples of a split.
+
+    Args:
+        builder: From `open_builder`.
+        data: Data part of an `ExperimentConfig`.
+        columns: Names of the features.
+        split: Name of a split.
+        start, stop: First example, and the one behind the last.
+        decoders: As TFDS takes them.
+
+    Returns:
+        An array for each column, and a function from a row to its place.
+
+    Raises:
+        DataError: The files cannot be read.
+    """
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    dataset = builder.as_dataset(
+        split=tfds.core.ReadInstruction(
+            split, from_=start, to=stop, unit="abs"
+        ),
+        decoders=decoders,
+        shuffle_files=False,
+    )
+    # Only these columns: others may have shapes that do not batch.
+    chosen = dataset.map(lambda row: tuple(row[name] for name in columns))
+    try:
+        batches = list(chosen.batch(1024).as_numpy_iterator())
+    except tf.errors.OpError as error:
+        # Without the names of graph nodes around it.
+        reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
+        raise DataError(
+            f"{data.path}, split {split}: cannot be read: {reason}"
+        ) from None
+    arrays = map(np.concatenate, zip(*batches, strict=True))
+    return (
+        *arrays,
+        lambda row: f"{data.path}, split {split}, item {start + row}",
+    )
 
 
 def _one_line(error):

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from trainers import metric_names
 from trainers.errors import ConfigError
 from trainers.metric_names import METRICS
 from trainers.metric_names import PER_CLASS_METRICS
@@ -87,9 +88,8 @@ def scalar(metrics, name):
     """
     if name in METRICS:
         return metrics[name]
-    prefix, _, rest = name.partition("/")
-    class_name, slash, metric = rest.rpartition("/")
-    if prefix != "per_class" or not slash:
+    class_name, metric = metric_names.of_class(name) or (None, None)
+    if metric is None:
         rule = "a metric of the validation split"
         choices = (*METRICS, "per_class/CLASS/METRIC")
     elif metric not in PER_CLASS_METRICS:

@@ -31,7 +31,8 @@ def train_and_evaluate(config, workdir):
         workdir: Directory of the run, new or empty.
 
     Returns:
-        The dict in `metrics.json`: `validation`, `test` and `train`.
+        The dict in `metrics.json`: `validation`, `test` and `train`, for texts
+        with `tokens_per_second` (without padding) and `padding_share`.
 
     Raises:
         ConfigError: A setting, a path or the work directory is wrong; the
@@ -58,8 +59,13 @@ def train_and_evaluate(config, workdir):
         config, len(splits.train), strategy.num_replicas_in_sync
     )
     paths.create(config, splits.class_names, task.assets())
-    _log_padding(config, task, splits.train, steps)
-    metrics = {"train": fit(config, task, splits, steps, strategy, paths)}
+    padding_share = _padding_share(config, task, splits.train, steps)
+    train = fit(config, task, splits, steps, strategy, paths)
+    if padding_share is not None:
+        mean_length = task.lengths(splits.train).mean()
+        train["tokens_per_second"] = mean_length * train["examples_per_second"]
+        train["padding_share"] = padding_share
+    metrics = {"train": train}
     network, _ = evaluation.load_best(task, paths)
     for name in ("validation", "test"):
         if examples := getattr(splits, name):
@@ -78,6 +84,18 @@ def _check_best_metric(name, class_names):
     metrics_lib.scalar(metrics, name)
 
 
+def _padding_share(config, task, examples, steps):
+    """Logs and returns the share of padding in an epoch; `None` for images."""
+    share = task.padding_share(
+        examples, batch_size=steps.batch_size, seed=config.seed
+    )
+    if share is not None:
+        logging.getLogger(__name__).info(
+            "padding: %.1f %% of the ids of an epoch", 100 * share
+        )
+    return share
+
+
 def fit(config, task, splits, steps, strategy, paths):
     """Runs `model.fit` and leaves the best weights in the work directory.
 
@@ -92,8 +110,7 @@ def fit(config, task, splits, steps, strategy, paths):
     Returns:
         Dict of `steps`, `epochs`, `best_epoch` (from 1), `seconds` (all of
         fit), `epoch_seconds` (training alone, a number an epoch) and
-        `examples_per_second` (over all epochs, training alone); for texts
-        also `tokens_per_second` (without padding) and `padding_share`.
+        `examples_per_second` (over all epochs, training alone).
     """
     dataset = make_dataset(config, task, splits.train, steps.batch_size)
     with strategy.scope():
@@ -136,32 +153,6 @@ def fit(config, task, splits, steps, strategy, paths):
         "seconds": time.perf_counter() - start,
         "epoch_seconds": timer.epoch_seconds,
         "examples_per_second": timer.examples_per_second,
-    } | padding_facts(config, task, splits.train, steps, timer)
-
-
-def _padding_share(config, task, examples, steps):
-    return task.padding_share(
-        examples, batch_size=steps.batch_size, seed=config.seed
-    )
-
-
-def _log_padding(config, task, examples, steps):
-    share = _padding_share(config, task, examples, steps)
-    if share is not None:
-        logging.getLogger(__name__).info(
-            "padding: %.1f %% of the ids of an epoch", 100 * share
-        )
-
-
-def padding_facts(config, task, examples, steps, timer):
-    """Returns `padding_share` and `tokens_per_second`; nothing for images."""
-    share = _padding_share(config, task, examples, steps)
-    if share is None:
-        return {}
-    mean_length = task.lengths(examples).mean()
-    return {
-        "tokens_per_second": mean_length * timer.examples_per_second,
-        "padding_share": share,
     }
 
 

@@ -5,6 +5,7 @@ import time
 
 import keras
 
+from trainers import metric_names
 from trainers.errors import RunError
 from trainers.evaluation import metrics
 
@@ -80,7 +81,7 @@ class Validation(keras.callbacks.Callback):
             if isinstance(value, float):
                 logs[f"val_{name}"] = value
         # Of the classes only the one that decides: there may be many.
-        if self._best_metric.startswith("per_class/"):
+        if metric_names.of_class(self._best_metric):
             value = metrics.scalar(self.result, self._best_metric)
             if value is not None:
                 logs[f"val_{self._best_metric}"] = value

@@ -1,13 +1,9 @@
 """A data set on disk in TensorFlow Datasets' format."""
 
-import numpy as np
-import tensorflow as tf
-
 from trainers.data import encoded_images
 from trainers.data import sources
 from trainers.data import tfds_builders
 from trainers.errors import ConfigError
-from trainers.errors import DataError
 
 
 def open_source(data, image_shape, decode_fn):
@@ -20,38 +16,27 @@ def open_source(data, image_shape, decode_fn):
     label = features[data.label_column]
 
     def read(split, start, stop):
-        dataset = builder.as_dataset(
-            split=tfds.core.ReadInstruction(
-                split, from_=start, to=stop, unit="abs"
-            ),
+        encoded, labels, where = tfds_builders.read_columns(
+            builder,
+            data,
+            (data.image_column, data.label_column),
+            split,
+            start,
+            stop,
             # Bytes as stored: one function decodes every source and the
             # served requests.
             decoders={data.image_column: tfds.decode.SkipDecoding()},
-            shuffle_files=False,
         )
-        # Only the two columns: others may have shapes that do not batch.
-        columns = dataset.map(
-            lambda row: (row[data.image_column], row[data.label_column])
-        )
-        try:
-            batches = list(columns.batch(1024).as_numpy_iterator())
-        except tf.errors.OpError as error:
-            # Without the names of graph nodes around it.
-            reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
-            raise DataError(
-                f"{data.path}, split {split}: cannot be read: {reason}"
-            ) from None
-        encoded, labels = map(np.concatenate, zip(*batches, strict=True))
         return encoded_images.decode_examples(
             encoded,
             labels,
-            lambda row: f"{data.path}, split {split}, item {start + row}",
+            where,
             image_shape=image_shape,
             decode_fn=decode_fn,
         )
 
     return sources.Source(
-        {name: info.num_examples for name, info in builder.info.splits.items()},
+        tfds_builders.sizes(builder),
         list(label.names)
         if isinstance(label, tfds.features.ClassLabel)
         else None,
@@ -63,13 +48,9 @@ def _check_columns(features, data):
     """Refuses columns that are not one image and one label."""
     import tensorflow_datasets as tfds
 
-    for flag in ("image_column", "label_column"):
-        column = getattr(data, flag)
-        if column not in features:
-            raise ConfigError(
-                f"`--config.data.{flag}` must be a feature of {data.path}. "
-                f"Received: {column!r}. Choices: {', '.join(sorted(features))}."
-            )
+    tfds_builders.check_columns(
+        features, data, ("image_column", "label_column")
+    )
     if not isinstance(features[data.image_column], tfds.features.Image):
         raise ConfigError(
             "`--config.data.image_column` must be an image feature. "

@@ -6,13 +6,12 @@ reports those that cannot be used, and `PLACE`, how a row is found again.
 validation and test.
 """
 
+from trainers.config_data import TFDS
 from trainers.data.text_sources import file_splits
 from trainers.data.text_sources import paths
 from trainers.data.text_sources import rows
 from trainers.data.text_sources import streams
 from trainers.data.text_sources import tfds_text
-
-_TFDS = ("tfds", "tfds_directory")
 
 
 def read_splits(data):
@@ -31,7 +30,7 @@ def read_splits(data):
         ConfigError: A path, a column or a split does not exist.
         DataError: Rows cannot be used; the first ten places are named.
     """
-    if data.source in _TFDS:
+    if data.source in TFDS:
         return tfds_text.read_splits(data)
     return file_splits.read_splits(data)
 
@@ -51,7 +50,7 @@ def read_one(data, split, run_data=None):
     Returns:
         `Examples`, with errors as in `read_splits`.
     """
-    if data.source in _TFDS:
+    if data.source in TFDS:
         return tfds_text.read_one(data, split, run_data)
     return file_splits.read_one(data, split)
 
@@ -61,7 +60,7 @@ def list_files(data):
 
     For TFDS these are all files of the prepared version.
     """
-    if data.source in _TFDS:
+    if data.source in TFDS:
         return tfds_text.list_files(data)
     return file_splits.list_files(data)
 

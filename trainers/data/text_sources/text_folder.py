@@ -61,7 +61,11 @@ def list_texts(folder, flag="--config.data.train"):
     )
     checks.raise_problems(
         "class folders whose names are not UTF-8",
-        [directory for directory in classes if not _is_utf8(directory.name)],
+        [
+            directory
+            for directory in classes
+            if not checks.is_utf8(directory.name)
+        ],
         lambda directory: repr(str(directory)),
     )
     return sorted(texts, key=lambda file: _hash(file.relative_to(folder)))
@@ -79,14 +83,6 @@ def _visible(directory):
 
 def _is_text(file):
     return file.name.lower().endswith(_SUFFIXES) and file.is_file()
-
-
-def _is_utf8(name):
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # From a file name in another encoding.
-        return False
-    return True
 
 
 def _hash(path):

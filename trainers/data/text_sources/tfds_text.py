@@ -4,13 +4,12 @@ The text is a single string feature; a label is a `ClassLabel`, whose names are
 the labels, a whole number or a string.
 """
 
-import dataclasses
 import pathlib
-from collections.abc import Callable
 
 import numpy as np
 
 from trainers.data import checks
+from trainers.data import sources
 from trainers.data import split_reading
 from trainers.data import splits
 from trainers.data import tfds_builders
@@ -18,20 +17,6 @@ from trainers.data.examples import Examples
 from trainers.data.text_sources import rows
 from trainers.data.text_sources import streams
 from trainers.errors import ConfigError
-from trainers.errors import DataError
-
-
-@dataclasses.dataclass
-class _Source:
-    """An opened data set.
-
-    Attributes:
-        sizes: Number of examples of each split.
-        read: `(split, start, stop) -> Examples`.
-    """
-
-    sizes: dict[str, int]
-    read: Callable[[str, int, int], Examples]
 
 
 def read_splits(data):
@@ -61,19 +46,13 @@ def _open(data):
     def read(split, start, stop):
         return _read_rows(builder, data, split, start, stop)
 
-    infos = builder.info.splits.items()
-    return _Source({name: info.num_examples for name, info in infos}, read)
+    # Labels are words: `checks.name_labels` numbers them.
+    return sources.Source(tfds_builders.sizes(builder), None, read)
 
 
 def _check_columns(features, data):
     """Refuses columns that are not one text and one label."""
-    for field in ("text_column", "label_column"):
-        column = getattr(data, field)
-        if column not in features:
-            raise ConfigError(
-                f"`--config.data.{field}` must be a feature of {data.path}. "
-                f"Received: {column!r}. Choices: {', '.join(sorted(features))}."
-            )
+    tfds_builders.check_columns(features, data, ("text_column", "label_column"))
     if not _is_one(features[data.text_column], _is_string):
         raise ConfigError(
             "`--config.data.text_column` must be a text feature. Received: "
@@ -99,32 +78,10 @@ def _is_string(dtype):
 
 def _read_rows(builder, data, split, start, stop):
     """Returns the `Examples` of some rows of one split."""
-    import tensorflow as tf
-    import tensorflow_datasets as tfds
-
-    dataset = builder.as_dataset(
-        split=tfds.core.ReadInstruction(
-            split, from_=start, to=stop, unit="abs"
-        ),
-        shuffle_files=False,
+    columns = (data.text_column, data.label_column)
+    texts, numbers, where = tfds_builders.read_columns(
+        builder, data, columns, split, start, stop
     )
-    # Only the two columns: others may have shapes that do not batch.
-    pairs = dataset.map(
-        lambda row: (row[data.text_column], row[data.label_column])
-    )
-    try:
-        batches = list(pairs.batch(1024).as_numpy_iterator())
-    except tf.errors.OpError as error:
-        # Without the names of graph nodes around it.
-        reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
-        raise DataError(
-            f"{data.path}, split {split}: cannot be read: {reason}"
-        ) from None
-    texts, numbers = map(np.concatenate, zip(*batches, strict=True))
-
-    def where(row):
-        return f"{data.path}, split {split}, item {start + row}"
-
     label = builder.info.features[data.label_column]
     labels = _check_rows(texts, numbers, getattr(label, "names", None), where)
     return Examples(
