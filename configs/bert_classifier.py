@@ -43,6 +43,7 @@ To try more:
     --config.optimizer.accumulation_steps=4        a quarter of the memory
     --config.trainer.best_metric=macro_f1
     --config.trainer.early_stopping_patience=2
+    --config.optimizer.ema_momentum=0.99           average the weights
 """
 
 from tfmodels import BertClassifierConfig

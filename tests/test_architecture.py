@@ -7,7 +7,14 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 STAGES = ("data", "tasks", "training", "evaluation", "serving")
-COMMANDS = ["check_data", "evaluate", "export", "predict", "train"]
+COMMANDS = [
+    "check_data",
+    "checkpoints",
+    "evaluate",
+    "export",
+    "predict",
+    "train",
+]
 MODULES = {
     file.relative_to(ROOT).as_posix(): ast.parse(file.read_text())
     for package in ("tfmodels", "trainers", "configs")

@@ -1,5 +1,6 @@
 """Files and directories that are complete or not there."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -44,7 +45,11 @@ def test_a_published_directory_has_its_files_and_their_sums(tmp_path):
     files = {"a.txt": b"one", "sub/deep/b.bin": b"\0" * 1000, "empty": b""}
     final = publish(tmp_path, files, {"step": 7})
     assert os.listdir(tmp_path) == ["final"]
-    assert json.loads((final / "manifest.json").read_text()) == {
+    manifest = json.loads((final / "manifest.json").read_text())
+    own_sum = manifest.pop("sha256_of_the_rest")
+    text = json.dumps(manifest, sort_keys=True)
+    assert own_sum == hashlib.sha256(text.encode()).hexdigest()
+    assert manifest == {
         "step": 7,
         "files": {
             name: {
@@ -57,6 +62,17 @@ def test_a_published_directory_has_its_files_and_their_sums(tmp_path):
     for name, data in files.items():
         assert (final / name).read_bytes() == data
     assert artefacts.verify(final) == {"step": 7}
+
+
+def test_a_manifest_protects_itself(tmp_path):
+    final = publish(tmp_path, {"a.txt": b"one"}, {"step": 7})
+    text = (final / "manifest.json").read_text()
+    (final / "manifest.json").write_text(text.replace('"step": 7', '"step": 6'))
+    with pytest.raises(RunError) as error:
+        artefacts.verify(final)
+    assert str(error.value) == (
+        f"{final}: no readable manifest: it does not fit its own sum"
+    )
 
 
 def test_a_manifest_may_lie_deeper(tmp_path):
@@ -157,7 +173,22 @@ def test_a_missing_manifest_is_found(tmp_path):
         b'{"files": {"a.txt": {}}}',
         b'{"files": {"a.txt": "x"}}',
         b'{"files": "\xff"}',
+        b"3",
+        b"true",
+        b'{"files": null}',
+        b'{"files": {"a.txt": null}}',
+        b'{"files": {"a.txt": {"bytes": 3}}}',
+        b'{"files": {"a.txt": {"sha256": ""}}}',
+        b'{"files": {"a.txt": {"bytes": null, "sha256": ""}}}',
+        b'{"files": {"a.txt": {"bytes": NaN, "sha256": ""}}}',
+        b'{"files": {"a.txt": {"bytes": 1e999, "sha256": ""}}}',
+        b'{"files": {"a.txt": {"bytes": 1' + b"0" * 5000 + b', "sha256": ""}}}',
+        b"[" * 100_000,
+        b'{"files": ' * 100_000,
+        bytes(range(256)),
+        b"\xff\xfe{\x00}\x00",
     ],
+    ids=lambda text: repr(text[:40]),
 )
 def test_a_manifest_of_another_form_is_refused(text, tmp_path):
     final = publish(tmp_path, {"a.txt": b"one"})
@@ -167,29 +198,244 @@ def test_a_manifest_of_another_form_is_refused(text, tmp_path):
     assert str(error.value).startswith(f"{final}: no readable manifest: ")
 
 
-def test_a_killed_process_leaves_no_final_directory(tmp_path):
+@contextlib.contextmanager
+def a_writer(parent, name="final"):
+    """A process that has written half of a directory, and then waits."""
     process = subprocess.Popen(
         [
             sys.executable,
             "-c",
             "import pathlib, sys\n"
             "from trainers import artefacts\n"
-            "parent = pathlib.Path(sys.argv[1])\n"
-            "with artefacts.temporary_dir(parent, 'final') as path:\n"
+            "parent, name = pathlib.Path(sys.argv[1]), sys.argv[2]\n"
+            "with artefacts.temporary_dir(parent, name) as path:\n"
             "    (path / 'a.txt').write_text('one')\n"
             "    print('written', flush=True)\n"
             "    sys.stdin.read()\n"
-            "    artefacts.publish(path, parent / 'final', {})\n",
-            str(tmp_path),
+            "    artefacts.publish(path, parent / name, {})\n",
+            str(parent),
+            name,
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    with process:
-        assert process.stdout.readline() == b"written\n"
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+    try:
+        with process:
+            assert process.stdout.readline() == b"written\n"
+            yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_a_killed_process_leaves_no_final_directory(tmp_path):
+    with a_writer(tmp_path) as process:
+        kill(process)
     assert os.listdir(tmp_path) == [f"final.tmp-{process.pid}"]
     # The next process is not disturbed.
     final = publish(tmp_path, {"a.txt": b"two"})
     assert (final / "a.txt").read_bytes() == b"two"
+    assert os.listdir(tmp_path) == ["final"]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    with a_writer(tmp_path) as process:
+        path = tmp_path / f"final.tmp-{process.pid}"
+        artefacts.remove_abandoned(tmp_path)
+        assert (path / "a.txt").read_text() == "one"
+        kill(process)
+    assert path.is_dir()
+    artefacts.remove_abandoned(tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_living_process_writes_is_left_to_it(tmp_path):
+    with a_writer(tmp_path, "other") as process:
+        publish(tmp_path, {"a.txt": b"two"})
+        assert sorted(os.listdir(tmp_path)) == [
+            "final",
+            f"other.tmp-{process.pid}",
+        ]
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert sorted(os.listdir(tmp_path)) == ["final", "other"]
+    artefacts.verify(tmp_path / "other")
+
+
+def test_only_temporary_directories_are_removed(tmp_path):
+    for name in ("final", "tmp-1", "a.tmp"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file.tmp-1").write_text("of `write_text`")
+    (tmp_path / "final.tmp-1" / "deep").mkdir(parents=True)
+    (tmp_path / "final.old.tmp-1").mkdir()
+    artefacts.remove_abandoned(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [
+        "a.tmp",
+        "file.tmp-1",
+        "final",
+        "tmp-1",
+    ]
+
+
+def test_where_a_link_leads_nothing_is_removed(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").write_text("mine")
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    (parent / "final.tmp-1").symlink_to(tmp_path / "mine")
+    (parent / "final.tmp-2").symlink_to(tmp_path / "nowhere")
+    artefacts.remove_abandoned(parent)
+    assert (tmp_path / "mine" / "a.txt").read_text() == "mine"
+
+
+def test_writers_at_once_never_lose_a_directory(tmp_path):
+    """Each removes what it takes for abandoned, all the time."""
+    program = (
+        "import pathlib, sys\n"
+        "from trainers import artefacts\n"
+        "parent, name = pathlib.Path(sys.argv[1]), sys.argv[2]\n"
+        "for number in range(150):\n"
+        "    final = parent / f'{name}-{number}'\n"
+        "    with artefacts.temporary_dir(parent, name) as path:\n"
+        "        (path / 'a.txt').write_text(f'{name} {number}')\n"
+        "        artefacts.remove_abandoned(parent)\n"
+        "        artefacts.publish(path, final, {})\n"
+        "    if number % 2:\n"
+        "        artefacts.remove(final)\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(tmp_path), name],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in "abc"
+    ]
+    for process in processes:
+        _, stderr = process.communicate(timeout=120)
+        assert (process.returncode, stderr) == (0, "")
+    left = [f"{name}-{n}" for name in "abc" for n in range(0, 150, 2)]
+    assert sorted(os.listdir(tmp_path)) == sorted(left)
+    for name in left:
+        artefacts.verify(tmp_path / name)
+        text = (tmp_path / name / "a.txt").read_text()
+        assert text == name.replace("-", " ")
+
+
+def test_no_descriptor_stays_open(tmp_path):
+    publish(tmp_path, {"a.txt": b"one"})
+    before = os.listdir("/proc/self/fd")
+    for _ in range(20):
+        with contextlib.suppress(OSError):
+            publish(tmp_path, {"a.txt": b"one"})
+        with contextlib.suppress(KeyError):
+            with artefacts.temporary_dir(tmp_path, "other"):
+                raise KeyError
+        (tmp_path / "final.tmp-1").mkdir()
+        artefacts.remove_abandoned(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_what_is_published_already_is_replaced_on_request(tmp_path):
+    publish(tmp_path, {"a.txt": b"one", "old.txt": b""}, {"step": 1})
+    final = publish(tmp_path, {"a.txt": b"two"}, {"step": 2}, replace=True)
+    assert artefacts.verify(final) == {"step": 2}
+    assert sorted(os.listdir(final)) == ["a.txt", "manifest.json"]
+    assert (final / "a.txt").read_bytes() == b"two"
+    assert os.listdir(tmp_path) == ["final"]
+
+
+def test_to_replace_what_is_not_there_is_to_publish(tmp_path):
+    final = publish(tmp_path, {"a.txt": b"one"}, {"step": 1}, replace=True)
+    assert artefacts.verify(final) == {"step": 1}
+    assert os.listdir(tmp_path) == ["final"]
+
+
+def test_a_directory_is_removed_with_all_that_is_in_it(tmp_path):
+    final = publish(tmp_path, {"a.txt": b"one", "sub/deep/b.txt": b"two"})
+    artefacts.remove(final)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(FileNotFoundError):
+        artefacts.remove(final)
+
+
+def test_a_removal_that_was_cut_off_is_finished_by_the_next(tmp_path):
+    # As a process leaves it that is killed between the two.
+    final = publish(tmp_path, {"a.txt": b"one"})
+    final.rename(tmp_path / f"final.old.tmp-{os.getpid()}")
+    publish(tmp_path, {"a.txt": b"two"})
+    assert os.listdir(tmp_path) == ["final"]
+    final = publish(tmp_path, {"a.txt": b"three"}, replace=True)
+    assert (final / "a.txt").read_bytes() == b"three"
+    artefacts.remove(final)
+    assert os.listdir(tmp_path) == []
+
+
+def write_manifest(final, names, sha256):
+    files = {name: {"bytes": 6, "sha256": sha256} for name in names}
+    (final / "manifest.json").write_text(json.dumps({"files": files}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret",
+        "sub/../../secret",
+        "./../secret",
+        "{absolute}",
+        "link",
+        "../final2/secret",
+    ],
+)
+def test_a_file_outside_is_refused_though_its_sum_is_right(name, tmp_path):
+    final = publish(tmp_path, {"sub/a.txt": b"one"})
+    (tmp_path / "final2").mkdir()
+    for file in (tmp_path / "secret", tmp_path / "final2" / "secret"):
+        file.write_bytes(b"secret")
+    (final / "link").symlink_to(tmp_path / "secret")
+    name = name.format(absolute=tmp_path / "secret")
+    write_manifest(final, [name], hashlib.sha256(b"secret").hexdigest())
+    with pytest.raises(RunError) as error:
+        artefacts.verify(final)
+    assert str(error.value) == f"{final / name}: missing or damaged."
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "sub", "a\0b", "\ud800", "n" * 300, "loop", "a.txt/", "a.txt/b"],
+    ids=repr,
+)
+def test_a_name_that_is_no_file_is_refused(name, tmp_path):
+    final = publish(tmp_path, {"a.txt": b"one", "sub/b.txt": b"two"})
+    (final / "loop").symlink_to("loop")
+    write_manifest(final, [name], "")
+    with pytest.raises(RunError) as error:
+        artefacts.verify(final)
+    assert str(error.value) == f"{final / name}: missing or damaged."
+
+
+def test_a_manifest_can_be_read_without_its_files(tmp_path):
+    data = b"one"
+    final = publish(tmp_path, {"sub/a.txt": data}, {"step": 1})
+    (final / "sub" / "a.txt").unlink()
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert artefacts.read_manifest(final) == (
+        {"step": 1},
+        {"sub/a.txt": (3, sha256)},
+    )
+
+
+@pytest.mark.parametrize("name", ["000", "1", "12", "0010"])
+def test_a_version_is_a_directory_with_a_decimal_name(name, tmp_path):
+    assert artefacts.numbered(tmp_path / "gone") == {}
+    for other in ("x1", "1.tmp-2", "-1", "1.5", "٣", " 1"):
+        (tmp_path / other).mkdir()
+    (tmp_path / "7").write_text("")
+    path = tmp_path / name
+    path.mkdir()
+    assert artefacts.numbered(tmp_path) == {int(name): path}

@@ -1,8 +1,12 @@
 """The commands as a user runs them, in processes of their own."""
 
+import contextlib
 import json
+import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -18,6 +22,7 @@ from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.serving import predictions
 from trainers.serving.predictor import Predictor
+from trainers.workdir import Workdir
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +50,14 @@ def digits(tmp_path_factory):
 def test_training_ends_with_the_path_of_the_export_alone(smoke_workdir):
     """The fixture asserts stdout; here is what lies on disk."""
     assert sorted(p.name for p in smoke_workdir.iterdir()) == [
+        "best",
         "checkpoints",
         "config.json",
         "data_report.json",
         "export",
+        "history.json",
         "labels.json",
+        "lock",
         "metrics.json",
         "tensorboard",
     ]
@@ -195,15 +203,88 @@ def heeded_interrupts():
     signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_ends_training_with_one_line(
-    tmp_path, user_env, heeded_interrupts
-):
-    with subprocess.Popen(
+@contextlib.contextmanager
+def training(workdir, user_env, *words):
+    """A training process, killed if it is still there at the end."""
+    process = subprocess.Popen(
         [
             *(sys.executable, "-m", "trainers.train"),
             "--config=configs/mnist_mlp.py:smoke",
-            f"--workdir={tmp_path / 'run'}",
-            "--config.trainer.epochs=100000",
+            f"--workdir={workdir}",
+            *words,
+        ],
+        env=user_env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with process:
+            yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_training_with_a_checkpoint(
+    number, tmp_path, user_env, heeded_interrupts, run_command
+):
+    workdir = tmp_path / "run"
+    words = ["--config.trainer.epochs=100000"]
+    with training(workdir, user_env, *words) as process:
+        line = process.stderr.readline()
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
+    assert line.startswith("epoch 1/100000: ")
+    last = re.fullmatch(
+        rf"Stopped by {number.name} after step (\d[\d,]*); the same command "
+        r"goes on from there\.",
+        stderr.splitlines()[-1],
+    )
+    assert "Traceback" not in stderr and "error: " not in stderr
+    assert (process.returncode, stdout) == (75, "")
+    # It is where it says it is, and whole.
+    step = int(last[1].replace(",", ""))
+    listed = run_command(
+        "trainers.checkpoints", f"--workdir={workdir}", "--verify"
+    )
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.splitlines()[1].startswith(
+        f"checkpoints/step-{step:08d}  "
+    )
+    assert not list(workdir.rglob("*.tmp-*"))
+    assert not (workdir / "metrics.json").exists()
+    with training(workdir, user_env, *words) as process:
+        epoch, batch = divmod(step, 16)
+        assert process.stderr.readline() == (
+            f"continuing from step {step:,} of 1,600,000: epoch {epoch + 1} "
+            f"of 100000, step {batch} of 16\n"
+        )
+        assert process.stderr.readline().startswith(
+            f"epoch {epoch + 1}/100000: "
+        )
+
+
+@pytest.mark.parametrize(
+    "command, code, line",
+    [
+        ("train", 75, "Stopped by SIGINT; the same command goes on."),
+        ("evaluate", 130, "error: Interrupted."),
+    ],
+)
+def test_ctrl_c_before_there_is_anything_to_save_is_one_line(
+    command, code, line, user_env, heeded_interrupts, tmp_path
+):
+    """While it reads the configuration, for want of a longer beginning."""
+    config = tmp_path / "mine.py"
+    config.write_text(
+        "import time\nprint('reads', flush=True)\ntime.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", f"trainers.{command}"),
+            *(f"--config={config}", f"--workdir={tmp_path / 'run'}"),
         ],
         env=user_env,
         stdout=subprocess.PIPE,
@@ -211,15 +292,108 @@ def test_ctrl_c_ends_training_with_one_line(
         text=True,
     ) as process:
         try:
-            line = process.stderr.readline()
+            assert process.stdout.readline() == "reads\n"
             process.send_signal(signal.SIGINT)
-            stdout, stderr = process.communicate(timeout=60)
+            stdout, stderr = process.communicate(timeout=30)
         finally:
             process.kill()
-    assert line.startswith("epoch 1/100000: ")
-    assert stderr.splitlines()[-1] == "error: Interrupted."
-    assert "Traceback" not in stderr
-    assert (process.returncode, stdout) == (130, "")
+    assert (process.returncode, stdout, stderr) == (code, "", f"{line}\n")
+
+
+def test_training_that_is_finished_publishes_once(
+    smoke_workdir, run_command, tmp_path
+):
+    workdir = shutil.copytree(smoke_workdir, tmp_path / "run")
+    before = {
+        path.relative_to(workdir): path.read_bytes()
+        for name in ("best", "checkpoints", "export")
+        for path in (workdir / name).rglob("*")
+        if path.is_file()
+    }
+    run = run_command(
+        "trainers.train",
+        "--config=configs/mnist_mlp.py:smoke",
+        f"--workdir={workdir}",
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == f"{workdir / 'export' / 'mnist_mlp' / '1'}\n"
+    assert run.stderr.startswith(
+        "continuing from step 16 of 16: the end of training\n"
+    )
+    after = {
+        path.relative_to(workdir): path.read_bytes()
+        for name in ("best", "checkpoints", "export")
+        for path in (workdir / name).rglob("*")
+        if path.is_file()
+    }
+    assert after == before
+    for name in ("config.json", "labels.json", "history.json"):
+        assert (workdir / name).read_bytes() == (
+            smoke_workdir / name
+        ).read_bytes()
+    first, second = (
+        json.loads((path / "metrics.json").read_text())
+        for path in (smoke_workdir, workdir)
+    )
+    assert second["test"] == first["test"]
+    assert second["validation"] == first["validation"]
+    assert second["train"]["epoch_seconds"] == first["train"]["epoch_seconds"]
+
+
+@pytest.mark.parametrize(
+    "resume, copies, message",
+    [
+        (
+            "must",
+            False,
+            "must hold a run with a checkpoint, as "
+            "--config.trainer.resume=must says. Received: {path!r}, which "
+            "does not.",
+        ),
+        (
+            "never",
+            True,
+            "must not hold a run with --config.trainer.resume=never. "
+            "Received: {path!r}, which does. Choose another name, delete it, "
+            "or go on with --config.trainer.resume=auto.",
+        ),
+    ],
+    ids=["must", "never"],
+)
+def test_a_run_that_is_not_wanted_is_refused(
+    resume, copies, message, smoke_workdir, run_command, tmp_path
+):
+    workdir = tmp_path / "run"
+    if copies:
+        shutil.copytree(smoke_workdir, workdir)
+        files = sorted(workdir.rglob("*"))
+    run = run_command(
+        "trainers.train",
+        "--config=configs/mnist_mlp.py:smoke",
+        f"--workdir={workdir}",
+        f"--config.trainer.resume={resume}",
+    )
+    message = message.format(path=str(workdir))
+    assert run.stderr == f"error: `--workdir` {message}\n"
+    assert (run.returncode, run.stdout) == (2, "")
+    if copies:
+        assert sorted(workdir.rglob("*")) == files
+
+
+def test_a_workdir_in_use_is_refused(smoke_workdir, run_command, tmp_path):
+    workdir = shutil.copytree(smoke_workdir, tmp_path / "run")
+    with Workdir(workdir).lock():
+        run = run_command(
+            "trainers.train",
+            "--config=configs/mnist_mlp.py:smoke",
+            f"--workdir={workdir}",
+        )
+    assert run.stderr == (
+        "error: `--workdir` must not be in use by another trainer. Received: "
+        f"{str(workdir)!r}, held by process {os.getpid()} on "
+        f"{socket.gethostname()}.\n"
+    )
+    assert (run.returncode, run.stdout) == (2, "")
 
 
 def test_a_full_disk_is_one_line_whichever_library_finds_it():

@@ -271,10 +271,18 @@ def test_every_choice_is_taken_and_nothing_else(name):
         ("optimizer.beta_2", 1.0, "at least 0 and below 1"),
         ("optimizer.epsilon", 0.0, "above 0"),
         ("optimizer.weight_decay", -1.0, "at least 0"),
+        ("optimizer.ema_momentum", -0.1, "at least 0 and below 1"),
+        ("optimizer.ema_momentum", 1.0, "at least 0 and below 1"),
+        ("optimizer.plateau_patience", -1, "at least 0"),
+        ("optimizer.plateau_factor", 0.0, "above 0 and below 1"),
+        ("optimizer.plateau_factor", 1.0, "above 0 and below 1"),
         ("trainer.epochs", 0, "at least 1"),
         ("trainer.num_logical_cpus", -1, "at least 0 and at most 64"),
         ("trainer.num_logical_cpus", 65, "at least 0 and at most 64"),
         ("trainer.steps_per_execution", -1, "at least 0"),
+        ("trainer.save_every_steps", -1, "at least 0"),
+        ("trainer.save_every_seconds", -0.5, "at least 0"),
+        ("trainer.keep_checkpoints", 0, "at least 1"),
         ("trainer.early_stopping_patience", -1, "at least 0"),
         ("trainer.early_stopping_min_delta", -0.1, "at least 0"),
     ],
@@ -301,7 +309,15 @@ def test_a_number_past_its_bound_is_refused(name, value, words):
         ("optimizer.learning_rate", 1),
         ("optimizer.end_fraction", 0.0),
         ("optimizer.end_fraction", 1.0),
+        ("optimizer.ema_momentum", 0.0),
+        ("optimizer.ema_momentum", math.nextafter(1, 0)),
+        ("optimizer.plateau_patience", 1),
+        ("optimizer.plateau_factor", math.nextafter(0, 1)),
+        ("optimizer.plateau_factor", math.nextafter(1, 0)),
         ("trainer.epochs", 1),
+        ("trainer.save_every_steps", 1),
+        ("trainer.save_every_seconds", 0),
+        ("trainer.keep_checkpoints", 1),
     ],
 )
 def test_a_number_at_its_bound_is_taken(name, value):
@@ -378,6 +394,48 @@ def test_early_stopping_needs_a_validation_split():
     config_lib.validate(config)
 
 
+@pytest.mark.parametrize(
+    "changes, received",
+    [
+        ({"schedule": "linear"}, "linear, warmup_steps=0, warmup_fraction=0.0"),
+        ({"schedule": "cosine"}, "cosine, warmup_steps=0, warmup_fraction=0.0"),
+        ({"warmup_steps": 1}, "constant, warmup_steps=1, warmup_fraction=0.0"),
+        (
+            {"warmup_fraction": 0.1},
+            "constant, warmup_steps=0, warmup_fraction=0.1",
+        ),
+    ],
+    ids=["linear", "cosine", "steps", "fraction"],
+)
+def test_a_plateau_takes_the_place_of_a_schedule(changes, received):
+    changes = {f"optimizer__{name}": value for name, value in changes.items()}
+    config = make_config(optimizer__plateau_patience=2, **changes)
+    assert problem_of(config) == (
+        "`--config.optimizer.plateau_patience` needs the schedule `constant` "
+        f"without warm-up, which it takes the place of. Received: {received}."
+    )
+    config.optimizer.plateau_patience = 0
+    config_lib.validate(config)
+
+
+def test_a_plateau_needs_a_validation_split():
+    config = make_config(data__validation="none", optimizer__plateau_patience=2)
+    assert problem_of(config) == (
+        "`--config.optimizer.plateau_patience` needs a validation split. "
+        "Received: --config.data.validation=none."
+    )
+    config.optimizer.schedule = "linear"
+    config.trainer.early_stopping_patience = 1
+    assert [line.split(" ")[2] for line in problem_of(config).splitlines()] == [
+        "the",
+        "a",
+        "a",
+    ]
+    config.optimizer = config_lib.OptimizerConfig()
+    config.trainer.early_stopping_patience = 0
+    config_lib.validate(config)
+
+
 def test_a_part_of_another_class_is_refused():
     config = make_config(data=None, model=config_lib.ExportConfig())
     model_classes = " or ".join(
@@ -439,13 +497,39 @@ def test_json_keeps_every_setting():
         model__hidden_dims=(),
         model__image_shape=(4, 4, 3),
         optimizer__learning_rate=0.1 + 0.2,
+        optimizer__ema_momentum=0.999,
         trainer__jit_compile=True,
+        trainer__resume="must",
+        trainer__save_every_seconds=0.1,
         task__random_zoom=0.5,
         export__name="other",
     )
     assert config_lib.from_json(config_lib.to_json(config)) == config
     as_bytes = config_lib.to_json(config).encode()
     assert config_lib.from_json(as_bytes) == config
+
+
+def test_json_of_before_checkpoints_gets_the_defaults():
+    config = make_config(trainer__epochs=3)
+    tree = config_lib.to_tree(config)
+    for part, names in {
+        "optimizer": ["ema_momentum", "plateau_patience", "plateau_factor"],
+        "trainer": [
+            "deterministic_ops",
+            "resume",
+            "save_every_steps",
+            "save_every_seconds",
+            "keep_checkpoints",
+        ],
+    }.items():
+        for name in names:
+            del tree[part][name]
+    assert config_lib.from_tree(tree) == config
+    assert config.trainer.deterministic_ops == "auto"
+    assert config.trainer.resume == "auto"
+    assert config.trainer.save_every_steps == 0
+    assert config.trainer.save_every_seconds == 300.0
+    assert config.trainer.keep_checkpoints == 2
 
 
 def test_json_of_an_older_version_gets_the_defaults():

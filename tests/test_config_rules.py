@@ -88,6 +88,20 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
             "Received: 10 and 0.5.",
         ),
         (
+            {
+                "optimizer__plateau_patience": 1,
+                "optimizer__warmup_fraction": 0.5,
+            },
+            "`--config.optimizer.plateau_patience` needs the schedule "
+            "`constant` without warm-up, which it takes the place of. "
+            "Received: constant, warmup_steps=0, warmup_fraction=0.5.",
+        ),
+        (
+            {"data__validation": "none", "optimizer__plateau_patience": 1},
+            "`--config.optimizer.plateau_patience` needs a validation split. "
+            "Received: --config.data.validation=none.",
+        ),
+        (
             {"data__delimiter": "::"},
             "`--config.data.delimiter` must be one character. Received: '::'.",
         ),
@@ -118,6 +132,9 @@ def test_settings_that_contradict_each_other_are_refused(changes, message):
             "model__encoder__frozen_layers": 12,
         },
         {"optimizer__warmup_fraction": 0.5},
+        {"optimizer__plateau_patience": 1, "optimizer__plateau_factor": 0.1},
+        {"optimizer__ema_momentum": 0.999},
+        {"trainer__save_every_steps": 0, "trainer__save_every_seconds": 0.0},
     ],
 )
 def test_settings_at_their_limits_are_taken(changes):
@@ -140,6 +157,8 @@ def test_settings_at_their_limits_are_taken(changes):
         ("optimizer__warmup_fraction", 1.0, "at least 0 and below 1"),
         ("optimizer__global_clipnorm", -1.0, "at least 0"),
         ("optimizer__accumulation_steps", 0, "at least 1"),
+        ("optimizer__ema_momentum", 1.0, "at least 0 and below 1"),
+        ("trainer__keep_checkpoints", 0, "at least 1"),
     ],
 )
 def test_a_number_past_its_bound_is_refused(name, value, words):

@@ -20,6 +20,7 @@ from trainers import config as config_lib
 from trainers import config_files
 from trainers import flags
 from trainers.errors import ConfigError
+from trainers.workdir import Workdir
 
 CHOICES = ", ".join(config_files.shipped())
 ROOT = pathlib.Path(__file__).parents[1]
@@ -657,6 +658,7 @@ def imported(stderr):
         (["trainers.export", "--workdir=nowhere"], 2),
         (["trainers.predict"], 2),
         (["trainers.predict", "--help"], 0),
+        (["trainers.checkpoints", "--workdir=nowhere"], 2),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, list) else None,
 )
@@ -677,6 +679,49 @@ def test_an_answer_about_flags_does_not_wait_for_tensorflow(
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize("resume", ["must", "never", "auto"])
+def test_what_becomes_of_a_run_is_said_before_tensorflow(resume, tmp_path):
+    words = [CONFIG, f"--config.trainer.resume={resume}"]
+    workdir = tmp_path / "run"
+    if resume != "must":
+        config = parse_config()
+        workdir.mkdir()
+        Workdir(workdir).create(config, ["a", "b"])
+        words += ["--config.seed=7"]
+    message = {
+        "must": "error: `--workdir` must hold a run with a checkpoint, as "
+        "--config.trainer.resume=must says. Received: 'run', which does not.",
+        "never": "error: `--workdir` must not hold a run with "
+        "--config.trainer.resume=never. Received: 'run', which does. Choose "
+        "another name, delete it, or go on with --config.trainer.resume=auto.",
+        "auto": "error: `--workdir` 'run' holds a run that differs, and it "
+        "can only go on as it began. Take the difference back, or choose "
+        "another --workdir:\n"
+        "error: `--config.seed` was 42. Received: 7.",
+    }[resume]
+    run = subprocess.run(
+        [
+            *(sys.executable, "-X", "importtime", "-m", "trainers.train"),
+            *("--workdir=run", *words),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    modules = imported(run.stderr)
+    assert "trainers.workdir" in modules
+    assert not {"tensorflow", "keras", "matplotlib"} & modules
+    lines = run.stderr.splitlines()
+    assert [x for x in lines if not x.startswith("import time:")] == (
+        message.splitlines()
+    )
+    assert sorted(path.name for path in workdir.iterdir()) == (
+        [] if resume == "must" else ["config.json", "labels.json"]
+    )
+
+
 @pytest.mark.parametrize(
     "command, own",
     [
@@ -684,6 +729,7 @@ def test_an_answer_about_flags_does_not_wait_for_tensorflow(
         ("evaluate", ["split"]),
         ("predict", ["model_dir", "split", "scores"]),
         ("export", []),
+        ("checkpoints", ["verify"]),
     ],
 )
 def test_help_names_every_flag_and_every_setting(command, own, run_command):

@@ -1,20 +1,49 @@
 """The contract of a work directory."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import signal
+import socket
+import subprocess
+import sys
 
 import pytest
 
 from trainers import config as config_lib
 from trainers.errors import ConfigError
+from trainers.errors import RunError
 from trainers.workdir import Workdir
 
 
-def problem_of(path):
-    with pytest.raises(ConfigError) as error:
-        Workdir(path).check_new()
+def make_config(resume="auto", **changes):
+    config = config_lib.ExperimentConfig()
+    config.trainer.resume = resume
+    for name, value in changes.items():
+        setattr(config, name, value)
+    return config
+
+
+def make_run(path, *, checkpoints=(), others=()):
+    """Leaves what a run left that got so far."""
+    paths = Workdir(path)
+    paths.path.mkdir(exist_ok=True)
+    paths.create(make_config(), ["a", "b"])
+    for step in checkpoints:
+        paths.checkpoints.publish(step, lambda path: None, {})
+    for name in others:
+        if name == "best":
+            paths.best.save({}, step=1, facts={})
+        else:
+            (path / name).write_text("{}")
+    return paths
+
+
+def problem_of(path, config=None, kind=ConfigError):
+    with pytest.raises(kind) as error:
+        Workdir(path).check(config or make_config())
     return str(error.value)
 
 
@@ -29,23 +58,216 @@ def test_everything_has_its_place(tmp_path):
 
 def test_a_new_directory_is_made_with_its_parents(tmp_path):
     path = tmp_path / "a" / "b"
-    Workdir(path).check_new()
+    assert Workdir(path).check(make_config()) is False
     assert list(path.iterdir()) == []
-    Workdir(path).check_new()
+    assert Workdir(path).check(make_config("never")) is False
 
 
 def test_files_of_others_are_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    Workdir(tmp_path).check_new()
-    assert os.listdir(tmp_path) == ["notes.txt"]
+    assert Workdir(tmp_path).check(make_config()) is False
+    with Workdir(tmp_path).lock():
+        pass
+    assert sorted(os.listdir(tmp_path)) == ["lock", "notes.txt"]
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-def test_a_finished_run_is_refused(tmp_path):
-    paths = Workdir(tmp_path)
-    paths.create(config_lib.ExperimentConfig(), ["a", "b"])
+# What a run left, and what `resume` makes of it.
+
+
+def never(path):
+    return (
+        "`--workdir` must not hold a run with --config.trainer.resume=never. "
+        f"Received: {str(path)!r}, which does. Choose another name, delete "
+        "it, or go on with --config.trainer.resume=auto."
+    )
+
+
+def must(path):
+    return (
+        "`--workdir` must hold a run with a checkpoint, as "
+        "--config.trainer.resume=must says. Received: "
+        f"{str(path)!r}, which does not."
+    )
+
+
+def lost(name):
+    return lambda path: (
+        f"{path} holds a run with {name}, but without its checkpoints, and "
+        "would begin anew. Choose another --workdir, or delete this one."
+    )
+
+
+@pytest.mark.parametrize(
+    "left, answers",
+    [
+        (None, {"auto": False, "must": must, "never": False}),
+        ({}, {"auto": False, "must": must, "never": never}),
+        (
+            {"checkpoints": [0]},
+            {"auto": True, "must": True, "never": never},
+        ),
+        (
+            {
+                "checkpoints": [0, 16],
+                "others": ["best", "metrics.json", "history.json"],
+            },
+            {"auto": True, "must": True, "never": never},
+        ),
+        (
+            {"others": ["metrics.json"]},
+            {"auto": lost("metrics.json"), "must": must, "never": never},
+        ),
+        (
+            {"others": ["best"]},
+            {"auto": lost("best"), "must": must, "never": never},
+        ),
+        (
+            {"others": ["history.json", "data_report.json", "lock"]},
+            {"auto": False, "must": must, "never": never},
+        ),
+    ],
+    ids=[
+        "nothing",
+        "begun",
+        "checkpoint",
+        "finished",
+        "only_metrics",
+        "only_best",
+        "no_results",
+    ],
+)
+@pytest.mark.parametrize("resume", ["auto", "must", "never"])
+def test_a_run_goes_on_or_is_refused(left, answers, resume, tmp_path):
+    path = tmp_path / "run"
+    if left is not None:
+        make_run(path, **left)
+        before = sorted(path.rglob("*"))
+    answer = answers[resume]
+    if callable(answer):
+        kind = ConfigError if answer in (must, never) else RunError
+        problem = problem_of(path, make_config(resume), kind)
+        assert problem == answer(path)
+    else:
+        assert Workdir(path).check(make_config(resume)) is answer
+    if left is not None:
+        assert sorted(path.rglob("*")) == before
+
+
+def test_half_a_checkpoint_is_none(tmp_path):
+    paths = make_run(tmp_path, checkpoints=[3])
+    name = paths.checkpoints.directory / "step-00000003"
+    name.rename(name.with_name(f"{name.name}.tmp-7"))
+    assert paths.check(make_config()) is False
+    assert problem_of(tmp_path, make_config("must")) == must(tmp_path)
+
+
+@pytest.mark.parametrize("checkpoints", [[], [16]], ids=["begun", "saved"])
+def test_another_setting_is_refused(checkpoints, tmp_path):
+    make_run(tmp_path, checkpoints=checkpoints)
+    config = make_config(seed=7)
+    config.model.hidden_dims = (8,)
+    config.trainer.save_every_steps = 5
+    assert problem_of(tmp_path, config).splitlines() == [
+        f"`--workdir` {str(tmp_path)!r} holds a run that differs, and it can "
+        "only go on as it began. Take the difference back, or choose another "
+        "--workdir:",
+        "`--config.seed` was 42. Received: 7.",
+        "`--config.model.hidden_dims` was (64, 64). Received: (8,).",
+    ]
+
+
+def test_what_no_result_depends_on_may_be_another(tmp_path):
+    paths = make_run(tmp_path, checkpoints=[16])
+    config = make_config("must")
+    config.trainer.save_every_steps = 5
+    config.trainer.save_every_seconds = 0.0
+    config.trainer.keep_checkpoints = 9
+    assert paths.check(config) is True
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "Expecting value: line 1 column 1 (char 0)"),
+        (b'{"seed": 1', "Expecting ',' delimiter: line 1 column 11 (char 10)"),
+        (
+            b'{"seed": "\xff"}',
+            "'utf-8' codec can't decode byte 0xff in position 10: invalid "
+            "start byte",
+        ),
+        (
+            b"[" * 100_000,
+            "maximum recursion depth exceeded while decoding a JSON array "
+            "from a unicode string",
+        ),
+        (None, "Is a directory"),
+    ],
+    ids=["empty", "cut", "binary", "deep", "directory"],
+)
+def test_a_damaged_configuration_is_named(content, reason, tmp_path):
+    make_run(tmp_path, checkpoints=[16])
+    file = tmp_path / "config.json"
+    file.unlink()
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
     assert problem_of(tmp_path) == (
-        f"`--workdir` must not hold a run. Received: {str(tmp_path)!r}, "
-        "which does. Choose another name, or delete it."
+        "`--workdir` must be the directory of a finished run. Received: "
+        f"{str(tmp_path)!r}: config.json: {reason}."
+    )
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[]", "`config` must be an object. Received: []."),
+        ("null", "`config` must be an object. Received: None."),
+        ('{"data": 3}', "`config.data` must be an object. Received: 3."),
+        (
+            '{"sead": 1}',
+            "`config.sead` is not a setting of this version. Choices: seed, "
+            "data, task, model, optimizer, trainer, export.",
+        ),
+    ],
+)
+def test_a_configuration_of_another_form_is_named(text, message, tmp_path):
+    make_run(tmp_path, checkpoints=[16])
+    (tmp_path / "config.json").write_text(text)
+    assert problem_of(tmp_path) == (
+        "`--workdir` must be the directory of a finished run. Received: "
+        f"{str(tmp_path)!r}: config.json: {message}"
+    )
+
+
+# Odd paths.
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["with space", "a*b[c]?", "-rf", "äö猫", "a'b\"c", "a\nb", "x.tmp-1"],
+)
+def test_any_name_of_a_directory_will_do(name, tmp_path):
+    path = tmp_path / name
+    paths = make_run(path, checkpoints=[1])
+    assert paths.check(make_config()) is True
+    (path / "config.json.tmp-1").write_text("")
+    with paths.lock():
+        assert not (path / "config.json.tmp-1").exists()
+    assert (path / "config.json").exists()
+
+
+def test_a_link_to_a_directory_is_one(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    paths = make_run(tmp_path / "link", checkpoints=[1])
+    assert paths.check(make_config()) is True
+    assert (tmp_path / "real" / "config.json").exists()
+    (tmp_path / "nowhere").symlink_to("gone")
+    assert problem_of(tmp_path / "nowhere") == (
+        "`--workdir` must be a directory that can be written to. "
+        f"Received: {str(tmp_path / 'nowhere')!r}: File exists."
     )
 
 
@@ -124,3 +346,136 @@ def test_damaged_labels_are_refused(tmp_path):
         f"{str(tmp_path)!r}: labels.json: Expecting value: line 1 column 7 "
         "(char 6)."
     )
+
+
+def test_history_is_replaced(tmp_path):
+    paths = Workdir(tmp_path)
+    paths.write_history([{"epoch": 1, "loss": 0.5}])
+    paths.write_history([])
+    assert (tmp_path / "history.json").read_text() == "[]\n"
+    assert os.listdir(tmp_path) == ["history.json"]
+
+
+# The lock.
+
+
+@contextlib.contextmanager
+def a_holder(path):
+    """Another process that holds the lock, until its stdin is closed."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys\n"
+            "from trainers.workdir import Workdir\n"
+            "with Workdir(sys.argv[1]).lock():\n"
+            "    print('held', flush=True)\n"
+            "    sys.stdin.read()\n",
+            str(path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        with process:
+            assert process.stdout.readline() == b"held\n"
+            yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def lock_problem(path):
+    with pytest.raises(ConfigError) as error:
+        with Workdir(path).lock():
+            pass
+    return str(error.value)
+
+
+def test_a_second_holder_is_refused_and_told_of_the_first(tmp_path):
+    with a_holder(tmp_path) as process:
+        for _ in range(2):
+            assert lock_problem(tmp_path) == (
+                "`--workdir` must not be in use by another trainer. "
+                f"Received: {str(tmp_path)!r}, held by process {process.pid} "
+                f"on {socket.gethostname()}."
+            )
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    with Workdir(tmp_path).lock():
+        assert (tmp_path / "lock").read_text() == (
+            f"process {os.getpid()} on {socket.gethostname()}\n"
+        )
+
+
+def test_a_refused_one_touches_nothing(tmp_path):
+    with a_holder(tmp_path):
+        (tmp_path / "config.json.tmp-1").write_text("being written")
+        lock_problem(tmp_path)
+        assert (tmp_path / "config.json.tmp-1").read_text() == "being written"
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path):
+    with a_holder(tmp_path) as process:
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        with Workdir(tmp_path).lock():
+            pass
+
+
+def test_the_lock_is_free_after_an_error(tmp_path):
+    for _ in range(3):
+        with pytest.raises(KeyError):
+            with Workdir(tmp_path).lock():
+                raise KeyError
+    with Workdir(tmp_path).lock():
+        assert lock_problem(tmp_path).endswith(
+            f"held by process {os.getpid()} on {socket.gethostname()}."
+        )
+
+
+def test_directories_have_locks_of_their_own(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    with Workdir(tmp_path / "a").lock(), Workdir(tmp_path / "b").lock():
+        pass
+
+
+def test_a_lock_that_names_nobody_is_one(tmp_path):
+    with a_holder(tmp_path):
+        (tmp_path / "lock").write_text(" \n")
+        assert lock_problem(tmp_path) == (
+            "`--workdir` must not be in use by another trainer. "
+            f"Received: {str(tmp_path)!r}, held by unknown."
+        )
+
+
+def test_half_written_files_of_a_killed_process_are_removed(tmp_path):
+    paths = make_run(tmp_path)
+    for name in ("config.json", "metrics.json"):
+        (tmp_path / f"{name}.tmp-123").write_text("{")
+    (tmp_path / "mine.tmp-1").mkdir()
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "mine.tmp-1").write_text("")
+    with paths.lock():
+        assert sorted(os.listdir(tmp_path)) == [
+            "config.json",
+            "deeper",
+            "labels.json",
+            "lock",
+            "mine.tmp-1",
+        ]
+    assert (tmp_path / "deeper" / "mine.tmp-1").exists()
+
+
+def test_files_of_others_are_not_taken_for_half_written_ones(tmp_path):
+    for name in ("notes.tmp-old.txt", "a.tmp-", "b.tmp-1x"):
+        (tmp_path / name).write_text("mine")
+    with Workdir(tmp_path).lock():
+        pass
+    assert sorted(os.listdir(tmp_path)) == [
+        "a.tmp-",
+        "b.tmp-1x",
+        "lock",
+        "notes.tmp-old.txt",
+    ]

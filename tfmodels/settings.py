@@ -14,6 +14,7 @@ def setting(
     below=None,
     at_most=None,
     only_with=None,
+    may_change=False,
 ):
     """Returns a dataclass field that documents and limits itself.
 
@@ -28,6 +29,8 @@ def setting(
             number in a tuple; `None` means unbounded.
         only_with: Name of another setting of the dataclass, and its values
             for which this one matters; `None` means always.
+        may_change: Whether a run may go on with another value, as no result
+            depends on it.
     """
     rule = {
         "choices": choices,
@@ -39,7 +42,12 @@ def setting(
     rule = {name: bound for name, bound in rule.items() if bound is not None}
     return dataclasses.field(
         default=default,
-        metadata={"doc": doc, "rule": rule, "only_with": only_with},
+        metadata={
+            "doc": doc,
+            "rule": rule,
+            "only_with": only_with,
+            "may_change": may_change,
+        },
     )
 
 

@@ -2,11 +2,14 @@
 
 A directory is written under a temporary name beside its final one, synced,
 given a manifest with SHA-256 sums, renamed, and its parent synced. A process
-that dies on the way leaves `NAME.tmp-<pid>`, which nothing reads.
+that dies on the way leaves `NAME.tmp-<pid>`, which nothing reads, and which
+the next one that writes there removes.
 """
 
 import contextlib
+import fcntl
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -16,6 +19,7 @@ import shutil
 from trainers.errors import RunError
 
 MANIFEST = "manifest.json"
+_OWN_SUM = "sha256_of_the_rest"
 
 
 def write_text(path, text):
@@ -23,26 +27,101 @@ def write_text(path, text):
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")
-        _sync(temporary)
+        sync(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)  # It is there after an error.
-    _sync(path.parent)
+    sync(path.parent)
 
 
 @contextlib.contextmanager
 def temporary_dir(parent, name):
     """Yields a directory to fill; removes it if it was not published."""
-    path = pathlib.Path(parent) / f"{name}.tmp-{os.getpid()}"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
+    parent = pathlib.Path(parent)
+    parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(parent)
+    # In containers, living processes may have equal numbers.
+    for number in itertools.count(os.getpid()):
+        path = parent / f"{name}.tmp-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        # Held while this process lives, so that no other removes the
+        # directory. One that looked before it was held may have done so.
+        lock = _locked(path, wait=True)
+        if lock is not None and path.exists():
+            break
+        if lock is not None:
+            os.close(lock)
     try:
         yield path
     finally:
+        os.close(lock)
         shutil.rmtree(path, ignore_errors=True)
 
 
-def publish(path, final, facts, manifest=MANIFEST):
+def remove(path):
+    """Removes a published directory; a half-removed one has another name."""
+    _erase(_set_aside(path))
+
+
+def _erase(path):
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _set_aside(path):
+    doomed = path.with_name(f"{path.name}.old.tmp-{os.getpid()}")
+    return path.rename(doomed)
+
+
+def temporaries(parent):
+    """Returns what has a temporary name: files and directories."""
+    if not parent.is_dir():
+        return []
+    # Not `notes.tmp-old.txt`, which is somebody's own.
+    return [
+        path
+        for path in parent.iterdir()
+        if re.fullmatch(r".*\.tmp-[0-9]+", path.name, re.DOTALL)
+    ]
+
+
+def remove_abandoned(parent):
+    """Removes temporary directories whose process is dead."""
+    for path in temporaries(parent):
+        lock = path.is_dir() and _locked(path, wait=False)
+        if lock:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
+
+
+def _locked(path, *, wait):
+    """Returns an open descriptor that holds the lock of a directory.
+
+    `None` where another process holds it, or removed the directory.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        # Some network file systems have no locks: nothing is removed there.
+        if not wait:
+            os.close(descriptor)
+            return None
+    return descriptor
+
+
+def publish(path, final, facts, manifest=MANIFEST, *, replace=False):
     """Seals a filled directory and gives it its final name.
 
     Args:
@@ -50,6 +129,8 @@ def publish(path, final, facts, manifest=MANIFEST):
         final: Name in the same file system.
         facts: Dict written into the manifest, beside sizes and sums.
         manifest: Name of the manifest file in the directory.
+        replace: Whether a `final` that exists is taken away just before. A
+            process that dies between the two leaves none.
 
     Raises:
         OSError: `final` exists and is not empty.
@@ -63,13 +144,17 @@ def publish(path, final, facts, manifest=MANIFEST):
         # One of an earlier try under another name is not part of the content.
         if file.is_file() and file != path / manifest
     }
-    text = json.dumps(facts | {"files": files}, indent=2) + "\n"
+    facts = facts | {"files": files}
+    text = json.dumps(facts | {_OWN_SUM: _sum_of(facts)}, indent=2) + "\n"
     (path / manifest).write_text(text, encoding="utf-8")
     for file in path.rglob("*"):
-        _sync(file)
-    _sync(path)
+        sync(file)
+    sync(path)
+    old = _set_aside(final) if replace and final.exists() else None
     os.rename(path, final)
-    _sync(final.parent)
+    sync(final.parent)
+    if old is not None:
+        _erase(old)
 
 
 def verify(path, manifest=MANIFEST):
@@ -78,16 +163,49 @@ def verify(path, manifest=MANIFEST):
     Raises:
         RunError: The manifest is missing, or a file is not what it was.
     """
-    try:
-        facts = json.loads((path / manifest).read_text(encoding="utf-8"))
-        sums = {name: f["sha256"] for name, f in facts.pop("files").items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: no readable manifest: {error}") from None
-    for name, expected in sums.items():
+    facts, files = read_manifest(path, manifest)
+    for name, (_, expected) in files.items():
         file = path / name
-        if not file.is_file() or _sha256(file) != expected:
+        if not _is_whole(file, path, expected):
             raise RunError(f"{file}: missing or damaged.")
     return facts
+
+
+def _is_whole(file, directory, expected):
+    try:
+        # A name with `..` in it would be some other file.
+        is_inside = file.resolve().is_relative_to(directory.resolve())
+        return is_inside and file.is_file() and _sha256(file) == expected
+    except (OSError, ValueError, RuntimeError):
+        # A disk that cannot read it; what cannot be a name; a loop of links.
+        return False
+
+
+def read_manifest(path, manifest=MANIFEST):
+    """Returns `(facts, {file name: (bytes, sha256)})`, checking no file.
+
+    Raises:
+        RunError: The manifest is missing or not one.
+    """
+    try:
+        facts = json.loads((path / manifest).read_text(encoding="utf-8"))
+        if facts.pop(_OWN_SUM) != _sum_of(facts):
+            raise ValueError("it does not fit its own sum")
+        files = {
+            name: (int(f["bytes"]), str(f["sha256"]))
+            for name, f in facts.pop("files").items()
+        }
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise RunError(f"{path}: no readable manifest: {error}") from None
+    return facts, files
 
 
 def numbered(directory):
@@ -104,12 +222,18 @@ def numbered(directory):
     }
 
 
+def _sum_of(facts):
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _sha256(file):
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _sync(path):
+def sync(path):
+    """Returns when a file, or the names in a directory, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

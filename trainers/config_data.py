@@ -156,4 +156,5 @@ class TextDataConfig:
         "",
         "Where tokenized data is kept for the next run; empty means "
         "~/.cache/tfmodels-trainers, `none` keeps nothing.",
+        may_change=True,
     )

@@ -122,6 +122,23 @@ class OptimizerConfig:
         "the other, to need less memory. Results are those of 1.",
         at_least=1,
     )
+    ema_momentum: float = setting(
+        0.0,
+        "Share that a moving average of the weights keeps at a step, such as "
+        "0.999; validation, the best epoch and exports take the average. 0 "
+        "averages nothing.",
+        at_least=0,
+        below=1,
+    )
+    plateau_patience: int = setting(
+        0,
+        "Lower the learning rate after so many epochs without a better "
+        "`best_metric`; 0 never.",
+        at_least=0,
+    )
+    plateau_factor: float = setting(
+        0.5, "What it is multiplied with then.", above=0, below=1
+    )
 
 
 @dataclasses.dataclass(slots=True)
@@ -158,6 +175,41 @@ class TrainerConfig:
         "Training steps in one call of the graph; 0 chooses from the number "
         "of steps in an epoch, of which it has to be a divisor.",
         at_least=0,
+    )
+    deterministic_ops: str = setting(
+        "auto",
+        "Kernels that give equal bits each time, which exact resume needs. "
+        "CPUs have them at no cost. `auto` uses them there alone, and not with "
+        "`jit_compile`: on GPUs they cost time.",
+        choices=("auto", "always", "never"),
+    )
+    resume: str = setting(
+        "auto",
+        "What to do with a work directory that holds a run: `auto` goes on "
+        "with it, if there is one; `must` fails if there is none; `never` "
+        "refuses it.",
+        choices=("auto", "must", "never"),
+        may_change=True,
+    )
+    save_every_steps: int = setting(
+        0,
+        "Training steps between checkpoints, beside those at the ends of "
+        "epochs; 0 goes by `save_every_seconds` alone.",
+        at_least=0,
+        may_change=True,
+    )
+    save_every_seconds: float = setting(
+        300.0,
+        "Seconds between checkpoints; 0 goes by `save_every_steps` alone.",
+        at_least=0,
+        may_change=True,
+    )
+    keep_checkpoints: int = setting(
+        2,
+        "How many of the newest checkpoints stay; with one alone there is "
+        "none to fall back on.",
+        at_least=1,
+        may_change=True,
     )
     best_metric: str = setting(
         "loss",

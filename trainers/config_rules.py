@@ -85,6 +85,11 @@ def problems(config):
             "stock Keras 3 cannot run `model.fit` under it. Choices: auto, "
             "one_device, mirrored, tpu."
         )
+    yield from _optimizer_problems(config)
+    yield from _trainer_problems(config)
+
+
+def _optimizer_problems(config):
     optimizer = config.optimizer
     if optimizer.schedule == "exponential" and optimizer.end_fraction == 0:
         yield (
@@ -98,7 +103,33 @@ def problems(config):
             f"Received: {optimizer.warmup_steps} and "
             f"{optimizer.warmup_fraction}."
         )
+    if optimizer.plateau_patience and (
+        optimizer.schedule != "constant"
+        or optimizer.warmup_steps
+        or optimizer.warmup_fraction
+    ):
+        yield (
+            "`--config.optimizer.plateau_patience` needs the schedule "
+            "`constant` without warm-up, which it takes the place of. "
+            f"Received: {optimizer.schedule}, "
+            f"warmup_steps={optimizer.warmup_steps}, "
+            f"warmup_fraction={optimizer.warmup_fraction}."
+        )
+    if optimizer.plateau_patience and config.data.validation == "none":
+        yield (
+            "`--config.optimizer.plateau_patience` needs a validation split. "
+            "Received: --config.data.validation=none."
+        )
+
+
+def _trainer_problems(config):
     trainer = config.trainer
+    if trainer.jit_compile and trainer.deterministic_ops == "always":
+        yield (
+            "`--config.trainer.jit_compile` must be false with "
+            "--config.trainer.deterministic_ops=always: Keras compiles "
+            "nothing with XLA then. Received: True."
+        )
     if trainer.early_stopping_patience and config.data.validation == "none":
         yield (
             "`--config.trainer.early_stopping_patience` needs a validation "

@@ -22,6 +22,7 @@ from trainers import versions
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import RunError
+from trainers.stopping import Stopped
 
 _FLAGS = absl_flags.FLAGS
 absl_flags.DEFINE_string(
@@ -37,12 +38,19 @@ absl_flags.DEFINE_string(
 # Exit codes, part of the contract with scripts.
 FAILED = 1
 WRONG_USAGE = 2
+STOPPED = 75  # On request, with a checkpoint: run again. EX_TEMPFAIL.
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it.
 
 _OVERRIDE = re.compile(r"--?(no)?config\.([^=]*)(=.*)?$", re.DOTALL)
 
 
-def run(main, needs=("config", "workdir"), check=None, takes_files=False):
+def run(
+    main,
+    needs=("config", "workdir"),
+    check=None,
+    takes_files=False,
+    uses_tensorflow=True,
+):
     """Runs a command: parse, validate, call, and end with an exit code.
 
     Args:
@@ -54,6 +62,7 @@ def run(main, needs=("config", "workdir"), check=None, takes_files=False):
         check: Called before `main` with the same arguments, and before
             TensorFlow is imported, for rules of one command.
         takes_files: Whether words that are not flags are allowed.
+        uses_tensorflow: Whether `main` will need it.
     """
     startup.log_to_stderr()
     try:
@@ -64,7 +73,8 @@ def run(main, needs=("config", "workdir"), check=None, takes_files=False):
         arguments = parse(sys.argv, needs, takes_files)
         if check is not None:
             check(*arguments)
-        startup.import_tensorflow()
+        if uses_tensorflow:
+            startup.import_tensorflow()
         main(*arguments)
     except ConfigError as error:
         _fail(error, WRONG_USAGE)
@@ -82,6 +92,9 @@ def run(main, needs=("config", "workdir"), check=None, takes_files=False):
         if reason is None:
             raise
         _fail(reason, FAILED)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(STOPPED)
     except KeyboardInterrupt:
         _fail("Interrupted.", INTERRUPTED)
 

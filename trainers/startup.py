@@ -1,10 +1,22 @@
 """What every command does around its work: logs, TensorFlow, its errors."""
 
 import contextlib
+import errno
 import logging
 import os
+import re
 import sys
 import tempfile
+
+_FILE_ERRORS = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EIO,
+    errno.ESTALE,
+)
 
 
 def log_to_stderr():
@@ -30,7 +42,12 @@ class _Formatter(logging.Formatter):
 def tensorflow_reason(error):
     """Returns one line for a full disk or memory, `None` for other errors."""
     tf = sys.modules.get("tensorflow")
-    if tf is None or not isinstance(error, tf.errors.ResourceExhaustedError):
+    if tf is None or not isinstance(error, tf.errors.OpError):
+        return None
+    # TensorFlow has many classes for what goes wrong with files.
+    if found := re.search("|".join(map(os.strerror, _FILE_ERRORS)), str(error)):
+        return f"{found[0]}: a file could not be written or read."
+    if not isinstance(error, tf.errors.ResourceExhaustedError):
         return None
     lines = [line for line in error.message.splitlines() if line.strip()]
     return f"disk or memory is full: {lines[-1].strip()[:300]}"
@@ -45,7 +62,7 @@ def _held_back_stderr():
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             held.seek(0)
             os.write(saved, held.read())
             raise

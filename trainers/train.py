@@ -1,11 +1,15 @@
 """Trains a model, evaluates it and exports it for TensorFlow Serving.
 
 python -m trainers.train --config=configs/mnist_mlp.py --workdir=/tmp/mnist
+
+The same command again goes on with a run that was interrupted. Ctrl-C and
+SIGTERM save a checkpoint and end with the code 75; a second one ends at once.
 """
 
 import logging
 
 from trainers import flags
+from trainers import stopping
 
 
 def check(config, workdir, arguments):
@@ -17,17 +21,18 @@ def check(config, workdir, arguments):
     for line in config_lib.ignored_settings(config):
         logging.getLogger("trainers").warning(line)
     inputs.check(config)
-    Workdir(workdir).check_new()
+    Workdir(workdir).check(config)
 
 
 def main(config, workdir, arguments):
-    """Runs the experiment."""
+    """Runs the experiment, or what is left of it."""
     from trainers import training
     from trainers.serving import export
 
     training.train_and_evaluate(config, workdir)
-    print(export.export_best(config, workdir))
+    print(export.export_once(config, workdir))
 
 
 if __name__ == "__main__":
-    flags.run(main, check=check)
+    with stopping.raising():
+        flags.run(main, check=check)

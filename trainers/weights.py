@@ -1,89 +1,130 @@
-"""Weights of a run on disk: `checkpoints/step-00002500/weights.npz`.
+"""The weights of the best epoch on disk: `best/step-00002500/weights.npz`.
 
 A plain NumPy archive by variable path, because it is strict: Keras's own
 `load_weights` warns and goes on when a layer is not in the file.
 """
-
-import re
-import shutil
 
 import numpy as np
 
 from trainers import artefacts
 from trainers.errors import ConfigError
 from trainers.errors import RunError
+from trainers.step_directories import StepDirectories
 
-_NAME = re.compile(r"step-(\d{8})")
 _WEIGHTS = "weights.npz"
 
 
-class Checkpoints:
-    """The best weights of a run; a new best replaces the one before."""
+class BestWeights:
+    """The best weights of a run; a new best replaces the one before.
+
+    Attributes:
+        steps: `StepDirectories`.
+    """
 
     def __init__(self, directory):
-        """Takes the `checkpoints` directory, which may not exist yet."""
-        self._directory = directory
+        """Takes the `best` directory, which may not exist yet."""
+        self.steps = StepDirectories(directory)
 
-    def save(self, network, *, step, facts):
-        """Publishes the weights of a network, then removes older ones.
+    def save(self, arrays, *, step, facts):
+        """Publishes weights, then removes those of other steps.
 
         Args:
-            network: Keras model.
+            arrays: From `arrays_of`.
             step: Number of training steps done.
             facts: Dict for the manifest.
         """
-        older = self._steps()
-        final = self._directory / f"step-{step:08d}"
-        arrays = {v.path: v.numpy() for v in network.weights}
-        assert len(arrays) == len(network.weights), "layer names repeat"
-        with artefacts.temporary_dir(self._directory, final.name) as path:
-            np.savez(path / _WEIGHTS, **arrays)
-            artefacts.publish(path, final, {"step": step} | facts)
-        for path in older.values():
-            shutil.rmtree(path)
+        self.steps.publish(
+            step, lambda path: np.savez(path / _WEIGHTS, **arrays), facts
+        )
+        self.steps.remove_others(step)
 
-    def restore_best(self, network):
+    def sha256(self):
+        """Returns the sum of the file of weights, `None` if there is none."""
+        path = next(iter(self.steps.paths().values()), None)
+        if path is None:
+            return None
+        _, files = artefacts.read_manifest(path)
+        return files.get(_WEIGHTS, (0, None))[1]
+
+    def restore(self, network):
         """Loads the weights into a network of the same layers.
 
         Returns:
-            The facts of the checkpoint.
+            The facts of the manifest, and `weights_sha256`.
 
         Raises:
-            ConfigError: There is none.
-            RunError: It is damaged, or belongs to another network.
+            ConfigError: There are none.
+            RunError: They are damaged, or belong to another network.
         """
-        steps = self._steps()
-        if not steps:
+        paths = self.steps.paths()
+        if not paths:
             raise ConfigError(
-                "`--workdir` must be the directory of a run with a "
-                f"checkpoint. Received: {str(self._directory.parent)!r}."
+                "`--workdir` must be the directory of a run that finished an "
+                f"epoch. Received: {str(self.steps.directory.parent)!r}."
             )
-        path = steps[max(steps)]
+        path = next(iter(paths.values()))
         facts = artefacts.verify(path)
-        with np.load(path / _WEIGHTS) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        wanted = {v.path: tuple(v.shape) for v in network.weights}
-        found = {name: array.shape for name, array in arrays.items()}
-        if wanted != found:
-            differing = [
-                f"{name} {found.get(name, 'missing')}, the model has "
-                f"{wanted.get(name, 'none')}"
-                for name in sorted(wanted.keys() | found.keys())
-                if wanted.get(name) != found.get(name)
-            ]
-            raise RunError(
-                f"{path} does not fit the model in the configuration: "
-                f"{'; '.join(differing[:10])}."
-            )
+        arrays = read_arrays(path / _WEIGHTS)
+        wanted = {v.path: kind(v) for v in network.weights}
+        check_same(wanted, arrays, f"{path} does not fit the model")
         for variable in network.weights:
             variable.assign(arrays[variable.path])
-        return facts
+        return facts | {"weights_sha256": self.sha256()}
 
-    def _steps(self):
-        if not self._directory.is_dir():
-            return {}
-        matches = (
-            (_NAME.fullmatch(path.name), path)
-            for path in self._directory.iterdir()
-        )
-        return {int(m[1]): path for m, path in matches if m}
+
+def arrays_of(network):
+    """Returns copies of a network's weights by path."""
+    arrays = {v.path: v.numpy() for v in network.weights}
+    assert len(arrays) == len(network.weights), "layer names repeat"
+    return arrays
+
+
+def read_arrays(file):
+    """Returns the arrays of an `.npz` file by name; runs no code in it.
+
+    Raises:
+        RunError: It is not one, or holds Python objects.
+    """
+    try:
+        # NumPy leaves a file open that it opens itself and cannot read.
+        with (
+            open(file, "rb") as stream,
+            np.load(stream, allow_pickle=False) as archive,
+        ):
+            return {name: archive[name] for name in archive.files}
+    # Broken archives make zipfile, zlib and NumPy raise all kinds of errors.
+    except Exception as error:
+        raise RunError(f"{file}: not an archive of arrays: {error}") from None
+
+
+def check_same(wanted, arrays, problem):
+    """Compares arrays with what they are to be loaded into.
+
+    Args:
+        wanted: `(shape, dtype name)` by name.
+        arrays: NumPy arrays by name.
+        problem: Beginning of the message.
+
+    Raises:
+        RunError: It lists the first ten that differ.
+    """
+    found = {name: kind(array) for name, array in arrays.items()}
+    if wanted == found:
+        return
+
+    def words(kinds, name, nothing):
+        return " ".join(map(str, kinds[name])) if name in kinds else nothing
+
+    differing = [
+        f"{name} {words(found, name, 'missing')}, the model has "
+        f"{words(wanted, name, 'none')}"
+        for name in sorted(wanted.keys() | found.keys())
+        if wanted.get(name) != found.get(name)
+    ]
+    raise RunError(f"{problem}: {'; '.join(differing[:10])}.")
+
+
+def kind(array):
+    """Returns shape and name of the dtype of an array or variable."""
+    # Keras says it in a string, the others with a name.
+    return tuple(array.shape), getattr(array.dtype, "name", array.dtype)

@@ -16,6 +16,7 @@ from trainers import artefacts
 from trainers import config as config_lib
 from trainers import evaluation
 from trainers import tasks
+from trainers import weights
 from trainers.errors import RunError
 from trainers.serving import export
 from trainers.serving import linter
@@ -112,6 +113,7 @@ def test_manifest_names_model_labels_versions_and_sums(version, smoke_workdir):
     facts = artefacts.verify(version, export.MANIFEST)
     assert facts["model"] == "mnist_mlp"
     assert facts["weights_of_step"] == 16
+    assert facts["weights_sha256"] == Workdir(smoke_workdir).best.sha256()
     assert facts["labels"] == [str(digit) for digit in range(10)]
     assert facts["signatures"] == ["image_bytes", "serving_default"]
     assert facts["versions"]["tensorflow"] == tf.__version__
@@ -128,6 +130,60 @@ def test_next_export_gets_the_next_number(workdir, run_command):
     base = workdir / "export" / "mnist_mlp"
     assert run.stdout == f"{base / '2'}\n"
     assert sorted(p.name for p in base.iterdir()) == ["1", "2"]
+
+
+def export_once(workdir, **changes):
+    config = load_config(workdir)
+    for name, value in changes.items():
+        setattr(config, name, value)
+    return export.export_once(config, workdir)
+
+
+def test_what_is_exported_already_is_not_exported_again(workdir):
+    base = workdir / "export" / "mnist_mlp"
+    files = {p: p.read_bytes() for p in base.rglob("*") if p.is_file()}
+    for _ in range(2):
+        assert export_once(workdir) == base / "1"
+    assert files == {p: p.read_bytes() for p in base.rglob("*") if p.is_file()}
+    # The newest of several.
+    shutil.copytree(base / "1", base / "3")
+    assert export_once(workdir) == base / "3"
+
+
+@pytest.mark.parametrize("how", ["cut", "gone", "no_manifest", "empty"])
+def test_a_damaged_version_is_exported_again(how, workdir):
+    base = workdir / "export" / "mnist_mlp"
+    (data,) = (base / "1" / "variables").glob("*.data-*")
+    if how == "cut":
+        os.truncate(data, 100)
+    elif how == "gone":
+        data.unlink()
+    elif how == "no_manifest":
+        (base / "1" / export.MANIFEST).unlink()
+    else:
+        shutil.rmtree(base / "1")
+        (base / "1").mkdir()
+    assert export_once(workdir) == base / "2"
+    artefacts.verify(base / "2", export.MANIFEST)
+    assert export_once(workdir) == base / "2"
+
+
+def test_other_weights_or_settings_are_exported(workdir, network):
+    base = workdir / "export" / "mnist_mlp"
+    # A setting that no answer depends on is in the manifest as well.
+    assert export_once(workdir, seed=7) == base / "2"
+    assert export_once(workdir, seed=7) == base / "2"
+    assert export_once(workdir) == base / "1"
+    arrays = weights.arrays_of(network)
+    arrays["logits/bias"] = arrays["logits/bias"] + 1
+    Workdir(workdir).best.save(arrays, step=32, facts={})
+    assert export_once(workdir) == base / "3"
+    facts = artefacts.verify(base / "3", export.MANIFEST)
+    assert facts["weights_of_step"] == 32
+    assert facts["weights_sha256"] == Workdir(workdir).best.sha256()
+    # The same numbers in the same file again.
+    Workdir(workdir).best.save(arrays, step=48, facts={})
+    assert export_once(workdir) == base / "3"
 
 
 def test_two_exporters_at_once_publish_two_whole_versions(tmp_path):
@@ -164,22 +220,24 @@ def test_two_exporters_at_once_publish_two_whole_versions(tmp_path):
 def test_failing_check_leaves_no_version_directory(workdir, monkeypatch):
     config = load_config(workdir)
 
-    # A real defect: an export that forgot to turn dropout off.
-    def with_dropout(self, network, class_names):
+    # A real defect: an answer that is another each time, as with dropout left
+    # on, which a seed of another test would hide.
+    def with_time(self, network, class_names):
         functions = original(self, network, class_names)
         clean = functions["serving_default"]
 
         @tf.function(input_signature=clean.input_signature)
         def noisy(image):
             answer = clean(image)
-            return answer | {"logits": tf.nn.dropout(answer["logits"], 0.5)}
+            # Another in each microsecond, and far from 0.
+            noise = 1 + tf.math.floormod(tf.timestamp() * 1e6, 1009.0)
+            logits = answer["logits"] + tf.cast(noise, tf.float32)
+            return answer | {"logits": logits}
 
         return functions | {"serving_default": noisy}
 
     original = tasks.ImageClassification.make_signatures
-    monkeypatch.setattr(
-        tasks.ImageClassification, "make_signatures", with_dropout
-    )
+    monkeypatch.setattr(tasks.ImageClassification, "make_signatures", with_time)
     with pytest.raises(RunError) as error:
         export.export_best(config, workdir)
     lines = str(error.value).splitlines()

@@ -11,11 +11,11 @@ import tfmodels
 from trainers import config as config_lib
 from trainers import tasks
 from trainers.data.examples import Examples
-from trainers.training import make_dataset
-from trainers.training import make_network
-from trainers.training import make_training_model
 from trainers.training import steps
 from trainers.training import strategies
+from trainers.training.fitting import make_dataset
+from trainers.training.fitting import make_network
+from trainers.training.fitting import make_training_model
 
 BATCH_SIZE = 8
 
@@ -120,7 +120,8 @@ def test_the_schedule_counts_steps_and_not_parts(strategy_name):
     whole, _ = fit(make_config(1, **optimizer), "one_device")
     parts, _ = fit(make_config(4, **optimizer), strategy_name)
     # Two steps in each of three epochs; the last is the end of the decay.
-    assert whole.steps_done == parts.steps_done == 6
+    assert whole.optimizer.iterations == 6
+    assert parts.optimizer.iterations == 6
     assert float(parts.optimizer.learning_rate) == 0.0
     assert_equal_weights(whole, parts)
 
@@ -165,7 +166,7 @@ def test_parts_train_with_dropout(strategy_name):
         2, dropout=0.5, l2=0.0, name="adam", learning_rate=0.01
     )
     model, history = fit(config, strategy_name)
-    assert model.steps_done == 6
+    assert model.optimizer.iterations == 6
     assert np.isfinite(history["loss"]).all()
     seeds = [v for v in model.non_trainable_variables if "seed" in v.path]
     assert len(seeds) == 1
@@ -212,5 +213,5 @@ def test_parts_train_in_half_precision(strategy_name, policy):
     config = make_config(2, name="adam", learning_rate=0.01)
     config.trainer.dtype_policy = policy
     model, history = fit(config, strategy_name)
-    assert model.steps_done == 6
+    assert model.optimizer.iterations == 6
     assert history["loss"][-1] < history["loss"][0]

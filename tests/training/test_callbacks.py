@@ -1,6 +1,8 @@
 """What happens around the steps, on a network of 14 weights."""
 
+import datetime
 import json
+import logging
 import math
 import os
 
@@ -8,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny_runs
 
 import tfmodels
 from trainers import config as config_lib
@@ -16,8 +19,10 @@ from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.evaluation import metrics
 from trainers.training import callbacks
+from trainers.training import history
+from trainers.training import state
 from trainers.training.model import TrainingModel
-from trainers.weights import Checkpoints
+from trainers.weights import BestWeights
 
 
 def make_model():
@@ -60,6 +65,18 @@ class Scripted(callbacks.Validation):
         super().__init__(lambda: {name: next(left)})
 
 
+def make_best(network, kept, metric, validation, steps_per_epoch=2, **settings):
+    """Returns the callback that keeps weights in `BestWeights`."""
+    return callbacks.BestCheckpoint(
+        network,
+        kept.save,
+        metric,
+        validation,
+        steps_per_epoch=steps_per_epoch,
+        **settings,
+    )
+
+
 def weights_of(network):
     return [w.numpy().tolist() for w in network.weights]
 
@@ -78,9 +95,9 @@ def test_nan_stops_at_its_step():
     assert str(error.value) == (
         "`loss` became nan by step 3 of the epoch. Nothing was exported. "
         "Lower --config.optimizer.learning_rate, or warm up with "
-        "--config.optimizer.warmup_steps."
+        "--config.optimizer.warmup_steps, in a new --workdir."
     )
-    assert model.steps_done == 3
+    assert model.optimizer.iterations == 3
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
@@ -88,11 +105,11 @@ def test_a_validation_loss_that_is_not_finite_stops_before_the_weights_are_kept(
     value, tmp_path
 ):
     model, network = make_model()
-    checkpoints = Checkpoints(tmp_path)
+    kept = BestWeights(tmp_path)
     used = [
         Scripted(loss=[1.0, value]),
         callbacks.StopOnNonFiniteLoss(),
-        callbacks.BestCheckpoint(network, checkpoints, "loss", None),
+        make_best(network, kept, "loss", None),
     ]
     with pytest.raises(RunError) as error:
         fit(model, used, epochs=2)
@@ -113,12 +130,12 @@ def test_a_finite_loss_does_not_stop():
 
 def test_the_timer_adds_its_numbers_to_the_logs():
     model, _ = make_model()
-    timer = callbacks.EpochTimer(num_examples=7)
-    history = fit(model, [timer], epochs=3)
+    timer = history.EpochTimer(num_examples=7)
+    logs = fit(model, [timer], epochs=3)
     assert len(timer.epoch_seconds) == 3
-    assert history["seconds"] == timer.epoch_seconds
+    assert logs["seconds"] == timer.epoch_seconds
     for seconds, rate in zip(
-        history["seconds"], history["examples_per_second"], strict=True
+        logs["seconds"], logs["examples_per_second"], strict=True
     ):
         assert seconds > 0
         assert rate == 7 / seconds
@@ -126,7 +143,7 @@ def test_the_timer_adds_its_numbers_to_the_logs():
 
 def test_the_timer_has_stopped_before_later_callbacks_work():
     model, _ = make_model()
-    timer = callbacks.EpochTimer(num_examples=7)
+    timer = history.EpochTimer(num_examples=7)
     seen = []
     later = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(logs["seconds"])
@@ -141,9 +158,9 @@ def test_validation_adds_its_floats_to_the_logs():
         lambda: {"loss": 0.5, "num_examples": 3, "confusion_matrix": [[3]]}
     )
     assert validation.result is None
-    history = fit(model, [validation])
-    assert sorted(history) == ["accuracy", "loss", "val_loss"]
-    assert history["val_loss"] == [0.5]
+    logs = fit(model, [validation])
+    assert sorted(logs) == ["accuracy", "loss", "val_loss"]
+    assert logs["val_loss"] == [0.5]
     assert validation.result["confusion_matrix"] == [[3]]
 
 
@@ -153,9 +170,9 @@ def test_validation_logs_the_metric_of_a_class_that_decides():
     validation = callbacks.Validation(
         lambda: {"loss": 0.5, "per_class": {"b": {"recall": 0.25}}}, name
     )
-    history = fit(model, [validation])
-    assert history[f"val_{name}"] == [0.25]
-    assert sorted(history) == ["accuracy", "loss", "val_loss", f"val_{name}"]
+    logs = fit(model, [validation])
+    assert logs[f"val_{name}"] == [0.25]
+    assert sorted(logs) == ["accuracy", "loss", "val_loss", f"val_{name}"]
 
 
 # BestCheckpoint.
@@ -163,23 +180,26 @@ def test_validation_logs_the_metric_of_a_class_that_decides():
 
 def test_the_best_epoch_is_kept_with_its_numbers(tmp_path):
     model, network = make_model()
-    checkpoints = Checkpoints(tmp_path)
+    kept = BestWeights(tmp_path)
     validation = Scripted(loss=[3.0, 1.0, 2.0])
-    best = callbacks.BestCheckpoint(network, checkpoints, "loss", validation)
+    best = make_best(network, kept, "loss", validation)
     seen = []
     record = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(weights_of(network))
     )
-    history = fit(model, [validation, record, best], epochs=3)
+    logs = fit(model, [validation, record, best], epochs=3)
     assert best.best_epoch == 1
     assert os.listdir(tmp_path) == ["step-00000004"]
     _, restored = make_model()
-    assert checkpoints.restore_best(restored) == {
+    facts = kept.restore(restored)
+    assert facts.pop("weights_sha256") == kept.sha256()
+    assert datetime.datetime.fromisoformat(facts.pop("time")).tzinfo
+    assert facts == {
         "step": 4,
         "epoch": 2,
-        "metrics": {name: values[1] for name, values in history.items()},
+        "metrics": {name: values[1] for name, values in logs.items()},
     }
-    assert history["val_loss"][1] == 1.0
+    assert logs["val_loss"][1] == 1.0
     assert weights_of(restored) == seen[1] != seen[2]
 
 
@@ -218,8 +238,13 @@ def test_the_best_epoch_is_found(
     validation = callbacks.Validation(
         lambda: {"other": -value, metric: value, "per_class": {}}
     )
-    best = callbacks.BestCheckpoint(
-        network, Checkpoints(tmp_path), metric, validation, **settings
+    best = make_best(
+        network,
+        BestWeights(tmp_path),
+        metric,
+        validation,
+        steps_per_epoch=10,
+        **settings,
     )
     model.stop_training = False
     best.set_model(model)
@@ -227,7 +252,6 @@ def test_the_best_epoch_is_found(
     for epoch, value in enumerate(values):
         if model.stop_training:
             break
-        model.optimizer.iterations.assign(10 * (epoch + 1))
         logs = {"loss": -value}
         validation.on_epoch_end(epoch, logs)
         best.on_epoch_end(epoch, logs)
@@ -266,9 +290,7 @@ def test_a_metric_of_one_class_can_choose_the_epoch(metric, values, tmp_path):
     assert [metrics.scalar(p, metric) for p in passes] == pytest.approx(values)
     model, network = make_model()
     validation = callbacks.Validation(iter(passes).__next__)
-    best = callbacks.BestCheckpoint(
-        network, Checkpoints(tmp_path), metric, validation
-    )
+    best = make_best(network, BestWeights(tmp_path), metric, validation)
     fit(model, [validation, best], epochs=3)
     assert best.best_epoch == int(np.argmax(values))
 
@@ -295,26 +317,26 @@ def test_an_undefined_metric_is_never_better(
     passes = iter([worst if is_defined else nothing for is_defined in defined])
     model, network = make_model()
     validation = callbacks.Validation(passes.__next__)
-    best = callbacks.BestCheckpoint(
-        network, Checkpoints(tmp_path), metric, validation, patience=2
+    best = make_best(
+        network, BestWeights(tmp_path), metric, validation, patience=2
     )
-    history = fit(model, [validation, best], epochs=len(defined))
+    logs = fit(model, [validation, best], epochs=len(defined))
     assert best.best_epoch == best_epoch
-    assert len(history["loss"]) == num_epochs
+    assert len(logs["loss"]) == num_epochs
 
 
 def test_an_undefined_metric_is_not_in_the_logs():
     model, _ = make_model()
     validation = callbacks.Validation(lambda: results([0, 0], [A, A]))
-    history = fit(model, [validation])
-    assert "val_accuracy" in history and "val_roc_auc" not in history
+    logs = fit(model, [validation])
+    assert "val_accuracy" in logs and "val_roc_auc" not in logs
 
 
 def test_a_class_that_the_data_does_not_have_ends_the_run(tmp_path):
     model, network = make_model()
     validation = callbacks.Validation(lambda: results([0, 1], [A, B]))
-    best = callbacks.BestCheckpoint(
-        network, Checkpoints(tmp_path), "per_class/c/f1", validation
+    best = make_best(
+        network, BestWeights(tmp_path), "per_class/c/f1", validation
     )
     with pytest.raises(ConfigError) as error:
         fit(model, [validation, best])
@@ -326,9 +348,9 @@ def test_a_class_that_the_data_does_not_have_ends_the_run(tmp_path):
 
 def test_without_validation_the_last_epoch_is_kept(tmp_path):
     model, network = make_model()
-    best = callbacks.BestCheckpoint(
+    best = make_best(
         network,
-        Checkpoints(tmp_path),
+        BestWeights(tmp_path),
         "loss",
         None,
         patience=1,
@@ -342,10 +364,191 @@ def test_without_validation_the_last_epoch_is_kept(tmp_path):
 def test_patience_ends_a_real_fit(tmp_path):
     model, network = make_model()
     validation = Scripted(accuracy=[0.5, 0.25, 0.5, 0.75])
-    best = callbacks.BestCheckpoint(
-        network, Checkpoints(tmp_path), "accuracy", validation, patience=2
+    best = make_best(
+        network, BestWeights(tmp_path), "accuracy", validation, patience=2
     )
-    history = fit(model, [validation, best], epochs=4)
-    assert history["val_accuracy"] == [0.5, 0.25, 0.5]
+    logs = fit(model, [validation, best], epochs=4)
+    assert logs["val_accuracy"] == [0.5, 0.25, 0.5]
     assert best.best_epoch == 0
     assert os.listdir(tmp_path) == ["step-00000002"]
+
+
+# What they remember over an interruption.
+
+
+def through_json(state):
+    return json.loads(json.dumps(state))
+
+
+SCORES = {
+    "loss": [3.0, 2.0, 2.5, 1.0, 1.0, 1.5, 1.25, 0.5],
+    "accuracy": [0.1, 0.1, 0.4, 0.2, 0.2, 0.2, 0.2, 0.9],
+    "roc_auc": [None, None, 0.5, None, 0.4, 0.6, None, 0.6],
+}
+
+
+def run_best(metric, first, end, before=None):
+    """Returns what `BestCheckpoint` did in epochs, and its state."""
+    model, network = make_model()
+    values = iter(SCORES[metric][first:end])
+    validation = Scripted(**{metric: values})
+    saved = []
+    best = callbacks.BestCheckpoint(
+        network,
+        lambda arrays, step, facts: saved.append((step, facts["epoch"])),
+        metric,
+        validation,
+        steps_per_epoch=2,
+        patience=3,
+        min_delta=0.125,
+    )
+    if before is not None:
+        best.set_state(through_json(before))
+    best.set_model(model)
+    model.stop_training = False
+    for epoch in range(first, end):
+        logs = {}
+        validation.on_epoch_end(epoch, logs)
+        best.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    return saved, best.get_state(), model.stop_training
+
+
+@pytest.mark.parametrize("metric", SCORES)
+@pytest.mark.parametrize("interrupted", range(9))
+def test_the_best_epoch_is_the_same_after_an_interruption(metric, interrupted):
+    whole = run_best(metric, 0, 8)
+    saved, kept, stopped = run_best(metric, 0, interrupted)
+    if not stopped:
+        more, kept, stopped = run_best(metric, interrupted, 8, kept)
+        saved += more
+    assert (saved, kept, stopped) == whole
+    assert len(set(saved)) == len(saved) > 0
+
+
+def test_a_worse_epoch_does_not_replace_the_best_after_an_interruption(
+    tmp_path,
+):
+    kept = BestWeights(tmp_path)
+    before = None
+    for accuracy, step in ((0.5, 2), (0.25, 2), (0.5, 2), (0.75, 8)):
+        model, network = make_model()
+        best = make_best(network, kept, "accuracy", Scripted(accuracy=[]))
+        if before:
+            best.set_state(through_json(before))
+        best._validation.result = {"accuracy": accuracy}
+        best.on_epoch_end(3 if before else 0, {})
+        before = best.get_state()
+        assert list(kept.steps.paths()) == [step]
+    assert before == {"best": 0.75, "best_epoch": 3}
+
+
+@pytest.mark.parametrize("kind", ["best", "rate"])
+def test_a_best_of_nothing_survives_json(kind):
+    model, network = make_model()
+    validation = Scripted(roc_auc=[])
+    validation.result = {"roc_auc": None}
+
+    def make():
+        if kind == "rate":
+            return callbacks.ReduceLearningRate(
+                "roc_auc", validation, patience=9, factor=0.5
+            )
+        return make_best(network, BestWeights(None), "roc_auc", validation)
+
+    first, second = make(), make()
+    first._save_fn = lambda *args, **kwargs: None
+    first.set_model(model)
+    first.on_epoch_end(0, {})
+    assert first.get_state()["best"] == -math.inf
+    second.set_state(through_json(first.get_state()))
+    assert second.get_state() == first.get_state()
+    # Minus infinity again is no better.
+    before = first.get_state()["best"]
+    first.on_epoch_end(1, {})
+    assert first.get_state()["best"] == before
+
+
+# ReduceLearningRate.
+
+
+def run_rates(metric, first, end, *, before=None, rate=0.5, patience=2):
+    """Returns the learning rate after each epoch, and the state."""
+    model, _ = make_model()
+    model.optimizer.learning_rate = rate
+    validation = Scripted(**{metric: iter(SCORES[metric][first:end])})
+    reduce = callbacks.ReduceLearningRate(
+        metric, validation, patience=patience, factor=0.25
+    )
+    if before is not None:
+        reduce.set_state(through_json(before))
+    reduce.set_model(model)
+    rates = []
+    for epoch in range(first, end):
+        validation.on_epoch_end(epoch, {})
+        reduce.on_epoch_end(epoch, {})
+        rates.append(float(model.optimizer.learning_rate.numpy()))
+    return rates, reduce.get_state()
+
+
+@pytest.mark.parametrize(
+    "metric, patience, factors",
+    [
+        # Better in epochs 1, 2, 4 and 8.
+        ("loss", 1, [1, 1, 4, 4, 16, 64, 256, 256]),
+        ("loss", 2, [1, 1, 1, 1, 1, 4, 4, 4]),
+        ("loss", 4, [1, 1, 1, 1, 1, 1, 1, 1]),
+        # Better in epochs 1, 3 and 8.
+        ("accuracy", 2, [1, 1, 1, 1, 4, 4, 16, 16]),
+        # Better in epochs 3 and 6; nothing is not better than nothing.
+        ("roc_auc", 2, [1, 4, 4, 4, 16, 16, 16, 64]),
+    ],
+)
+def test_the_learning_rate_is_lowered_where_nothing_gets_better(
+    metric, patience, factors
+):
+    rates, _ = run_rates(metric, 0, 8, patience=patience)
+    assert rates == [0.5 / factor for factor in factors]
+
+
+@pytest.mark.parametrize("metric", SCORES)
+@pytest.mark.parametrize("interrupted", range(9))
+def test_the_learning_rate_is_the_same_after_an_interruption(
+    metric, interrupted
+):
+    whole = run_rates(metric, 0, 8)
+    rates, kept = run_rates(metric, 0, interrupted)
+    rate = rates[-1] if rates else 0.5  # A variable of the optimizer.
+    more, kept = run_rates(metric, interrupted, 8, before=kept, rate=rate)
+    assert (rates + more, kept) == whole
+
+
+def test_the_log_says_when_the_learning_rate_is_lowered(caplog):
+    with caplog.at_level(logging.INFO, "trainers.training.callbacks"):
+        run_rates("accuracy", 0, 6)
+    assert caplog.messages == [
+        "learning rate lowered from 0.5 to 0.125 after epoch 5"
+    ]
+
+
+@pytest.mark.parametrize("name", ["one_device", "mirrored"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_a_lowered_learning_rate_is_that_of_the_steps(name, policy):
+    config = tiny_runs.make_config(
+        trainer__strategy=name,
+        trainer__dtype_policy=policy,
+        optimizer__name="sgd",
+        optimizer__learning_rate=0.5,
+    )
+    model = tiny_runs.make_model(config)
+    reduce = callbacks.ReduceLearningRate(
+        "loss", Scripted(loss=[]), patience=1, factor=0.5
+    )
+    reduce.set_model(model)
+    for loss in (1.0, 1.0, 2.0):
+        reduce._validation.result = {"loss": loss}
+        reduce.on_epoch_end(0, {})
+    arrays = [a for n, a in state.read(model).items() if "learning_rate" in n]
+    assert arrays[-1].item() == 0.125
+    assert float(model.optimizer.learning_rate.numpy()) == 0.125

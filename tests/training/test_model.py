@@ -10,11 +10,11 @@ from trainers import config as config_lib
 from trainers import tasks
 from trainers.data import pipeline
 from trainers.data.examples import Examples
-from trainers.training import make_dataset
-from trainers.training import make_network
-from trainers.training import make_training_model
 from trainers.training import steps
 from trainers.training import strategies
+from trainers.training.fitting import make_dataset
+from trainers.training.fitting import make_network
+from trainers.training.fitting import make_training_model
 from trainers.training.model import TrainingModel
 
 

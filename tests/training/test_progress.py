@@ -142,3 +142,27 @@ def test_each_epoch_has_a_bar_that_starts_at_zero():
         for epoch in (1, 2):
             assert re.search(rf"\repoch {epoch}/2: +0%\|.*\| 0/8 ", read())
         assert read().count(" examples/s)\r\n") == 2
+
+
+def test_the_bar_of_an_epoch_that_goes_on_starts_where_it_was():
+    with terminal() as (stream, read):
+        progress = Progress(epochs=2, steps_per_epoch=8, stream=stream)
+        progress.on_epoch_begin(1, {"first_batch": 6})
+        assert re.search(r"\repoch 2/2: +75%\|.*\| 6/8 ", read())
+        progress.on_train_batch_end(6, {"loss": 0.5})
+        assert progress._bar.n == 7
+        progress.on_train_batch_end(7, {"loss": 0.5})
+        assert progress._bar.n == 8
+        progress.on_epoch_end(1, LOGS)
+        progress.on_epoch_begin(2, {"first_batch": 0})
+        assert re.search(r"\repoch 3/2: +0%\|.*\| 0/8 ", read())
+        progress.close()
+
+
+def test_an_epoch_of_which_only_the_validation_is_left_has_a_full_bar():
+    with terminal() as (stream, read):
+        progress = Progress(epochs=2, steps_per_epoch=8, stream=stream)
+        progress.on_epoch_begin(1, {"first_batch": 8})
+        assert re.search(r"\repoch 2/2: +100%\|.*\| 8/8 ", read())
+        progress.on_epoch_end(1, LOGS)
+        assert read().count(" examples/s)\r\n") == 1

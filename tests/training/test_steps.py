@@ -8,13 +8,20 @@ from trainers.training import steps
 
 
 def plan(
-    num_examples, batch_size, wanted=0, num_replicas=1, accumulation_steps=1
+    num_examples,
+    batch_size,
+    wanted=0,
+    num_replicas=1,
+    accumulation_steps=1,
+    save_every_steps=0,
+    first_batch=0,
 ):
     config = ExperimentConfig()
     config.data.global_batch_size = batch_size
     config.optimizer.accumulation_steps = accumulation_steps
     config.trainer.steps_per_execution = wanted
-    return steps.plan(config, num_examples, num_replicas)
+    config.trainer.save_every_steps = save_every_steps
+    return steps.plan(config, num_examples, num_replicas, first_batch)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +90,58 @@ def test_wanted_steps_must_divide_the_epoch():
         "steps of an epoch, and 1 on several replicas. Received: 3. "
         "Choices: 0, 1, 2, 5, 10."
     )
+
+
+@pytest.mark.parametrize(
+    "per_epoch, save_every_steps, first_batch, expected",
+    [
+        # Checkpoints alone.
+        (16, 0, 0, 16),
+        (16, 4, 0, 4),
+        (16, 6, 0, 2),
+        (16, 7, 0, 1),
+        (16, 16, 0, 16),
+        (16, 32, 0, 16),
+        (16, 1_000_000, 0, 16),
+        (100, 10, 0, 10),
+        (1875, 1000, 0, 25),
+        (1875, 600, 0, 25),
+        (1875, 512, 0, 1),
+        (128, 128, 0, 64),
+        # The place of an interruption alone.
+        (16, 0, 4, 4),
+        (16, 0, 3, 1),
+        (16, 0, 12, 4),
+        (16, 0, 16, 16),
+        (1875, 0, 1850, 25),
+        # Both.
+        (16, 8, 4, 4),
+        (16, 4, 6, 2),
+        (16, 3, 8, 1),
+    ],
+)
+def test_calls_end_where_checkpoints_are_and_were(
+    per_epoch, save_every_steps, first_batch, expected
+):
+    planned = plan(
+        per_epoch * 8,
+        8,
+        save_every_steps=save_every_steps,
+        first_batch=first_batch,
+    )
+    assert planned == steps.Steps(8, per_epoch, expected)
+    # A call reaches into no other epoch, and over no checkpoint.
+    for stop in (per_epoch, save_every_steps, first_batch):
+        assert stop % planned.per_execution == 0
+
+
+def test_wanted_steps_stay_whatever_is_saved_when():
+    planned = plan(10, 1, wanted=5, save_every_steps=3)
+    assert planned == steps.Steps(1, 10, 5)
+    planned = plan(10, 1, wanted=5, save_every_steps=5, first_batch=5)
+    assert planned == steps.Steps(1, 10, 5)
+
+
+def test_several_replicas_take_one_step_a_call_wherever_they_go_on():
+    planned = plan(64, 8, num_replicas=2, save_every_steps=4, first_batch=4)
+    assert planned == steps.Steps(8, 8, 1)

@@ -125,3 +125,37 @@ def test_mirrored_on_one_device_is_warned_of():
         "`--config.trainer.strategy=mirrored` has one device here, the CPU. "
         "Split it with --config.trainer.num_logical_cpus=2.\n"
     ) in run.stderr
+
+
+# There is no way back from deterministic ops: they need a process of their own.
+DETERMINISTIC_OPS = """
+import sys
+from tensorflow.python.framework.config import is_op_determinism_enabled
+from trainers.config import TrainerConfig
+from trainers.training import strategies
+for setting in sys.argv[1:]:
+    if setting == "auto_with_gpu":
+        strategies._choose_kernels("auto", ["GPU:0"])
+    else:
+        strategies.make_strategy(TrainerConfig(deterministic_ops=setting))
+    print(setting, is_op_determinism_enabled())
+"""
+
+
+@pytest.mark.parametrize("last", ["auto", "always"])
+def test_kernels_are_deterministic_where_that_is_wanted(last):
+    run = subprocess.run(
+        [sys.executable, "-c", DETERMINISTIC_OPS]
+        + ["never", "auto_with_gpu", last, "never"],
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        "never False",
+        "auto_with_gpu False",
+        f"{last} True",
+        "never True",
+    ]

@@ -1,6 +1,10 @@
 """Whole runs in this process, small ones."""
 
+import io
 import json
+import logging
+import os
+import signal
 
 import keras
 import numpy as np
@@ -14,8 +18,10 @@ from trainers import tasks
 from trainers import training
 from trainers.errors import ConfigError
 from trainers.errors import RunError
+from trainers.stopping import Stopped
+from trainers.training import fitting
 from trainers.training import steps
-from trainers.weights import Checkpoints
+from trainers.weights import BestWeights
 
 
 def smoke(**trainer):
@@ -26,7 +32,7 @@ def smoke(**trainer):
 
 
 def weights_of(workdir):
-    (path,) = (workdir / "checkpoints").iterdir()
+    (path,) = (workdir / "best").iterdir()
     with np.load(path / "weights.npz") as archive:
         return {name: archive[name] for name in archive.files}
 
@@ -76,7 +82,6 @@ def test_another_process_gives_equal_bits(smoke_workdir, tmp_path):
     "settings",
     [
         {"trainer.strategy": "mirrored"},
-        {"trainer.jit_compile": True},
         {"trainer.dtype_policy": "mixed_bfloat16"},
         {"trainer.dtype_policy": "mixed_float16"},
         {"data.global_batch_size": 1000},
@@ -111,6 +116,22 @@ def test_setting_trains_to_a_lower_loss(settings, tmp_path):
     assert measured["loss"] < 2.25
 
 
+def test_xla_trains_to_a_lower_loss(run_command, tmp_path):
+    """In a process of its own: deterministic kernels, which Keras does not
+    compile with XLA, cannot be switched off again in this one."""
+    run = run_command(
+        "trainers.train",
+        "--config=configs/mnist_mlp.py:smoke",
+        f"--workdir={tmp_path}",
+        "--config.trainer.epochs=2",
+        "--config.trainer.jit_compile=true",
+    )
+    assert run.returncode == 0, run.stderr
+    assert "doesn't support" not in run.stderr
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["test"]["loss"] < 2.25
+
+
 def test_nan_stops_the_run_and_keeps_the_last_good_weights(tmp_path):
     config = smoke(epochs=5)
     config.optimizer.name = "sgd"
@@ -139,18 +160,118 @@ def test_early_stopping_ends_the_run_and_the_best_epoch_is_kept(tmp_path):
     once = smoke(epochs=1)
     first = training.train_and_evaluate(once, tmp_path / "once")
     assert metrics["test"] == first["test"]
-    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == [
-        "step-00000016"
-    ]
+    assert [p.name for p in (tmp_path / "best").iterdir()] == ["step-00000016"]
 
 
-def test_second_run_in_a_work_directory_is_refused(smoke_workdir):
+def test_a_second_run_in_a_work_directory_is_refused_where_that_is_wanted(
+    smoke_workdir,
+):
     with pytest.raises(ConfigError) as error:
-        training.train_and_evaluate(smoke(), smoke_workdir)
+        training.train_and_evaluate(smoke(resume="never"), smoke_workdir)
     assert str(error.value) == (
-        f"`--workdir` must not hold a run. Received: '{smoke_workdir}', "
-        "which does. Choose another name, or delete it."
+        "`--workdir` must not hold a run with --config.trainer.resume=never. "
+        f"Received: '{smoke_workdir}', which does. Choose another name, "
+        "delete it, or go on with --config.trainer.resume=auto."
     )
+
+
+def test_a_run_that_has_to_go_on_is_refused_where_there_is_none(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        training.train_and_evaluate(smoke(resume="must"), tmp_path)
+    assert str(error.value) == (
+        "`--workdir` must hold a run with a checkpoint, as "
+        f"--config.trainer.resume=must says. Received: '{tmp_path}', which "
+        "does not."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_run_again_trains_nothing_and_has_the_same_results(
+    tmp_path, caplog
+):
+    first = training.train_and_evaluate(smoke(epochs=2), tmp_path)
+    files = ("history.json", "labels.json", "config.json")
+    before = {name: (tmp_path / name).read_bytes() for name in files}
+    weights = weights_of(tmp_path)
+    with caplog.at_level(logging.INFO, "trainers.training"):
+        again = training.train_and_evaluate(smoke(epochs=2), tmp_path)
+    for metrics in (first, again):
+        metrics["train"].pop("seconds")  # That of both processes.
+    assert again == first
+    assert caplog.messages == [
+        "continuing from step 32 of 32: the end of training"
+    ]
+    assert {name: (tmp_path / name).read_bytes() for name in files} == before
+    for path, array in weights_of(tmp_path).items():
+        assert array.tobytes() == weights[path].tobytes(), path
+
+
+class SignalAt(io.StringIO):
+    """A stderr that sends this process SIGTERM at a line."""
+
+    def __init__(self, words):
+        super().__init__()
+        self._words = words
+
+    def write(self, text):
+        if self._words in text:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().write(text)
+
+
+def without_times(metrics):
+    times = ("seconds", "epoch_seconds", "examples_per_second")
+    train = {n: v for n, v in metrics["train"].items() if n not in times}
+    return metrics | {"train": train}
+
+
+def test_a_signal_stops_a_run_and_the_same_call_goes_on(
+    tmp_path, monkeypatch, caplog
+):
+    config = smoke(epochs=3, save_every_steps=5)
+    config.model.dropout = 0.2
+    config.optimizer.ema_momentum = 0.9
+    config.optimizer.plateau_patience = 1
+    whole = training.train_and_evaluate(config, tmp_path / "whole")
+    run = tmp_path / "run"
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", SignalAt("epoch 2/3: "))
+        with pytest.raises(Stopped) as error:
+            training.train_and_evaluate(config, run)
+    assert str(error.value) == (
+        "Stopped by SIGTERM after step 32; the same command goes on from there."
+    )
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (run / "metrics.json").exists()
+    with caplog.at_level(logging.INFO, "trainers.training"):
+        metrics = training.train_and_evaluate(config, run)
+    assert "continuing from step 32 of 48: epoch 3 of 3, step 0 of 16" in (
+        caplog.messages
+    )
+    assert without_times(metrics) == without_times(whole)
+    expected = weights_of(tmp_path / "whole")
+    for path, array in weights_of(run).items():
+        assert array.tobytes() == expected[path].tobytes(), path
+    again = training.train_and_evaluate(config, run)
+    assert without_times(again) == without_times(whole)
+
+
+def test_another_setting_is_refused_and_the_run_stays_as_it_is(tmp_path):
+    training.train_and_evaluate(smoke(), tmp_path)
+    files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    config = smoke(epochs=2)
+    config.seed = 5
+    with pytest.raises(ConfigError) as error:
+        training.train_and_evaluate(config, tmp_path)
+    assert str(error.value) == (
+        f"`--workdir` '{tmp_path}' holds a run that differs, and it can only "
+        "go on as it began. Take the difference back, or choose another "
+        "--workdir:\n`--config.seed` was 42. Received: 5.\n"
+        "`--config.trainer.epochs` was 1. Received: 2."
+    )
+    for path, time in files.items():
+        assert path.is_dir() or path.stat().st_mtime_ns == time, path
 
 
 def read_events(workdir, run):
@@ -213,15 +334,15 @@ def test_tensorboard_has_curves_graph_images_matrix_and_hparams(tmp_path):
     assert "_hparams_/session_end_info" in validation.Tags()["tensors"]
 
 
-def test_damaged_checkpoint_is_reported(tmp_path):
+def test_damaged_weights_are_reported(tmp_path):
     training.train_and_evaluate(smoke(), tmp_path)
-    (path,) = (tmp_path / "checkpoints").iterdir()
+    (path,) = (tmp_path / "best").iterdir()
     content = bytearray((path / "weights.npz").read_bytes())
     content[len(content) // 2] ^= 1
     (path / "weights.npz").write_bytes(content)
     with pytest.raises(RunError, match="weights.npz: missing or damaged."):
-        Checkpoints(tmp_path / "checkpoints").restore_best(
-            training.make_network(smoke(), 10)
+        BestWeights(tmp_path / "best").restore(
+            fitting.make_network(smoke(), 10)
         )
 
 
@@ -250,11 +371,11 @@ def test_model_of_another_shape_than_the_data_is_refused(tmp_path):
 def test_float16_scales_the_loss(tmp_path):
     config = smoke(dtype_policy="mixed_float16")
     task = tasks.make_task(config)
-    model = training.make_training_model(
-        training.make_network(config, 10), config, task, steps.Steps(32, 16, 1)
+    model = fitting.make_training_model(
+        fitting.make_network(config, 10), config, task, steps.Steps(32, 16, 1)
     )
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
-    assert model.steps_done == 0
+    assert model.optimizer.iterations == 0
     # 2**15, Keras's first guess.
     assert float(model.optimizer.scale_loss(1.0)) == 32768.0
 
@@ -262,7 +383,8 @@ def test_float16_scales_the_loss(tmp_path):
 def test_refused_steps_leave_no_run_in_the_work_directory(tmp_path):
     with pytest.raises(ConfigError, match="steps_per_execution"):
         training.train_and_evaluate(smoke(steps_per_execution=7), tmp_path)
-    assert [p.name for p in tmp_path.iterdir()] == ["data_report.json"]
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["data_report.json", "lock"]
     training.train_and_evaluate(smoke(), tmp_path)
 
 

@@ -11,6 +11,7 @@ from trainers import evaluation
 from trainers import tasks
 from trainers import training
 from trainers.errors import ConfigError
+from trainers.training import fitting
 from trainers.training import steps
 from trainers.workdir import Workdir
 
@@ -87,7 +88,7 @@ def run(make_config, tmp_path_factory):
 
 
 def weights_of(workdir):
-    (path,) = (workdir / "checkpoints").iterdir()
+    (path,) = (workdir / "best").iterdir()
     with np.load(path / "weights.npz") as archive:
         return {name: archive[name] for name in archive.files}
 
@@ -183,7 +184,7 @@ def test_a_frozen_encoder_keeps_its_bits(frozen_layers, make_config, tmp_path):
     config = make_config(model__encoder__frozen_layers=frozen_layers)
     training.train_and_evaluate(config, tmp_path)
     task = tasks.restore_task(config, Workdir(tmp_path))
-    start = training.make_network(config, 2, task.model_config)
+    start = fitting.make_network(config, 2, task.model_config)
     after = weights_of(tmp_path)
     assert sorted(v.path for v in start.weights) == sorted(after)
     for variable in start.weights:

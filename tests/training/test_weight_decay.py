@@ -8,9 +8,9 @@ import tensorflow as tf
 
 import tfmodels
 from trainers import config as config_lib
-from trainers.training import make_network
 from trainers.training import optimizers
 from trainers.training import strategies
+from trainers.training.fitting import make_network
 
 LAYER = "transformer_layer_0"
 DECAYED = [

@@ -78,13 +78,19 @@ def load_best(task, paths):
         paths: `Workdir` of the run.
 
     Returns:
-        Keras model, and the facts of its checkpoint.
+        Keras model, and the facts of its weights.
+
+    Raises:
+        ConfigError, RunError: There are none, they are damaged, or files of
+            the work directory do not belong to them.
     """
     with tfmodels.dtype_policy("float32"):
         network = tfmodels.make_model(
             task.model_config, len(paths.read_labels())
         )
-    return network, paths.checkpoints.restore_best(network)
+    facts = paths.best.restore(network)
+    paths.check_belongs(facts)
+    return network, facts
 
 
 class Evaluator:
@@ -116,22 +122,27 @@ class Evaluator:
             self._dataset.element_spec
         )
 
-    def logits(self):
+    def logits(self, on_batch=None):
         """Returns `(labels int32[n], logits float32[n, num_classes])`.
 
         They are in the order of the dataset.
+
+        Args:
+            on_batch: Called before each batch; it may raise.
         """
         all_labels, all_logits = [], []
         for batch in self._dataset:
+            if on_batch is not None:
+                on_batch()
             logits, labels, weights = map(self._gather, self._step(batch))
             real = weights > 0
             all_labels.append(labels[real])
             all_logits.append(logits[real])
         return np.concatenate(all_labels), np.concatenate(all_logits)
 
-    def evaluate(self, class_names):
+    def evaluate(self, class_names, on_batch=None):
         """Returns the metrics of `classification_metrics`."""
-        labels, logits = self.logits()
+        labels, logits = self.logits(on_batch)
         return metrics.classification_metrics(labels, logits, class_names)
 
     def _gather(self, value):

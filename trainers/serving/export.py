@@ -1,5 +1,7 @@
 """Writes a SavedModel version that has been proved to load and to agree."""
 
+import contextlib
+import errno
 import platform
 
 import keras
@@ -8,8 +10,10 @@ import tensorflow as tf
 from trainers import artefacts
 from trainers import config as config_lib
 from trainers import evaluation
+from trainers import run_identity
 from trainers import tasks
 from trainers.errors import ConfigError
+from trainers.errors import RunError
 from trainers.serving import servable_check
 from trainers.workdir import Workdir
 
@@ -39,10 +43,39 @@ def export_best(config, workdir):
     try:
         return _export(base, network, task, class_names, config, facts)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
         raise ConfigError(
             f"`--workdir` must be a directory that can be written to. "
             f"Received: {str(base)!r}: {error.strerror}."
         ) from None
+
+
+def export_once(config, workdir):
+    """Does what `export_best` does, unless a version has these weights.
+
+    A run that was interrupted after it had exported so exports once.
+
+    Returns:
+        Path of the newest version that was exported from the best weights of
+        the run, with this configuration, and is whole.
+    """
+    paths = Workdir(workdir)
+    artefacts.remove_abandoned(paths.export_dir(config))
+    versions = artefacts.numbered(paths.export_dir(config))
+    for _, path in sorted(versions.items(), reverse=True):
+        with contextlib.suppress(RunError, LookupError, ConfigError):
+            facts = artefacts.verify(path, MANIFEST)
+            differences = run_identity.config_differences(
+                facts["config"], config_lib.to_tree(config)
+            )
+            if (
+                facts["weights_sha256"] == paths.best.sha256()
+                and facts["versions"] == _versions()
+                and not any(differences)
+            ):
+                return path
+    return export_best(config, workdir)
 
 
 def _export(base, network, task, class_names, config, facts):
@@ -60,14 +93,11 @@ def _export(base, network, task, class_names, config, facts):
             {
                 "model": config.export.name,
                 "weights_of_step": facts["step"],
+                "weights_sha256": facts["weights_sha256"],
                 "labels": class_names,
                 "signatures": sorted(functions),
                 "fingerprint": _fingerprint(path),
-                "versions": {
-                    "python": platform.python_version(),
-                    "tensorflow": tf.__version__,
-                    "keras": keras.__version__,
-                },
+                "versions": _versions(),
                 "config": config_lib.to_tree(config),
             },
         )
@@ -90,6 +120,14 @@ def write_saved_model(path, functions):
         function.get_concrete_function()
         archive.add_endpoint(name, function)
     archive.write_out(str(path), verbose=False)
+
+
+def _versions():
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
 
 
 def _fingerprint(path):

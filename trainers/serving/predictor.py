@@ -40,11 +40,17 @@ class Predictor:
     """Calls the signatures of an export."""
 
     def __init__(self, path):
-        """Loads the highest version under a path; see `find_version`."""
+        """Loads the highest version under a path; see `find_version`.
+
+        Raises:
+            RunError: It is damaged.
+        """
         # Registers the ops of a tokenizer.
         import tensorflow_text  # noqa: F401
 
         self.path = find_version(path)
+        # Before TensorFlow reads what may be damaged.
+        self._facts = artefacts.verify(self.path, export.MANIFEST)
         # Kept: the signatures hold no reference to the variables.
         self._model = tf.saved_model.load(str(self.path))
 
@@ -61,4 +67,4 @@ class Predictor:
 
     def facts(self):
         """Returns the manifest: `labels` in label order, `config`, ..."""
-        return artefacts.verify(self.path, export.MANIFEST)
+        return self._facts

@@ -1,13 +1,19 @@
-"""What happens around the steps of `model.fit`."""
+"""What happens around the steps of `model.fit`.
 
+What a callback remembers over epochs it returns from `get_state` and takes
+back in `set_state`, JSON-like; `resumable` keeps it in checkpoints.
+"""
+
+import logging
 import math
-import time
 
 import keras
 
 from trainers import metric_names
+from trainers import weights
 from trainers.errors import RunError
 from trainers.evaluation import metrics
+from trainers.training.history import numbers
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
@@ -27,38 +33,8 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
             raise RunError(
                 f"`{name}` became {loss} {when}. Nothing was exported. Lower "
                 "--config.optimizer.learning_rate, or warm up with "
-                "--config.optimizer.warmup_steps."
+                "--config.optimizer.warmup_steps, in a new --workdir."
             )
-
-
-class EpochTimer(keras.callbacks.Callback):
-    """Adds `seconds` and `examples_per_second` of training to the logs.
-
-    Attributes:
-        epoch_seconds: List of floats, without validation.
-    """
-
-    def __init__(self, num_examples):
-        super().__init__()
-        self._num_examples = num_examples
-        self.epoch_seconds = []
-
-    @property
-    def examples_per_second(self):
-        """Examples trained on per second of training, over all epochs."""
-        num_examples = self._num_examples * len(self.epoch_seconds)
-        return num_examples / sum(self.epoch_seconds)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Starts the clock."""
-        self._start = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Stops it; has to come before callbacks that do work here."""
-        seconds = time.perf_counter() - self._start
-        self.epoch_seconds.append(seconds)
-        logs["seconds"] = seconds
-        logs["examples_per_second"] = self._num_examples / seconds
 
 
 class Validation(keras.callbacks.Callback):
@@ -97,10 +73,11 @@ class BestCheckpoint(keras.callbacks.Callback):
     def __init__(
         self,
         network,
-        checkpoints,
+        save_fn,
         metric,
         validation,
         *,
+        steps_per_epoch,
         patience=0,
         min_delta=0.0,
     ):
@@ -108,46 +85,109 @@ class BestCheckpoint(keras.callbacks.Callback):
 
         Args:
             network: Keras model whose weights are saved.
-            checkpoints: `Checkpoints` to save to.
+            save_fn: Called with `weights.arrays_of(network)`, and `step` and
+                `facts` for `BestWeights.save`.
             metric: Name for `metrics.scalar`; less is better for the loss,
                 more for all others.
             validation: `Validation` callback that ran before; `None` keeps
                 the last epoch.
+            steps_per_epoch: int.
             patience: Epochs without a better one before it stops; 0 never.
             min_delta: Smallest difference that counts as better.
         """
         super().__init__()
         self._network = network
-        self._checkpoints = checkpoints
+        self._save_fn = save_fn
         self._metric = metric
         self._validation = validation
+        self._steps_per_epoch = steps_per_epoch
         self._patience = patience
         self._min_delta = min_delta
         self._best = -math.inf
         self.best_epoch = None
 
+    def get_state(self):
+        """Returns the best value and its epoch."""
+        return {"best": self._best, "best_epoch": self.best_epoch}
+
+    def set_state(self, state):
+        """Goes on comparing with the best so far."""
+        self._best, self.best_epoch = state["best"], state["best_epoch"]
+
     def on_epoch_end(self, epoch, logs=None):
         """Compares, saves and perhaps stops."""
-        value = self._value()
+        value = _score(self._validation, self._metric)
         always = self._validation is None or self.best_epoch is None
         if always or value > self._best + self._min_delta:
             self._best, self.best_epoch = value, epoch
-            self._checkpoints.save(
-                self._network,
-                step=self.model.steps_done,
-                facts={"epoch": epoch + 1, "metrics": _numbers(logs)},
+            self._save_fn(
+                weights.arrays_of(self._network),
+                step=(epoch + 1) * self._steps_per_epoch,
+                facts={"epoch": epoch + 1, "metrics": numbers(logs)},
             )
         elif self._patience and epoch - self.best_epoch >= self._patience:
             self.model.stop_training = True
 
-    def _value(self):
-        if self._validation is None:
-            return 0.0
-        value = metrics.scalar(self._validation.result, self._metric)
-        if value is None:  # Such as the ROC-AUC of a class that is not there.
-            return -math.inf
-        return -value if self._metric == "loss" else value
+
+class ReduceLearningRate(keras.callbacks.Callback):
+    """Lowers the learning rate when the metric stops getting better.
+
+    As Keras's ReduceLROnPlateau, but it compares what `BestCheckpoint` does,
+    in the same way, and can go on after an interruption.
+    """
+
+    def __init__(self, metric, validation, *, patience, factor):
+        """Makes the callback.
+
+        Args:
+            metric, validation: As for `BestCheckpoint`.
+            patience: Epochs without a better one before it acts.
+            factor: What the learning rate is multiplied with.
+        """
+        super().__init__()
+        self._metric = metric
+        self._validation = validation
+        self._patience = patience
+        self._factor = factor
+        self._best = -math.inf
+        self._wait = 0
+
+    def get_state(self):
+        """Returns the best value and the epochs since.
+
+        The rate itself is a variable of the optimizer.
+        """
+        return {"best": self._best, "wait": self._wait}
+
+    def set_state(self, state):
+        """Goes on counting."""
+        self._best, self._wait = state["best"], state["wait"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Compares and perhaps lowers."""
+        score = _score(self._validation, self._metric)
+        self._wait += 1
+        if score > self._best:
+            self._best, self._wait = score, 0
+        if self._wait < self._patience:
+            return
+        self._wait = 0
+        optimizer = self.model.optimizer
+        before = float(optimizer.learning_rate.numpy())
+        optimizer.learning_rate = before * self._factor
+        logging.getLogger(__name__).info(
+            "learning rate lowered from %.3g to %.3g after epoch %d",
+            before,
+            float(optimizer.learning_rate.numpy()),
+            epoch + 1,
+        )
 
 
-def _numbers(logs):
-    return {name: float(value) for name, value in logs.items()}
+def _score(validation, metric):
+    """Returns a number that is higher where an epoch is better."""
+    if validation is None:
+        return 0.0
+    value = metrics.scalar(validation.result, metric)
+    if value is None:  # Such as the ROC-AUC of a class that is not there.
+        return -math.inf
+    return -value if metric == "loss" else value

@@ -12,6 +12,8 @@ gradients are added up first, and a step is one update of the weights however
 many parts its batch is cut into.
 """
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
@@ -51,16 +53,42 @@ class TrainingModel(keras.Model):
 
         Keras's would add them up over the replicas, after clipping and after
         looking for infinities (keras/src/backend/tensorflow/optimizer.py);
-        `train_step` has done so before.
+        `train_step` has done so before. And `fit` would end with the averages
+        in place of the weights, also where it ends in mid-epoch; they are
+        used in `averaged_weights` alone.
         """
         assert hasattr(optimizer, "_all_reduce_sum_gradients")
         optimizer._all_reduce_sum_gradients = list
+        assert hasattr(optimizer, "finalize_variable_values")
+        optimizer.finalize_variable_values = lambda variables: None
         super().compile(optimizer=optimizer, **kwargs)
 
-    @property
-    def steps_done(self):
-        """Number of training steps so far, on any strategy."""
-        return int(self.optimizer.iterations.numpy())
+    @contextlib.contextmanager
+    def averaged_weights(self):
+        """Puts the moving averages, if there are any, in the weights' place.
+
+        Afterwards the weights are what they were, bit for bit.
+        """
+        # Loss scaling is an optimizer around the one that averages.
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        # Keras's averages are zeros until the first update, which may be long
+        # in coming where loss scaling skips steps.
+        if not optimizer.use_ema or not optimizer.iterations.numpy():
+            yield
+            return
+        averages = optimizer._model_variables_moving_average
+        weights = [v.numpy() for v in self.trainable_variables]
+        for variable, average in zip(
+            self.trainable_variables, averages, strict=True
+        ):
+            variable.assign(average.numpy())
+        try:
+            yield
+        finally:
+            for variable, value in zip(
+                self.trainable_variables, weights, strict=True
+            ):
+                variable.assign(value)
 
     def train_step(self, data):
         """Trains on `(features, labels, weights)` of one replica.

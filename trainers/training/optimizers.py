@@ -42,14 +42,16 @@ def _learning_rate(config, total_steps):
 
 
 def _make(config, learning_rate):
-    if config.name == "sgd":
-        return keras.optimizers.SGD(learning_rate)
-    if config.name == "momentum":
-        return keras.optimizers.SGD(
-            learning_rate, momentum=float(config.momentum)
-        )
-    adam = {
+    shared = {
         "learning_rate": learning_rate,
+        "use_ema": bool(config.ema_momentum),
+        "ema_momentum": float(config.ema_momentum),
+    }
+    if config.name == "sgd":
+        return keras.optimizers.SGD(**shared)
+    if config.name == "momentum":
+        return keras.optimizers.SGD(momentum=float(config.momentum), **shared)
+    adam = shared | {
         "beta_1": config.beta_1,
         "beta_2": config.beta_2,
         "epsilon": config.epsilon,

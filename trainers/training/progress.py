@@ -26,6 +26,7 @@ class Progress(keras.callbacks.Callback):
             columns, lines = os.get_terminal_size(self._stream.fileno())
             self._bar = tqdm.tqdm(
                 total=self._steps_per_epoch,
+                initial=(logs or {}).get("first_batch", 0),
                 desc=f"epoch {epoch + 1}/{self._epochs}",
                 unit="step",
                 file=self._stream,

@@ -1,6 +1,7 @@
 """How a training split is cut into batches, steps and calls of the graph."""
 
 import dataclasses
+import math
 
 from trainers.data import pipeline
 from trainers.errors import ConfigError
@@ -25,7 +26,7 @@ class Steps:
     per_execution: int
 
 
-def plan(config, num_examples, num_replicas):
+def plan(config, num_examples, num_replicas, first_batch=0):
     """Returns the `Steps` of a run.
 
     A batch that is larger than the data would be padding beyond it: its rows
@@ -36,6 +37,7 @@ def plan(config, num_examples, num_replicas):
         config: `ExperimentConfig`.
         num_examples: int, of the training split.
         num_replicas: int.
+        first_batch: Steps of an epoch after which the run goes on.
 
     Raises:
         ConfigError: The batch cannot be divided among the replicas, or the
@@ -62,23 +64,30 @@ def plan(config, num_examples, num_replicas):
     batch_size = min(batch_size, enough)
     per_epoch = pipeline.num_steps(num_examples, batch_size)
     per_execution = _per_execution(
-        config.trainer.steps_per_execution, per_epoch, num_replicas
+        config.trainer.steps_per_execution,
+        per_epoch,
+        num_replicas,
+        # Calls end where a checkpoint is to be, and where one was.
+        math.gcd(config.trainer.save_every_steps, first_batch),
     )
     return Steps(batch_size, per_epoch, per_execution)
 
 
-def _per_execution(wanted, per_epoch, num_replicas):
+def _per_execution(wanted, per_epoch, num_replicas, stops):
     """Returns the wanted number, or for 0 the largest divisor up to 64.
 
-    The data has no end, so a call must not reach into the next epoch: it has
-    to be a divisor of the steps of an epoch. Keras 3.15's loop over steps
-    fails with the collective ops of MirroredStrategy ("You must feed a value
-    for placeholder"), so it is 1 on several replicas.
+    That is a divisor of `stops` as well. The data has no end, so a call must
+    not reach into the next epoch: it has to be a divisor of the steps of an
+    epoch. Keras 3.15's loop over steps fails with the collective ops of
+    MirroredStrategy ("You must feed a value for placeholder"), so it is 1 on
+    several replicas.
     """
     largest = min(per_epoch, 1024) if num_replicas == 1 else 1
     divisors = [n for n in range(1, largest + 1) if per_epoch % n == 0]
     if not wanted:
-        return max(n for n in divisors if n <= _MOST_PER_EXECUTION)
+        return max(
+            n for n in divisors if n <= _MOST_PER_EXECUTION and stops % n == 0
+        )
     if wanted not in divisors:
         raise ConfigError(
             "`--config.trainer.steps_per_execution` must be a divisor of the "

@@ -19,6 +19,7 @@ def make_strategy(config):
     _split_cpu(config.num_logical_cpus)
     name = config.strategy
     gpus = tf.config.list_logical_devices("GPU")
+    _choose_kernels(config, gpus)
     if name == "auto":
         name = "mirrored" if len(gpus) > 1 else "one_device"
     if name == "mirrored" and config.jit_compile and not gpus:
@@ -35,6 +36,19 @@ def make_strategy(config):
         return _mirrored(gpus)
     assert name == "tpu", name  # `validate` refuses multi_worker.
     return _tpu(config.tpu_address)
+
+
+def _choose_kernels(config, gpus):
+    """Asks for kernels that give equal bits, where they are wanted.
+
+    TensorFlow has no way back: they stay for the life of the process. Keras
+    compiles nothing with XLA then.
+    """
+    wanted = config.deterministic_ops
+    if wanted == "auto":
+        wanted = "never" if gpus or config.jit_compile else "always"
+    if wanted == "always":
+        tf.config.experimental.enable_op_determinism()
 
 
 def _mirrored(gpus):

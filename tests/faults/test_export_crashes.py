@@ -1,0 +1,93 @@
+"""19: exporters that die, and exporters at once."""
+
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import fault_runs
+import pytest
+
+from trainers import artefacts
+from trainers import config_files
+from trainers.serving import export
+from trainers.serving import servable_check
+
+# Dies where the version would get its name.
+_KILL = """
+import os, signal, sys
+def hook(event, args):
+    if event == "os.rename" and str(args[1]).endswith("/export/mnist_mlp/1"):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hook)
+"""
+
+
+@pytest.fixture
+def finished(halfway, run_words, tmp_path):
+    """A run that is trained and not exported."""
+    workdir = shutil.copytree(halfway, tmp_path / "run")
+    fault_runs.train(run_words)
+    return workdir
+
+
+def versions(workdir):
+    return sorted(p.name for p in (workdir / "export/mnist_mlp").iterdir())
+
+
+def test_an_exporter_killed_before_the_rename_leaves_no_version(
+    finished, run_words, user_env, monkeypatch
+):
+    run = fault_runs.run(user_env, _KILL, run_words)
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    (left,) = versions(finished)
+    assert left.startswith("version.tmp-")
+    # It was whole, with its manifest, but for its name.
+    artefacts.verify(finished / "export/mnist_mlp" / left, export.MANIFEST)
+    monkeypatch.setattr(servable_check, "check", lambda *args: None)
+    config = config_files.load(str(finished / "config.json"))
+    assert export.export_once(config, finished).name == "1"
+    assert versions(finished) == ["1"]
+    # The one that is there is taken again.
+    assert export.export_once(config, finished).name == "1"
+    assert versions(finished) == ["1"]
+
+
+def test_two_exporters_at_once_make_two_versions(finished, user_env):
+    made = fault_runs.command(
+        user_env, "trainers.export", "", [f"--workdir={finished}"]
+    )
+    processes = [subprocess.Popen(**made) for _ in range(2)]
+    try:
+        answers = [process.communicate(timeout=240) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], answers
+    assert [stderr for _, stderr in answers] == ["", ""]
+    paths = [pathlib.Path(stdout.strip()) for stdout, _ in answers]
+    assert sorted(path.name for path in paths) == versions(finished)
+    assert versions(finished) == ["1", "2"]
+    facts = [artefacts.verify(path, export.MANIFEST) for path in paths]
+    assert facts[0]["weights_sha256"] == facts[1]["weights_sha256"]
+
+
+def test_a_damaged_version_is_not_taken_for_the_export(finished, monkeypatch):
+    monkeypatch.setattr(servable_check, "check", lambda *args: None)
+    config = config_files.load(str(finished / "config.json"))
+    first = export.export_once(config, finished)
+    (first / "saved_model.pb").write_bytes(b"cut")
+    assert export.export_once(config, finished).name == "2"
+
+
+def test_a_setting_that_may_change_makes_no_second_version(
+    finished, monkeypatch
+):
+    """It has no part in what is exported."""
+    monkeypatch.setattr(servable_check, "check", lambda *args: None)
+    config = config_files.load(str(finished / "config.json"))
+    export.export_once(config, finished)
+    config.trainer.keep_checkpoints += 1
+    config.trainer.save_every_steps = 7
+    export.export_once(config, finished)
+    assert versions(finished) == ["1"]

@@ -1,0 +1,36 @@
+"""Lists the checkpoints of a run and says which of them are whole.
+
+python -m trainers.checkpoints --workdir=/tmp/mnist
+python -m trainers.checkpoints --workdir=/tmp/mnist --verify
+
+The second ends with the code 1 if one is damaged, or if there is none.
+"""
+
+from absl import flags as absl_flags
+
+from trainers import flags
+
+_VERIFY = absl_flags.DEFINE_bool(
+    "verify", False, "End with the code 1 if something is damaged."
+)
+
+
+def main(config, workdir, arguments):
+    """Prints a line for each checkpoint, newest first, and for the best."""
+    from trainers import step_directories
+    from trainers.errors import RunError
+    from trainers.workdir import Workdir
+
+    paths = Workdir(workdir)
+    rows = [*paths.checkpoints.verified(), *paths.best.steps.verified()]
+    for line in step_directories.table(rows, paths.path):
+        print(line)
+    damaged = [str(row.path) for row in rows if row.problem]
+    if _VERIFY.value and damaged:
+        raise RunError(f"damaged: {', '.join(damaged)}.")
+    if _VERIFY.value and not paths.checkpoints.paths():
+        raise RunError(f"no checkpoints in {paths.checkpoints.directory}.")
+
+
+if __name__ == "__main__":
+    flags.run(main, needs=("workdir",), uses_tensorflow=False)

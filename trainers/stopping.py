@@ -1,0 +1,123 @@
+"""Clean stops: SIGTERM and SIGINT end a run between two steps.
+
+The first signal asks, and the run saves a checkpoint before it ends; the
+second ends the process at once, whatever it is doing.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(KeyboardInterrupt):
+    """The run ended on request; the same command goes on with it.
+
+    In a notebook it looks like the interrupt that it comes from.
+    """
+
+
+class StopRequest:
+    """Whether somebody asked the run to end.
+
+    Attributes:
+        signal_name: "SIGTERM", "SIGINT", or `None`.
+    """
+
+    signal_name = None
+
+    def __call__(self):
+        """Raises `Stopped` if somebody asked; for work that saves nothing."""
+        if self.signal_name:
+            raise _stopped(self.signal_name)
+
+
+def _stopped(signal_name):
+    return Stopped(f"Stopped by {signal_name}; the same command goes on.")
+
+
+@contextlib.contextmanager
+def requests():
+    """Yields a `StopRequest` that both signals fill in while it is open.
+
+    One that nobody has looked at raises `Stopped` at the end. Outside the
+    main thread, where Python has no signals, nobody ever asks.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def ask(number, frame):
+        request.signal_name = signal.Signals(number).name
+
+    before = _handle(ask)
+    try:
+        with _second_ends_at_once():
+            yield request
+        request()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def raising():
+    """Ends what runs inside with `Stopped` at the first signal.
+
+    For work between which and the end nothing has to be saved, such as
+    reading data or exporting: files appear whole or not at all.
+    """
+
+    def stop(number, frame):
+        _handle(signal.SIG_DFL)
+        raise _stopped(signal.Signals(number).name)
+
+    before = _handle(stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _handle(handler):
+    """Sets the handler, and returns those from before by signal."""
+    return {
+        number: signal.signal(number, handler)
+        for number in SIGNALS
+        # Shells let background jobs ignore Ctrl-C, which is for others then.
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+
+
+@contextlib.contextmanager
+def _second_ends_at_once():
+    """Ends the process at the second signal, with 128 + its number.
+
+    Python's own handlers wait for the step, or the compilation, that
+    TensorFlow is in. The operating system tells the number of a signal
+    through a pipe at once, and a thread reads it there.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def watch():
+        num_asked = 0
+        while number := os.read(reader, 1):
+            num_asked += number[0] in SIGNALS
+            if num_asked == 2:
+                os._exit(128 + number[0])
+
+    thread = threading.Thread(target=watch, daemon=True, name="signals")
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writer)
+        thread.join()
+        os.close(reader)

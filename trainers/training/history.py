@@ -1,0 +1,120 @@
+"""What is written down of the epochs of a run: times and numbers."""
+
+import time
+
+import keras
+
+
+class EpochTimer(keras.callbacks.Callback):
+    """Adds `seconds` and `examples_per_second` of training to the logs.
+
+    Attributes:
+        epoch_seconds: List of floats, without validation.
+    """
+
+    def __init__(self, num_examples):
+        super().__init__()
+        self._num_examples = num_examples
+        self._run = _Stopwatch()
+        self._epoch = _Stopwatch()
+        self.epoch_seconds = []
+
+    def get_state(self):
+        """Returns the times so far, of the epoch under way too."""
+        return {
+            "run": self._run.seconds,
+            "epoch": self._epoch.seconds,
+            "epochs": list(self.epoch_seconds),
+        }
+
+    def set_state(self, state):
+        """Goes on counting from there."""
+        self._run = _Stopwatch(state["run"])
+        self._epoch = _Stopwatch(state["epoch"])
+        self.epoch_seconds = list(state["epochs"])
+
+    def summary(self):
+        """Returns times for `metrics.json`.
+
+        `seconds` are those of the run with validation and all, the others
+        those of training alone.
+        """
+        num_examples = self._num_examples * len(self.epoch_seconds)
+        return {
+            "epochs": len(self.epoch_seconds),
+            "seconds": self._run.seconds,
+            "epoch_seconds": self.epoch_seconds,
+            "examples_per_second": num_examples / sum(self.epoch_seconds),
+        }
+
+    def on_train_begin(self, logs=None):
+        """Starts the clock of the run."""
+        self._run.start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the clock of the epoch."""
+        self._epoch.start()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Stops it; has to come before callbacks that do work here."""
+        seconds = self._epoch.seconds
+        self._epoch = _Stopwatch()
+        self.epoch_seconds.append(seconds)
+        logs["seconds"] = seconds
+        logs["examples_per_second"] = self._num_examples / seconds
+
+
+class _Stopwatch:
+    """Seconds since `start`, and those from before."""
+
+    def __init__(self, before=0.0):
+        self._before = before
+        self._started = None
+
+    def start(self):
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self):
+        if self._started is None:
+            return self._before
+        return self._before + time.perf_counter() - self._started
+
+
+class History(keras.callbacks.Callback):
+    """Keeps the numbers of all epochs, and writes them after each.
+
+    Attributes:
+        epochs: A dict an epoch.
+    """
+
+    def __init__(self, write_fn, steps_per_epoch):
+        """Takes a function of the list, and the steps of an epoch."""
+        super().__init__()
+        self._write_fn = write_fn
+        self._steps_per_epoch = steps_per_epoch
+        self.epochs = []
+
+    def last(self):
+        """Returns the numbers of the last epoch, `{}` before its end."""
+        return self.epochs[-1] if self.epochs else {}
+
+    def get_state(self):
+        """Returns the list."""
+        return list(self.epochs)
+
+    def set_state(self, state):
+        """Takes the list, and writes it: the file may be ahead."""
+        self.epochs = list(state)
+        self._write_fn(self.epochs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds an epoch."""
+        step = (epoch + 1) * self._steps_per_epoch
+        self.epochs.append({"epoch": epoch + 1, "step": step, **numbers(logs)})
+        self._write_fn(self.epochs)
+
+
+def numbers(logs):
+    """Returns logs as floats, which JSON can hold."""
+    return {name: float(value) for name, value in logs.items()}

@@ -1,0 +1,233 @@
+"""A `model.fit` that stops and goes on between any two steps.
+
+Keras's own BackupAndRestore begins the interrupted epoch anew, and loses the
+seeds of dropout, the metrics so far and the state of other callbacks.
+"""
+
+import time
+
+import keras
+
+from trainers.errors import RunError
+from trainers.stopping import Stopped
+from trainers.training import state
+from trainers.training.checkpoints import Checkpoint
+from trainers.training.checkpoints import Position
+from trainers.training.history import History
+
+
+class ResumableCallbacks(keras.callbacks.CallbackList):
+    """Callbacks of a run, with checkpoints around them.
+
+    A callback that remembers something has `get_state()`, which returns it
+    JSON-like, and `set_state(state)`, called before the first step. Batches
+    that they see are counted from the beginning of the epoch, also when it
+    was interrupted.
+
+    Attributes:
+        epochs: Epochs of the whole run.
+        steps_per_epoch: int.
+    """
+
+    def __init__(self, callbacks, *, model, steps, config, writer, request):
+        """Makes the list.
+
+        Args:
+            callbacks: In the order in which they are called.
+            model: `TrainingModel`.
+            steps: `Steps`.
+            config: `TrainerConfig`.
+            writer: `checkpoints.Writer`.
+            request: `stopping.StopRequest`.
+        """
+        # `fit` returns what Keras's own history callback collects.
+        super().__init__(callbacks, add_history=True, model=model)
+        self._epochs = next(c for c in callbacks if isinstance(c, History))
+        self.steps_per_epoch = steps.per_epoch
+        self.epochs = config.epochs
+        self._config = config
+        self._writer = writer
+        self._request = request
+        self._first_batch = 0
+        self._metrics = None  # Of the interrupted epoch, arrays by name.
+
+    def begin(self, checkpoint):
+        """Makes everything what it was, or saves how it begins.
+
+        Args:
+            checkpoint: `Checkpoint`, or `None` for a new run.
+        """
+        if checkpoint is not None:
+            state.write(self.model, checkpoint.arrays)
+            self._check(checkpoint)
+            self._set_states(checkpoint.callbacks)
+            if checkpoint.position.batch:
+                self._first_batch = checkpoint.position.batch
+                self._metrics = state.metrics_of(checkpoint.arrays)
+            checkpoint.arrays.clear()  # Three times the weights in memory.
+        super().on_train_begin()
+        self._mark_saved(checkpoint.step if checkpoint else 0)
+        if checkpoint is None:
+            # It is known before an hour of training that saving works.
+            self._save(Position())
+
+    def end(self):
+        """Ends the callbacks."""
+        self._writer.wait()
+        super().on_train_end()
+
+    def on_train_begin(self, logs=None):
+        """Does nothing: a run may take several calls of `fit`."""
+
+    def on_train_end(self, logs=None):
+        """Does nothing, as `on_train_begin`."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Begins an epoch, or goes on with one."""
+        self._epoch = epoch
+        super().on_epoch_begin(epoch, {"first_batch": self._first_batch})
+        if self._metrics is not None:
+            state.write_metrics(self.model, self._metrics)
+            self._metrics = None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Calls the callbacks."""
+        super().on_train_batch_begin(batch + self._first_batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Calls the callbacks, and saves if it is time or somebody asked."""
+        batch += self._first_batch
+        super().on_train_batch_end(batch, logs)
+        self._writer.raise_errors()
+        position = Position(self._epoch, batch + 1)
+        if self._request.signal_name:
+            self._save(position)
+            self._stop()
+        # The end of the epoch has a checkpoint of its own.
+        is_end = position.batch == self.steps_per_epoch
+        if not is_end and self._is_due(self._step(position)):
+            self._save(position)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Calls the callbacks and saves."""
+        self._first_batch = 0
+        callbacks_before = self._states()
+        try:
+            with self.model.averaged_weights():
+                super().on_epoch_end(epoch, logs)
+        except Stopped:  # In the middle of the validation.
+            done = Position(epoch, self.steps_per_epoch)
+            self._save(done, callbacks_before)
+            self._stop()
+        is_last = self.model.stop_training or epoch + 1 == self.epochs
+        self._save(Position(epoch + 1, 0, stopped=is_last))
+        if self._request.signal_name:
+            self._stop()
+
+    def _stateful(self):
+        for callback in self.callbacks:
+            if hasattr(callback, "get_state"):
+                yield type(callback).__name__, callback
+
+    def _check(self, checkpoint):
+        """Refuses a place that this run does not have."""
+        position = checkpoint.position
+        if (
+            checkpoint.step != self._step(position)
+            or position.batch > self.steps_per_epoch
+            or position.epoch + bool(position.batch) > self.epochs
+        ):
+            raise RunError(
+                f"the checkpoint of step {checkpoint.step} says that it is at "
+                f"{position}, which is not in {self.epochs} epochs of "
+                f"{self.steps_per_epoch} steps."
+            )
+
+    def _set_states(self, states):
+        for name, callback in self._stateful():
+            try:
+                callback.set_state(states[name])
+            except (LookupError, TypeError, ValueError, AttributeError) as e:
+                raise RunError(
+                    f"the checkpoint has no state that {name} can go on with: "
+                    f"{type(e).__name__}: {e}."
+                ) from None
+
+    def _states(self):
+        return {name: c.get_state() for name, c in self._stateful()}
+
+    def _step(self, position):
+        return position.epoch * self.steps_per_epoch + position.batch
+
+    def _is_due(self, step):
+        every = self._config.save_every_steps
+        if every and step // every > self._saved_step // every:
+            return True
+        seconds = self._config.save_every_seconds
+        return seconds and time.monotonic() - self._saved_time >= seconds
+
+    def _mark_saved(self, step):
+        self._saved_step = step
+        self._saved_time = time.monotonic()
+
+    def _save(self, position, callbacks=None):
+        step = self._step(position)
+        self._writer.save(
+            Checkpoint(
+                step=step,
+                position=position,
+                arrays=state.read(self.model),
+                callbacks=callbacks or self._states(),
+                metrics=self._epochs.last(),
+            )
+        )
+        self._mark_saved(step)
+
+    def _stop(self):
+        self._writer.wait()
+        raise Stopped(
+            f"Stopped by {self._request.signal_name} after step "
+            f"{self._saved_step:,}; the same command goes on from there."
+        )
+
+
+def fit(model, callbacks, make_dataset_fn, checkpoint=None):
+    """Runs `model.fit` from the beginning, or from a checkpoint, to the end.
+
+    Args:
+        model: `TrainingModel`.
+        callbacks: `ResumableCallbacks`.
+        make_dataset_fn: From a first step to endless batches.
+        checkpoint: `Checkpoint` to go on from, or `None`.
+
+    Raises:
+        Stopped: On request, with all saved.
+    """
+    position = checkpoint.position if checkpoint else Position()
+    per_epoch, epochs = callbacks.steps_per_epoch, callbacks.epochs
+    callbacks.begin(checkpoint)
+
+    def run(first_epoch, end_epoch, num_steps):
+        model.fit(
+            make_dataset_fn((first_epoch + 1) * per_epoch - num_steps),
+            initial_epoch=first_epoch,
+            epochs=end_epoch,
+            steps_per_epoch=num_steps,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
+
+    epoch = position.epoch
+    model.stop_training = position.stopped
+    if position.batch:
+        # The rest of the interrupted epoch; whole ones follow.
+        if rest := per_epoch - position.batch:
+            run(epoch, epoch + 1, rest)
+        else:
+            callbacks.on_epoch_begin(epoch)
+            callbacks.on_epoch_end(epoch, model.get_metrics_result())
+        epoch += 1
+    if not model.stop_training and epoch < epochs:
+        run(epoch, epochs, per_epoch)
+    callbacks.end()
