@@ -401,8 +401,13 @@ def test_a_full_disk_is_one_line_whichever_library_finds_it():
         None, None, "While saving:\n/run/part: No space left on device\n"
     )
     assert startup.tensorflow_reason(error) == (
-        "disk or memory is full: /run/part: No space left on device"
+        "a file could not be written or read: /run/part: No space left on "
+        "device"
     )
+    error = tf.errors.ResourceExhaustedError(None, None, "OOM in\n[2,3]")
+    assert startup.tensorflow_reason(error) == "disk or memory is full: [2,3]"
+    bug = tf.errors.InvalidArgumentError(None, None, "a bug")
+    assert startup.tensorflow_reason(bug) is None
     assert startup.tensorflow_reason(ValueError("a bug")) is None
 
 

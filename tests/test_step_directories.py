@@ -1,6 +1,7 @@
 """Directories that are named by a training step."""
 
 import datetime
+import hashlib
 import json
 import os
 import re
@@ -32,6 +33,26 @@ def test_what_is_not_there_yet_is_empty(steps):
     assert list(steps.verified()) == []
     steps.remove_older(keep=1)
     assert not steps.directory.exists()
+
+
+def write_manifest(path, facts):
+    """Writes a manifest with its own sum; returns its size."""
+    text = json.dumps(facts, sort_keys=True).encode()
+    facts = facts | {"sha256_of_the_rest": hashlib.sha256(text).hexdigest()}
+    return (path / "manifest.json").write_text(json.dumps(facts))
+
+
+def test_one_that_was_being_replaced_counts_while_nothing_took_its_place(steps):
+    path = publish(steps, 8)
+    replaced = path.rename(path.with_name("step-00000008.replaced"))
+    assert steps.paths() == {8: replaced}
+    steps.tidy()
+    assert steps.paths() == {8: path}
+    replaced.mkdir()
+    (steps.directory / "step-00000009.tmp-1").mkdir()
+    assert steps.paths() == {8: path}
+    steps.tidy()
+    assert os.listdir(steps.directory) == ["step-00000008"]
 
 
 def test_the_highest_step_comes_first(steps):
@@ -121,7 +142,7 @@ def test_rows_tell_what_is_whole_and_what_is_not(steps):
     (paths[1] / "a.bin").write_bytes(b"other")
     (paths[2] / "a.bin").unlink()
     (paths[3] / "manifest.json").unlink()
-    (paths[4] / "manifest.json").write_text('{"files": {}, "step": 4}')
+    size_of_4 = write_manifest(paths[4], {"files": {}, "step": 4})
     rows = list(steps.verified())
     assert [(row.step, row.path) for row in rows] == [
         (step, paths[step]) for step in (5, 4, 3, 2, 1)
@@ -129,7 +150,13 @@ def test_rows_tell_what_is_whole_and_what_is_not(steps):
     # Those of the manifest stay known where a file is damaged.
     assert [row.facts.get("step") for row in rows] == [5, 4, None, 2, 1]
     size = (paths[5] / "manifest.json").stat().st_size
-    assert [row.size for row in rows] == [5 + size, 29, 5, size, 5 + size]
+    assert [row.size for row in rows] == [
+        5 + size,
+        5 + size_of_4,
+        5,
+        size,
+        5 + size,
+    ]
     assert [row.problem for row in rows] == [
         None,
         None,
@@ -230,8 +257,7 @@ def test_a_table_has_a_line_a_step_and_one_a_problem(tmp_path):
 )
 def test_a_manifest_without_numbers_has_a_line_too(manifest, steps):
     path = publish(steps, 1)
-    text = json.dumps({"files": {}} | manifest)
-    (path / "manifest.json").write_text(text)
+    write_manifest(path, {"files": {}} | manifest)
     lines = table(steps.verified(), steps.directory)
     time = str(manifest.get("time", "?"))
     assert lines[1].split() == ["step-00000001", time, "0.0", "whole"]

@@ -19,6 +19,8 @@ import shutil
 from trainers.errors import RunError
 
 MANIFEST = "manifest.json"
+# What a directory is called while another takes its place.
+REPLACED = ".replaced"
 _OWN_SUM = "sha256_of_the_rest"
 
 
@@ -63,7 +65,8 @@ def temporary_dir(parent, name):
 
 def remove(path):
     """Removes a published directory; a half-removed one has another name."""
-    _erase(_set_aside(path))
+    doomed = path.with_name(f"{path.name}.old.tmp-{os.getpid()}")
+    _erase(path.rename(doomed))
 
 
 def _erase(path):
@@ -71,11 +74,6 @@ def _erase(path):
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _set_aside(path):
-    doomed = path.with_name(f"{path.name}.old.tmp-{os.getpid()}")
-    return path.rename(doomed)
 
 
 def temporaries(parent):
@@ -129,8 +127,8 @@ def publish(path, final, facts, manifest=MANIFEST, *, replace=False):
         final: Name in the same file system.
         facts: Dict written into the manifest, beside sizes and sums.
         manifest: Name of the manifest file in the directory.
-        replace: Whether a `final` that exists is taken away just before. A
-            process that dies between the two leaves none.
+        replace: Whether a `final` that exists gives way. A process that dies
+            at that moment leaves it as NAME.replaced.
 
     Raises:
         OSError: `final` exists and is not empty.
@@ -150,11 +148,15 @@ def publish(path, final, facts, manifest=MANIFEST, *, replace=False):
     for file in path.rglob("*"):
         sync(file)
     sync(path)
-    old = _set_aside(final) if replace and final.exists() else None
-    os.rename(path, final)
-    sync(final.parent)
-    if old is not None:
-        _erase(old)
+    if replace and final.exists():
+        replaced = final.with_name(f"{final.name}{REPLACED}")
+        final.rename(replaced)
+        os.rename(path, final)
+        sync(final.parent)
+        remove(replaced)
+    else:
+        os.rename(path, final)
+        sync(final.parent)
 
 
 def verify(path, manifest=MANIFEST):

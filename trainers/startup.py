@@ -44,9 +44,12 @@ def tensorflow_reason(error):
     tf = sys.modules.get("tensorflow")
     if tf is None or not isinstance(error, tf.errors.OpError):
         return None
+    text = str(error)
     # TensorFlow has many classes for what goes wrong with files.
-    if found := re.search("|".join(map(os.strerror, _FILE_ERRORS)), str(error)):
-        return f"{found[0]}: a file could not be written or read."
+    if found := re.search("|".join(map(os.strerror, _FILE_ERRORS)), text):
+        place = re.search(r"[^\s{};]*:?\s?$", text[: found.start()])[0]
+        what = f"{place}{found[0]}".strip()
+        return f"a file could not be written or read: {what}"
     if not isinstance(error, tf.errors.ResourceExhaustedError):
         return None
     lines = [line for line in error.message.splitlines() if line.strip()]

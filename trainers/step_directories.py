@@ -15,6 +15,7 @@ from trainers import artefacts
 from trainers.errors import RunError
 
 _SHOWN = ("loss", "val_loss", "val_accuracy", "val_macro_f1")
+_REPLACED = artefacts.REPLACED
 _NAME = re.compile(r"step-(\d{8}|[1-9]\d{8,})")
 
 
@@ -51,12 +52,22 @@ class StepDirectories:
         """Returns paths by step, highest step first."""
         if not self.directory.is_dir():
             return {}
-        matches = (
-            (_NAME.fullmatch(path.name), path)
-            for path in self.directory.iterdir()
-        )
-        steps = {int(m[1]): path for m, path in matches if m}
+        steps = {}
+        # `step-00000008` after the `step-00000008.replaced` that it replaces.
+        for path in sorted(self.directory.iterdir(), reverse=True):
+            if found := _NAME.fullmatch(path.name.removesuffix(_REPLACED)):
+                steps[int(found[1])] = path
         return dict(sorted(steps.items(), reverse=True))
+
+    def tidy(self):
+        """Does what a process did not come to that was killed."""
+        artefacts.remove_abandoned(self.directory)
+        for path in self.directory.glob(f"step-*{_REPLACED}"):
+            final = path.with_name(path.name.removesuffix(_REPLACED))
+            if final.exists():
+                artefacts.remove(path)
+            else:
+                path.rename(final)
 
     def publish(self, step, write_fn, facts):
         """Writes the directory of a step, in the place of one that is there.

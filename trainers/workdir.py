@@ -182,10 +182,11 @@ class Workdir:
         """
         changed = [
             name
-            for name, expected in facts["assets"].items()
+            for name, expected in facts.get("assets", {}).items()
             if run_identity.sha256(self._read_bytes(name)) != expected
         ]
-        if self.read_labels() != facts["classes"]:
+        labels = self.read_labels()
+        if facts.get("classes", labels) != labels:
             changed.append("labels.json")
         if changed:
             raise RunError(

@@ -232,13 +232,16 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path, caplog, monkeypatch):
 def test_a_place_that_cannot_be_written_is_only_a_warning(tmp_path, caplog):
     file = tmp_path / "cache"
     file.write_bytes(b"a file, no directory")
-    for directory in (file, file / "below"):
+    for directory, reason in (
+        (file, "File exists"),
+        (file / "below", "Not a directory"),
+    ):
         assert prepared.read(directory, NAME) is None
         caplog.clear()
         prepared.write(directory, NAME, make_arrays(), FACTS)
         assert caplog.messages == [
             "tokenized data could not be kept for the next run: "
-            f"{directory}: Not a directory. Name another place with "
+            f"{directory}: {reason}. Name another place with "
             "--config.data.cache_dir."
         ]
     assert file.read_bytes() == b"a file, no directory"

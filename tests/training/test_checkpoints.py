@@ -1,5 +1,6 @@
 """Checkpoints on disk: when they appear, and which of them is taken."""
 
+import hashlib
 import json
 import pickle
 import threading
@@ -103,14 +104,27 @@ def test_the_newest_stay(keep, paths):
     assert checkpoints.restore_latest(paths, IDENTITY).step == 3
 
 
-def test_a_step_that_is_there_is_kept(paths):
+def test_a_step_that_is_there_is_replaced(paths):
     with checkpoints.Writer(paths, IDENTITY, 2) as writer:
         for value in (1.0, 2.0):
             writer.save(make_checkpoint(4, value))
         writer.wait()
     assert names(paths.checkpoints.directory) == ["step-00000004"]
     restored = checkpoints.restore_latest(paths, IDENTITY)
-    assert restored.arrays["model/000/a"].tolist() == [[1.0] * 3] * 2
+    assert restored.arrays["model/000/a"].tolist() == [[2.0] * 3] * 2
+
+
+def test_a_process_that_died_while_it_replaced_a_checkpoint_loses_none(paths):
+    write(paths, 4)
+    (path,) = paths.checkpoints.paths().values()
+    path.rename(path.with_name("step-00000004.replaced"))
+    assert checkpoints.restore_latest(paths, IDENTITY).step == 4
+    with checkpoints.Writer(paths, IDENTITY, 1):
+        assert names(paths.checkpoints.directory) == ["step-00000004"]
+    path.rename(path.with_name("step-00000004.replaced"))
+    write(paths, 4)
+    assert names(paths.checkpoints.directory) == ["step-00000004"]
+    assert checkpoints.restore_latest(paths, IDENTITY).step == 4
 
 
 def test_the_best_weights_are_on_disk_before_the_checkpoint_that_names_them(
@@ -165,7 +179,7 @@ def test_an_error_in_the_background_is_raised_at_the_next_call(paths):
         writer.wait()
         assert sorted(paths.checkpoints.paths()) == [4]
     assert str(error.value) == (
-        "`optimizer/001/m` has a value that is NaN or infinite at step 8; the "
+        "`m` has a value that is NaN or infinite at step 8; the "
         "checkpoint before was kept. Nothing was exported. Lower "
         "--config.optimizer.learning_rate, in a new --workdir."
     )
@@ -517,7 +531,10 @@ def test_a_manifest_with_dots_reads_no_file_elsewhere(paths, caplog, tmp_path):
     manifest = json.loads((path / "manifest.json").read_text())
     files = manifest["files"]
     files["../step-00000004/run.json"] = files["run.json"]
-    del manifest["sha256_of_the_rest"]  # Whoever tampers can make it anew.
+    # Whoever tampers can make the sum anew.
+    del manifest["sha256_of_the_rest"]
+    text = json.dumps(manifest, sort_keys=True).encode()
+    manifest["sha256_of_the_rest"] = hashlib.sha256(text).hexdigest()
     (path / "manifest.json").write_text(json.dumps(manifest))
     assert checkpoints.restore_latest(paths, IDENTITY).step == 4
     assert caplog.messages[0].endswith("missing or damaged.")

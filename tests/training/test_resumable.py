@@ -351,7 +351,8 @@ def test_a_slot_that_is_not_finite_is_never_saved(value, tmp_path):
     with pytest.raises(RunError) as error:
         tiny_runs.live(config, tmp_path, further=[Explode(name, value)])
     assert str(error.value) == (
-        f"`{name}` has a value that is NaN or infinite at step 1; the "
+        "`hidden_0_kernel_velocity` has a value that is NaN or infinite at "
+        "step 1; the "
         "checkpoint before was kept. Nothing was exported. Lower "
         "--config.optimizer.learning_rate, in a new --workdir."
     )

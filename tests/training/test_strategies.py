@@ -135,7 +135,7 @@ from trainers.config import TrainerConfig
 from trainers.training import strategies
 for setting in sys.argv[1:]:
     if setting == "auto_with_gpu":
-        strategies._choose_kernels("auto", ["GPU:0"])
+        strategies._choose_kernels(TrainerConfig(), ["GPU:0"])
     else:
         strategies.make_strategy(TrainerConfig(deterministic_ops=setting))
     print(setting, is_op_determinism_enabled())

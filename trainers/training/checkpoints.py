@@ -114,10 +114,9 @@ class Writer:
 
     def __enter__(self):
         """Returns the writer, after tidying up behind one that was killed."""
-        checkpoints, best = self._paths.checkpoints, self._paths.best.steps
-        for steps in (checkpoints, best):
-            artefacts.remove_abandoned(steps.directory)
-        checkpoints.remove_older(keep=self._keep)
+        self._paths.best.steps.tidy()
+        self._paths.checkpoints.tidy()
+        self._paths.checkpoints.remove_older(keep=self._keep)
         return self
 
     def __exit__(self, *error):
@@ -152,10 +151,7 @@ class Writer:
         for file in self._paths.event_files():
             artefacts.sync(file)
         steps = self._paths.checkpoints
-        # One that was saved on request before a validation is as good as one
-        # after it, and there is no moment in which neither is there.
-        if checkpoint.step not in steps.paths():
-            steps.publish(checkpoint.step, fill, facts)
+        steps.publish(checkpoint.step, fill, facts)
         steps.remove_older(keep=self._keep)
 
 
