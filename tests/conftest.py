@@ -21,6 +21,15 @@ tf.config.set_logical_device_configuration(
 )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Runs the samples, too, where somebody asks for all with `-m torture`."""
+    if config.option.markexpr == "torture":
+        for item in items:
+            if item.path.parent.name in ("faults", "torture"):
+                item.add_marker("torture")
+
+
 # A user has not set it: the commands have to be quiet by themselves.
 USER_ENV = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
 

@@ -46,6 +46,8 @@ def test_block_runs(block, readme_tmp):
         for answer in answers:
             label = re.search(r'"true_label": "(\d)", "label": "(\d)"', answer)
             assert label[1] == label[2]
+    if "timeout" in block:
+        assert "exit code 75" in run.stdout.splitlines()
     if "A mail reader" in block:
         # The path of the export, the answer, and the metrics.
         _, answer, metrics = run.stdout.split("\n", 2)

@@ -79,6 +79,7 @@ def test_a_new_best_replaces_the_one_before(tmp_path):
     for step in (5, 10, 100_000_000 - 1):
         network = make_network(step)
         best.save(arrays_of(network), step=step, facts={})
+        best.keep_only(step)
         assert os.listdir(tmp_path) == [f"step-{step:08d}"]
     restored = make_network(1)
     assert best.restore(restored)["step"] == 99_999_999
@@ -193,14 +194,17 @@ def test_weights_of_a_step_are_replaced_when_a_run_comes_there_again(tmp_path):
     assert bits(restored) == bits(make_network(2))
 
 
-def test_the_weights_saved_last_are_kept_whatever_their_step(tmp_path):
-    """A run that goes on from a checkpoint before its best epoch."""
-    save(tmp_path, make_network(10), 10)
-    save(tmp_path, make_network(5), 5)
-    restored = make_network(1)
-    assert BestWeights(tmp_path).restore(restored)["step"] == 5
-    assert bits(restored) == bits(make_network(5))
+def test_weights_stay_until_others_are_to_be_kept(tmp_path):
+    for step in (3, 5, 10):
+        save(tmp_path, make_network(step), step)
+    weights = BestWeights(tmp_path)
+    weights.keep_only(5)
     assert os.listdir(tmp_path) == ["step-00000005"]
+    restored = make_network(1)
+    assert weights.restore(restored)["step"] == 5
+    assert bits(restored) == bits(make_network(5))
+    weights.keep_only(None)
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_copies_are_not_the_weights_themselves():

@@ -7,6 +7,7 @@ the next one that writes there removes.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import itertools
@@ -19,6 +20,15 @@ import shutil
 from trainers.errors import RunError
 
 MANIFEST = "manifest.json"
+_OF_DAMAGE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EINVAL,
+    errno.EIO,
+)
 # What a directory is called while another takes its place.
 REPLACED = ".replaced"
 _OWN_SUM = "sha256_of_the_rest"
@@ -91,8 +101,8 @@ def temporaries(parent):
 def remove_abandoned(parent):
     """Removes temporary directories whose process is dead."""
     for path in temporaries(parent):
-        lock = path.is_dir() and _locked(path, wait=False)
-        if lock:
+        lock = _locked(path, wait=False) if path.is_dir() else None
+        if lock is not None:
             shutil.rmtree(path, ignore_errors=True)
             os.close(lock)
 
@@ -173,14 +183,26 @@ def verify(path, manifest=MANIFEST):
     return facts
 
 
+def is_of_damage(error):
+    """Returns whether an exception says something about what was read.
+
+    Others, such as too many open files, are of the machine.
+    """
+    if isinstance(error, OSError):
+        return error.errno is None or error.errno in _OF_DAMAGE
+    return not isinstance(error, MemoryError)
+
+
 def _is_whole(file, directory, expected):
     try:
         # A name with `..` in it would be some other file.
         is_inside = file.resolve().is_relative_to(directory.resolve())
         return is_inside and file.is_file() and _sha256(file) == expected
-    except (OSError, ValueError, RuntimeError):
-        # A disk that cannot read it; what cannot be a name; a loop of links.
-        return False
+    except (OSError, ValueError, RuntimeError) as error:
+        # No name of a file; a loop of links; a disk that cannot read it.
+        if is_of_damage(error):
+            return False
+        raise
 
 
 def read_manifest(path, manifest=MANIFEST):
@@ -206,6 +228,8 @@ def read_manifest(path, manifest=MANIFEST):
         OverflowError,
         RecursionError,
     ) as error:
+        if not is_of_damage(error):
+            raise
         raise RunError(f"{path}: no readable manifest: {error}") from None
     return facts, files
 

@@ -173,14 +173,15 @@ class TrainerConfig:
     steps_per_execution: int = setting(
         0,
         "Training steps in one call of the graph; 0 chooses from the number "
-        "of steps in an epoch, of which it has to be a divisor.",
+        "of steps in an epoch, of which it has to be a divisor, and "
+        "`save_every_steps`.",
         at_least=0,
     )
     deterministic_ops: str = setting(
         "auto",
         "Kernels that give equal bits each time, which exact resume needs. "
-        "CPUs have them at no cost. `auto` uses them there alone, and not with "
-        "`jit_compile`: on GPUs they cost time.",
+        "CPUs have them at almost no cost. `auto` uses them there alone, "
+        "and not with `jit_compile`: on GPUs they cost time.",
         choices=("auto", "always", "never"),
     )
     resume: str = setting(
@@ -194,7 +195,8 @@ class TrainerConfig:
     save_every_steps: int = setting(
         0,
         "Training steps between checkpoints, beside those at the ends of "
-        "epochs; 0 goes by `save_every_seconds` alone.",
+        "epochs; 0 goes by `save_every_seconds` alone. With "
+        "`steps_per_execution`, at the end of a call of the graph.",
         at_least=0,
         may_change=True,
     )

@@ -92,12 +92,6 @@ class StepDirectories:
         for path in list(self.paths().values())[keep:]:
             artefacts.remove(path)
 
-    def remove_others(self, step):
-        """Removes all but one step."""
-        for other, path in self.paths().items():
-            if other != step:
-                artefacts.remove(path)
-
     def set_aside(self, path):
         """Renames a damaged directory to `damaged-step-...`.
 

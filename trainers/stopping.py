@@ -1,15 +1,19 @@
 """Clean stops: SIGTERM and SIGINT end a run between two steps.
 
-The first signal asks, and the run saves a checkpoint before it ends; the
-second ends the process at once, whatever it is doing.
+The first signal asks, and the run saves a checkpoint before it ends. In a
+command the second ends the process at once, whatever it is doing; in a
+notebook it raises the usual interrupt.
 """
 
 import contextlib
 import os
 import signal
 import threading
+import time
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# `timeout` and others send a signal to a process and again to its group.
+ONE_REQUEST_SECONDS = 0.5
 
 
 class Stopped(KeyboardInterrupt):
@@ -27,6 +31,7 @@ class StopRequest:
     """
 
     signal_name = None
+    one_until = 0.0  # Time until which further signals are the same request.
 
     def __call__(self):
         """Raises `Stopped` if somebody asked; for work that saves nothing."""
@@ -51,36 +56,37 @@ def requests():
         return
 
     def ask(number, frame):
+        if request.signal_name and time.monotonic() > request.one_until:
+            request()
+        request.one_until = time.monotonic() + ONE_REQUEST_SECONDS
         request.signal_name = signal.Signals(number).name
 
     before = _handle(ask)
     try:
-        with _second_ends_at_once():
-            yield request
+        yield request
         request()
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(before)
 
 
 @contextlib.contextmanager
 def raising():
     """Ends what runs inside with `Stopped` at the first signal.
 
-    For work between which and the end nothing has to be saved, such as
-    reading data or exporting: files appear whole or not at all.
+    For all of a command: outside of training nothing has to be saved, as files
+    appear whole or not at all. The second signal ends the process at once.
     """
 
     def stop(number, frame):
-        _handle(signal.SIG_DFL)
+        _handle(lambda number, frame: None)  # The second is for the thread.
         raise _stopped(signal.Signals(number).name)
 
     before = _handle(stop)
     try:
-        yield
+        with _second_ends_at_once():
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(before)
 
 
 def _handle(handler):
@@ -91,6 +97,11 @@ def _handle(handler):
         # Shells let background jobs ignore Ctrl-C, which is for others then.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
+
+
+def _restore(handlers):
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -106,10 +117,13 @@ def _second_ends_at_once():
     before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def watch():
-        num_asked = 0
+        one_until = None
         while number := os.read(reader, 1):
-            num_asked += number[0] in SIGNALS
-            if num_asked == 2:
+            if number[0] not in SIGNALS:
+                continue
+            if one_until is None:
+                one_until = time.monotonic() + ONE_REQUEST_SECONDS
+            elif time.monotonic() > one_until:
                 os._exit(128 + number[0])
 
     thread = threading.Thread(target=watch, daemon=True, name="signals")

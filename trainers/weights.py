@@ -12,10 +12,13 @@ from trainers.errors import RunError
 from trainers.step_directories import StepDirectories
 
 _WEIGHTS = "weights.npz"
+_TRIES = 10
 
 
 class BestWeights:
-    """The best weights of a run; a new best replaces the one before.
+    """The best weights of a run.
+
+    The ones before stay until a checkpoint knows of the new ones.
 
     Attributes:
         steps: `StepDirectories`.
@@ -26,7 +29,7 @@ class BestWeights:
         self.steps = StepDirectories(directory)
 
     def save(self, arrays, *, step, facts):
-        """Publishes weights, then removes those of other steps.
+        """Publishes weights; those before stay until `keep_only`.
 
         Args:
             arrays: From `arrays_of`.
@@ -36,7 +39,12 @@ class BestWeights:
         self.steps.publish(
             step, lambda path: np.savez(path / _WEIGHTS, **arrays), facts
         )
-        self.steps.remove_others(step)
+
+    def keep_only(self, step):
+        """Removes the weights of all other steps; `None` removes all."""
+        for other, path in self.steps.paths().items():
+            if other != step:
+                artefacts.remove(path)
 
     def sha256(self):
         """Returns the sum of the file of weights, `None` if there is none."""
@@ -56,20 +64,30 @@ class BestWeights:
             ConfigError: There are none.
             RunError: They are damaged, or belong to another network.
         """
-        paths = self.steps.paths()
-        if not paths:
-            raise ConfigError(
-                "`--workdir` must be the directory of a run that finished an "
-                f"epoch. Received: {str(self.steps.directory.parent)!r}."
-            )
-        path = next(iter(paths.values()))
-        facts = artefacts.verify(path)
-        arrays = read_arrays(path / _WEIGHTS)
+        for _ in range(_TRIES):
+            paths = self.steps.paths()
+            if not paths:
+                raise ConfigError(
+                    "`--workdir` must be the directory of a run that finished "
+                    f"an epoch. Received: {str(self.steps.directory.parent)!r}."
+                )
+            path = next(iter(paths.values()))
+            try:
+                facts = artefacts.verify(path)
+                arrays = read_arrays(path / _WEIGHTS)
+                _, files = artefacts.read_manifest(path)
+                break
+            except RunError:
+                if path.exists():
+                    raise
+                # A run that goes on has just put better ones in their place.
+        else:
+            raise RunError(f"{self.steps.directory} changes too fast.")
         wanted = {v.path: kind(v) for v in network.weights}
         check_same(wanted, arrays, f"{path} does not fit the model")
         for variable in network.weights:
             variable.assign(arrays[variable.path])
-        return facts | {"weights_sha256": self.sha256()}
+        return facts | {"weights_sha256": files[_WEIGHTS][1]}
 
 
 def arrays_of(network):
@@ -94,6 +112,8 @@ def read_arrays(file):
             return {name: archive[name] for name in archive.files}
     # Broken archives make zipfile, zlib and NumPy raise all kinds of errors.
     except Exception as error:
+        if not artefacts.is_of_damage(error):
+            raise
         raise RunError(f"{file}: not an archive of arrays: {error}") from None
 
 

@@ -84,6 +84,9 @@ class Workdir:
             )
         if has_run and not has_checkpoints:
             self._check_hardly_begun()
+        if (self.path / "lock").exists():
+            with (self.path / "lock").open("a+", encoding="utf-8") as file:
+                self._take(file)  # And let go of it again.
         return has_checkpoints
 
     def _check_hardly_begun(self):
@@ -106,22 +109,7 @@ class Workdir:
             ConfigError: Another trainer holds it.
         """
         with (self.path / "lock").open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                holder = file.read(200).strip() or "unknown"
-                raise ConfigError(
-                    "`--workdir` must not be in use by another trainer. "
-                    f"Received: {str(self.path)!r}, held by {holder}."
-                ) from None
-            except OSError as error:
-                logging.getLogger(__name__).warning(
-                    "%s cannot be locked (%s): see to it that no two trainers "
-                    "use it at once.",
-                    self.path,
-                    error.strerror,
-                )
+            self._take(file)
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
             file.flush()
@@ -131,9 +119,24 @@ class Workdir:
                     path.unlink()
             yield
 
-    def event_files(self):
-        """Returns the paths of TensorBoard's files."""
-        return sorted(self.tensorboard.glob("*/events.out.tfevents.*"))
+    def _take(self, file):
+        """Locks the open lock file, or refuses."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read(200).strip() or "unknown"
+            raise ConfigError(
+                "`--workdir` must not be in use by another trainer. "
+                f"Received: {str(self.path)!r}, held by {holder}."
+            ) from None
+        except OSError as error:
+            logging.getLogger(__name__).warning(
+                "%s cannot be locked (%s): see to it that no two trainers "
+                "use it at once.",
+                self.path,
+                error.strerror,
+            )
 
     def create(self, config, class_names, assets=None):
         """Writes `config.json` and `labels.json` (names in label order).
@@ -180,6 +183,7 @@ class Workdir:
         Raises:
             RunError: A file is not what it was in training.
         """
+        # Weights that another program saved say nothing of these.
         changed = [
             name
             for name, expected in facts.get("assets", {}).items()

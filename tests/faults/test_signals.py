@@ -125,6 +125,7 @@ def test_a_stop_after_a_step_goes_on_from_that_very_step(
         goes_on(run_words, workdir, reference, caplog, step)
 
 
+@pytest.mark.torture
 def test_every_step_is_one_to_stop_at(tmp_path, run_words, reference):
     """In this process, one stop after the other."""
     fault_runs.stopped(run_words, *range(1, 41, 3))
@@ -276,6 +277,7 @@ def test_a_signal_to_a_command_that_imports_tensorflow_ends_with_75(
     assert (process.returncode, stdout) == (75, "")
 
 
+@pytest.mark.torture
 def test_a_signal_during_evaluation_and_one_during_export_lose_nothing(
     tmp_path, run_words, user_env, reference
 ):

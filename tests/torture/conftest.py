@@ -1,20 +1,10 @@
 """Reference runs, a server of training processes, the summary of kills."""
 
 import dataclasses
-import pathlib
 
 import processes
 import pytest
 import scenarios
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    """Runs the sample, too, where somebody asks for all with `-m torture`."""
-    here = pathlib.Path(__file__).parent
-    for item in items:
-        if config.option.markexpr == "torture" and here in item.path.parents:
-            item.add_marker("torture")
 
 
 def pytest_terminal_summary(terminalreporter):

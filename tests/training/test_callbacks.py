@@ -67,9 +67,14 @@ class Scripted(callbacks.Validation):
 
 def make_best(network, kept, metric, validation, steps_per_epoch=2, **settings):
     """Returns the callback that keeps weights in `BestWeights`."""
+
+    def save(arrays, *, step, facts):
+        kept.save(arrays, step=step, facts=facts)
+        kept.keep_only(step)
+
     return callbacks.BestCheckpoint(
         network,
-        kept.save,
+        save,
         metric,
         validation,
         steps_per_epoch=steps_per_epoch,

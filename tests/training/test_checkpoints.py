@@ -3,6 +3,7 @@
 import hashlib
 import json
 import pickle
+import shutil
 import threading
 import zipfile
 
@@ -150,19 +151,40 @@ def test_the_best_weights_are_on_disk_before_the_checkpoint_that_names_them(
         for directory in ("best", "checkpoints")
     ]
     assert list(paths.best.steps.paths()) == [8]
+    with checkpoints.Writer(paths, IDENTITY, 2, best_step=8) as writer:
+        writer.save_best({"a": np.zeros(3)}, step=12, facts={})
+        writer.wait()
+        # Until a checkpoint knows of the new one.
+        assert list(paths.best.steps.paths()) == [12, 8]
+    with checkpoints.Writer(paths, IDENTITY, 2, best_step=8) as writer:
+        writer.save(make_checkpoint(16))
+        writer.wait()
+    assert list(paths.best.steps.paths()) == [8]
+    assert checkpoints.restore_latest(paths, IDENTITY).best_step == 8
 
 
-def test_the_best_weights_are_those_that_were_saved_last(paths):
-    """A run goes on from a step before that of the best weights on disk.
-
-    On GPUs the steps that are done again may have another best epoch.
-    """
-    for step in (8, 4):
-        with checkpoints.Writer(paths, IDENTITY, 2) as writer:
-            arrays = {"a": np.full(3, step, np.float32)}
-            writer.save_best(arrays, step=step, facts={"epoch": step})
-            writer.wait()
-    assert list(paths.best.steps.paths()) == [4]
+@pytest.mark.parametrize("damage", ["gone", "flipped"])
+def test_lost_best_weights_are_told_before_training_goes_on(damage, paths):
+    with checkpoints.Writer(paths, IDENTITY, 2) as writer:
+        writer.save_best({"a": np.zeros(3)}, step=4, facts={})
+        writer.save(make_checkpoint(4))
+        writer.wait()
+    (path,) = paths.best.steps.paths().values()
+    if damage == "gone":
+        shutil.rmtree(path)
+        problem = (
+            f"{path}: no readable manifest: [Errno 2] No such file or "
+            f"directory: '{path}/manifest.json'"
+        )
+    else:
+        corrupt(paths.best.steps.paths()[4], "weights.npz", flip)
+        problem = f"{path}/weights.npz: missing or damaged."
+    with pytest.raises(RunError) as error:
+        checkpoints.restore_latest(paths, IDENTITY)
+    assert str(error.value) == (
+        f"the best weights so far, of step 4, are gone or damaged: {problem} "
+        "Restore them from a backup, or choose another --workdir."
+    )
 
 
 def test_an_error_in_the_background_is_raised_at_the_next_call(paths):

@@ -233,7 +233,12 @@ def live(
     life = Life(paths, model, record, restored, "done")
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(
-            checkpoints.Writer(paths, identity, config.trainer.keep_checkpoints)
+            checkpoints.Writer(
+                paths,
+                identity,
+                config.trainer.keep_checkpoints,
+                checkpoint and checkpoint.best_step,
+            )
         )
         validation = fitting.make_validation(model, run, request)
         used = [

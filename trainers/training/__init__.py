@@ -75,7 +75,8 @@ def _train_and_evaluate(config, strategy, paths, goes_on):
     padding_share = _padding_share(config, task, splits.train, steps)
     keep = config.trainer.keep_checkpoints
     run = fitting.Run(config, task, splits, steps, strategy, paths)
-    with checkpoints.Writer(paths, identity, keep) as writer:
+    best_step = checkpoint.best_step if checkpoint else None
+    with checkpoints.Writer(paths, identity, keep, best_step) as writer:
         train = fitting.fit(run, writer, checkpoint)
     if padding_share is not None:
         mean_length = task.lengths(splits.train).mean()

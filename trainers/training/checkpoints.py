@@ -21,6 +21,7 @@ from trainers import run_identity
 from trainers import weights
 from trainers.errors import RunError
 from trainers.training import state
+from trainers.training import tensorboard
 
 _SCHEMA = 1
 _ARRAYS = "arrays.npz"
@@ -53,6 +54,7 @@ class Checkpoint:
         arrays: From `state.read`.
         callbacks: JSON-like state by name of the callback.
         metrics: Numbers of the last epoch that ended, for people.
+        best_step: Step of the best weights then; the writer knows it.
     """
 
     step: int
@@ -60,6 +62,7 @@ class Checkpoint:
     arrays: dict
     callbacks: dict
     metrics: dict
+    best_step: int | None = None
 
 
 class Writer:
@@ -69,13 +72,14 @@ class Writer:
     raised at the next call. A kill loses what is under way, and nothing else.
     """
 
-    def __init__(self, paths, identity, keep):
+    def __init__(self, paths, identity, keep, best_step=None):
         """Makes the writer.
 
         Args:
             paths: `Workdir`.
             identity: From `run_identity.identity`, for the manifest.
             keep: Number of checkpoints that stay.
+            best_step: Step of the best weights so far, or `None`.
         """
         self._paths = paths
         self._facts = {
@@ -84,6 +88,7 @@ class Writer:
             "versions": versions(),
         }
         self._keep = keep
+        self._best_step = best_step
         self._thread = concurrent.futures.ThreadPoolExecutor(
             1, thread_name_prefix="checkpoints"
         )
@@ -92,12 +97,13 @@ class Writer:
     def save_best(self, arrays, *, step, facts):
         """Begins to publish the weights of the best epoch."""
         self._submit(self._publish_best, arrays, step, facts)
+        self._best_step = step
 
     def save(self, checkpoint):
         """Begins to publish a checkpoint, when the one before is done."""
         # No more than one copy of all variables waits in memory.
         self.wait()
-        self._submit(self._publish, checkpoint)
+        self._submit(self._publish, checkpoint, self._best_step)
 
     def raise_errors(self):
         """Raises what went wrong in the background, without waiting."""
@@ -116,7 +122,7 @@ class Writer:
         """Returns the writer, after tidying up behind one that was killed."""
         self._paths.best.steps.tidy()
         self._paths.checkpoints.tidy()
-        self._paths.checkpoints.remove_older(keep=self._keep)
+        self._remove_older()
         return self
 
     def __exit__(self, *error):
@@ -132,7 +138,7 @@ class Writer:
         belonging = {name: run[name] for name in ("classes", "assets")}
         self._paths.best.save(arrays, step=step, facts=facts | belonging)
 
-    def _publish(self, checkpoint):
+    def _publish(self, checkpoint, best_step):
         _check_finite(checkpoint.arrays, checkpoint.step)
 
         def fill(path):
@@ -145,14 +151,25 @@ class Writer:
 
         facts = self._facts | {
             "epochs": checkpoint.position.epoch,
+            "best_step": best_step,
             "metrics": checkpoint.metrics,
         }
         # A checkpoint tells how long these are.
-        for file in self._paths.event_files():
+        for file in tensorboard.event_files(self._paths.tensorboard):
             artefacts.sync(file)
+            artefacts.sync(file.parent)
         steps = self._paths.checkpoints
         steps.publish(checkpoint.step, fill, facts)
+        self._remove_older()
+
+    def _remove_older(self):
+        """Keeps the newest checkpoints, and the best weights of the newest."""
+        steps = self._paths.checkpoints
         steps.remove_older(keep=self._keep)
+        for path in steps.paths().values():
+            facts, _ = artefacts.read_manifest(path)
+            self._paths.best.keep_only(facts["best_step"])
+            break
 
 
 def _check_finite(arrays, step):
@@ -187,12 +204,16 @@ def restore_latest(paths, identity):
             _compare_versions(facts["versions"])
         # What damage makes JSON and archives raise can be anything.
         except Exception as error:
+            if not artefacts.is_of_damage(error):
+                raise
             logging.getLogger(__name__).warning(
                 "checkpoint %s is damaged and not used: %s", path.name, error
             )
             damaged.append(path)
             continue
         run_identity.refuse(differences, paths.path)
+        if not damaged:  # Else a later epoch will be the best again.
+            _check_best(paths.best.steps, checkpoint.best_step)
         for path in damaged:
             paths.checkpoints.set_aside(path)
         return checkpoint
@@ -204,6 +225,19 @@ def restore_latest(paths, identity):
             "another --workdir."
         )
     return None
+
+
+def _check_best(best, step):
+    """Refuses to train on where the best weights so far are lost."""
+    if step is None:
+        return
+    try:
+        artefacts.verify(best.directory / f"step-{step:08d}")
+    except RunError as error:
+        raise RunError(
+            f"the best weights so far, of step {step}, are gone or damaged: "
+            f"{error} Restore them from a backup, or choose another --workdir."
+        ) from None
 
 
 def _read(path):
@@ -224,6 +258,7 @@ def _read(path):
         arrays=weights.read_arrays(path / _ARRAYS),
         callbacks=run["callbacks"],
         metrics=facts["metrics"],
+        best_step=facts["best_step"],
     )
 
 

@@ -1,10 +1,14 @@
 """What a person sees while a model learns, on stderr."""
 
+import contextlib
 import os
 import sys
 
 import keras
 import tqdm
+
+# A terminal that was closed, or `| head`, does not end hours of training.
+_MAY_BE_GONE = contextlib.suppress(OSError, ValueError)
 
 
 class Progress(keras.callbacks.Callback):
@@ -42,11 +46,13 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves the bar; `batch` is the last of one execution."""
-        if self._bar is not None:
-            self._bar.set_postfix(
-                {name: f"{float(v):.4f}" for name, v in logs.items()},
-                refresh=False,
-            )
+        if self._bar is None:
+            return
+        self._bar.set_postfix(
+            {name: f"{float(v):.4f}" for name, v in logs.items()},
+            refresh=False,
+        )
+        with _MAY_BE_GONE:
             self._bar.update(batch + 1 - self._bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -62,16 +68,17 @@ class Progress(keras.callbacks.Callback):
             )
         }
         numbers = " ".join(f"{k} {float(v):.4f}" for k, v in shown.items())
-        print(
+        line = (
             f"epoch {epoch + 1}/{self._epochs}: {numbers} "
             f"({logs['seconds']:.1f} s, "
-            f"{logs['examples_per_second']:,.0f} examples/s)",
-            file=self._stream,
-            flush=True,
+            f"{logs['examples_per_second']:,.0f} examples/s)"
         )
+        with _MAY_BE_GONE:
+            print(line, file=self._stream, flush=True)
 
     def close(self):
         """Closes a bar that is open."""
         if self._bar is not None:
-            self._bar.close()
+            with _MAY_BE_GONE:
+                self._bar.close()
             self._bar = None

@@ -185,9 +185,14 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
 
     def _stop(self):
         self._writer.wait()
+        command = (
+            "--config.trainer.resume=auto"
+            if self._config.resume == "never"
+            else "the same command"
+        )
         raise Stopped(
             f"Stopped by {self._request.signal_name} after step "
-            f"{self._saved_step:,}; the same command goes on from there."
+            f"{self._saved_step:,}; {command} goes on from there."
         )
 
 

@@ -58,21 +58,18 @@ class TensorBoard(keras.callbacks.Callback):
         """Returns the size of each event file."""
         return {
             file.relative_to(self._directory).as_posix(): file.stat().st_size
-            for file in self._event_files()
+            for file in event_files(self._directory)
         }
 
     def set_state(self, state):
         """Cuts the files to these sizes, and removes others."""
         self._is_new = not state
-        for file in self._event_files():
+        for file in event_files(self._directory):
             size = state.get(file.relative_to(self._directory).as_posix())
             if size is None:
                 file.unlink()
             elif size < file.stat().st_size:
                 os.truncate(file, size)
-
-    def _event_files(self):
-        return sorted(self._directory.glob("*/events.out.tfevents.*"))
 
     def on_train_begin(self, logs=None):
         """Opens the files; of a new run, writes settings, graph and images."""
@@ -156,6 +153,11 @@ class TensorBoard(keras.callbacks.Callback):
             )
         for writer in self._writers:
             writer.close()
+
+
+def event_files(directory):
+    """Returns the paths of the event files under `tensorboard/`."""
+    return sorted(directory.glob("*/events.out.tfevents.*"))
 
 
 def _hparams(config):
