@@ -244,7 +244,11 @@ def test_best_weights_that_are_damaged_are_not_exported(
     flip("weights.npz", 5)(best)
     with pytest.raises(RunError) as error:
         fault_runs.train(run_words)
-    assert str(error.value) == f"{best}/weights.npz: missing or damaged."
+    assert str(error.value) == (
+        "the best weights so far, of step 20, are gone or damaged: "
+        f"{best}/weights.npz: missing or damaged. Restore them from a backup, "
+        "or choose another --workdir."
+    )
 
 
 @pytest.mark.torture

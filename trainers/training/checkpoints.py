@@ -1,8 +1,10 @@
 """Checkpoints: all that a run needs to go on, `checkpoints/step-00002500/`.
 
-arrays.npz       every variable, see `state`
-run.json         position and state of the callbacks
-manifest.json    sizes, SHA-256 sums, identity of the run, versions
+    arrays.npz       every variable, see `state`
+    run.json         position and state of the callbacks
+    manifest.json    sizes, SHA-256 sums, identity of the run, versions
+
+Each appears by renaming, whole or not at all.
 """
 
 import concurrent.futures
