@@ -218,12 +218,11 @@ def training(workdir, user_env, *words):
         stderr=subprocess.PIPE,
         text=True,
     )
-    try:
-        with process:
+    with process:
+        try:
             yield process
-    finally:
-        process.kill()
-        process.wait()
+        finally:
+            process.kill()  # It goes on without anybody who listens.
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
