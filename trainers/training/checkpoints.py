@@ -131,8 +131,8 @@ class Writer:
         """Ends the thread when what was begun is on disk."""
         self._thread.shutdown()
 
-    def _submit(self, function, *args, **kwargs):
-        self._pending.append(self._thread.submit(function, *args, **kwargs))
+    def _submit(self, function, *args):
+        self._pending.append(self._thread.submit(function, *args))
 
     def _publish_best(self, arrays, step, facts):
         _check_finite(arrays, step)
