@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from absl.testing import flagsaver
 
 from trainers import flags
 from trainers import training
@@ -88,7 +89,9 @@ def words(file, workdir, *more):
 
 def train(all_words):
     """Does in this process what the command does, without the export."""
-    config, workdir, _ = flags.parse(["trainers.train", *all_words])
+    # absl's flags belong to the process: they get their values back.
+    with flagsaver.flagsaver():
+        config, workdir, _ = flags.parse(["trainers.train", *all_words])
     return training.train_and_evaluate(config, workdir)
 
 

@@ -11,6 +11,7 @@ import fault_runs
 import keras
 import numpy as np
 import pytest
+from absl.testing import flagsaver
 
 from trainers import artefacts
 from trainers import config_files
@@ -276,7 +277,10 @@ def refused_preset(directory, tmp_path):
     from trainers import flags
     from trainers import tasks
 
-    config, _, _ = flags.parse(["trainers.train", *as_preset(directory)], ())
+    with flagsaver.flagsaver():
+        config, _, _ = flags.parse(
+            ["trainers.train", *as_preset(directory)], ()
+        )
     with pytest.raises(ConfigError) as error:
         task = tasks.make_task(config)
         task.load(config.data)

@@ -220,24 +220,15 @@ def test_two_exporters_at_once_publish_two_whole_versions(tmp_path):
 def test_failing_check_leaves_no_version_directory(workdir, monkeypatch):
     config = load_config(workdir)
 
-    # A real defect: an answer that is another each time, as with dropout left
-    # on, which a seed of another test would hide.
-    def with_time(self, network, class_names):
-        functions = original(self, network, class_names)
-        clean = functions["serving_default"]
+    # A real defect: weights that move on after they were written.
+    def written_too_early(path, functions):
+        original(path, functions)
+        for function in functions.values():
+            for variable in function.get_concrete_function().variables:
+                variable.assign(variable + 1.0)
 
-        @tf.function(input_signature=clean.input_signature)
-        def noisy(image):
-            answer = clean(image)
-            # Another in each microsecond, and far from 0.
-            noise = 1 + tf.math.floormod(tf.timestamp() * 1e6, 1009.0)
-            logits = answer["logits"] + tf.cast(noise, tf.float32)
-            return answer | {"logits": logits}
-
-        return functions | {"serving_default": noisy}
-
-    original = tasks.ImageClassification.make_signatures
-    monkeypatch.setattr(tasks.ImageClassification, "make_signatures", with_time)
+    original = export.write_saved_model
+    monkeypatch.setattr(export, "write_saved_model", written_too_early)
     with pytest.raises(RunError) as error:
         export.export_best(config, workdir)
     lines = str(error.value).splitlines()
