@@ -10,8 +10,10 @@ STAGES = ("data", "tasks", "training", "evaluation", "serving")
 COMMANDS = [
     "check_data",
     "checkpoints",
+    "data_service",
     "evaluate",
     "export",
+    "launch",
     "predict",
     "train",
 ]

@@ -627,14 +627,14 @@ def test_settings_without_effect_are_named():
     assert list(config_lib.ignored_settings(config)) == []
 
 
-def test_multi_worker_is_refused_with_the_choices():
+def test_parameter_servers_are_refused_with_the_reason():
     config = config_lib.ExperimentConfig()
     config.data.path = "x"
-    config.trainer.strategy = "multi_worker"
+    config.trainer.strategy = "parameter_server"
     with pytest.raises(ConfigError) as error:
         config_lib.validate(config)
     assert str(error.value) == (
-        "`--config.trainer.strategy=multi_worker` is not in this version: "
-        "stock Keras 3 cannot run `model.fit` under it. Choices: auto, "
-        "one_device, mirrored, tpu."
+        "`--config.trainer.strategy` must be one of auto, one_device, "
+        "mirrored, multi_worker, tpu: Keras 3 cannot train under "
+        "ParameterServerStrategy. Received: 'parameter_server'."
     )

@@ -65,6 +65,8 @@ def another_value(name):
     """Returns a valid value that the setting does not have, and its text."""
     if name == "config.trainer.best_metric":
         return "accuracy", "accuracy"
+    if name == "config.data.service":
+        return "host:5050", "host:5050"
     field = LEAVES[name]
     default = values_of(config_files.load("configs/mnist_mlp.py"))[name]
     if "choices" in field.metadata["rule"]:

@@ -22,7 +22,7 @@ def readme_tmp(tmp_path_factory):
 
 
 def test_readme_has_its_blocks():
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 8
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split()[-1])

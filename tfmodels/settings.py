@@ -15,6 +15,7 @@ def setting(
     at_most=None,
     only_with=None,
     may_change=False,
+    refused=None,
 ):
     """Returns a dataclass field that documents and limits itself.
 
@@ -31,6 +32,8 @@ def setting(
             for which this one matters; `None` means always.
         may_change: Whether a run may go on with another value, as no result
             depends on it.
+        refused: Reasons, by value, why what one could look for is no choice;
+            `None` means none.
     """
     rule = {
         "choices": choices,
@@ -47,6 +50,7 @@ def setting(
             "rule": rule,
             "only_with": only_with,
             "may_change": may_change,
+            "refused": refused or {},
         },
     )
 
@@ -81,7 +85,9 @@ def broken_rule(field, value):
     rule = dict(field.metadata["rule"])
     choices = rule.pop("choices", None)
     if choices is not None and value not in choices:
-        return f"one of {', '.join(choices)}"
+        words = f"one of {', '.join(choices)}"
+        reason = field.metadata["refused"].get(value)
+        return f"{words}: {reason}" if reason else words
     if field.type in (str, bool):
         return None
     numbers = value if isinstance(value, (tuple, list)) else (value,)

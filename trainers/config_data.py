@@ -58,6 +58,16 @@ class ImageDataConfig:
     global_batch_size: int = setting(
         32, "Examples in a training step, over all devices.", at_least=1
     )
+    service: str = setting(
+        "",
+        "HOST:PORT of a tf.data service (trainers.data_service) that augments "
+        "and preprocesses training batches, for input that outgrows this "
+        "machine; empty for none. With it a result cannot be repeated: each "
+        "batch is made once, but in an order of chance, also over the end of "
+        "an epoch, and a run that goes on after an interruption may see some "
+        "batches again and miss others, as may one of whose service a worker "
+        "ends.",
+    )
 
 
 @dataclasses.dataclass(slots=True)

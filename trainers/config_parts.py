@@ -148,8 +148,14 @@ class TrainerConfig:
     epochs: int = setting(10, "Passes over the training split.", at_least=1)
     strategy: str = setting(
         "auto",
-        "Devices. `auto` takes all GPUs if there are any, else the CPU.",
+        "Devices. `auto` takes all workers that TF_CONFIG names, see "
+        "trainers.launch, and all GPUs if there are any, else the CPU; "
+        "`multi_worker` does so too, and fails without TF_CONFIG.",
         choices=("auto", "one_device", "mirrored", "multi_worker", "tpu"),
+        refused={
+            name: "Keras 3 cannot train under ParameterServerStrategy"
+            for name in ("parameter_server", "ParameterServer", "ps")
+        },
     )
     tpu_address: str = setting(
         "",
@@ -163,6 +169,13 @@ class TrainerConfig:
         at_least=0,
         at_most=64,
         only_with=("strategy", ("mirrored",)),
+    )
+    start_timeout_seconds: float = setting(
+        300.0,
+        "Longest time that the workers of TF_CONFIG wait for each other at "
+        "the start.",
+        above=0,
+        may_change=True,
     )
     dtype_policy: str = setting(
         "float32",

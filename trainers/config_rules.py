@@ -22,6 +22,12 @@ def image_problems(config):
             "a file, a directory or a TFDS dataset, as --config.data.source "
             "says."
         )
+    host, _, port = config.data.service.rpartition(":")
+    if config.data.service and not (host and port.isdecimal()):
+        yield (
+            "`--config.data.service` must be HOST:PORT. Received: "
+            f"{config.data.service!r}."
+        )
 
 
 def text_problems(config):
@@ -78,12 +84,6 @@ def problems(config):
         yield (
             "`--config.export.name` must be letters, digits, `_` and `-`. "
             f"Received: {name!r}."
-        )
-    if config.trainer.strategy == "multi_worker":
-        yield (
-            "`--config.trainer.strategy=multi_worker` is not in this version: "
-            "stock Keras 3 cannot run `model.fit` under it. Choices: auto, "
-            "one_device, mirrored, tpu."
         )
     yield from _optimizer_problems(config)
     yield from _trainer_problems(config)

@@ -27,15 +27,27 @@ class StopRequest:
     """Whether somebody asked the run to end.
 
     Attributes:
-        signal_name: "SIGTERM", "SIGINT", or `None`.
+        signal_name: "SIGTERM", "SIGINT", or `None`; that of another worker
+            says so.
+        one_until: Time until which further signals are the same request.
     """
 
-    signal_name = None
-    one_until = 0.0  # Time until which further signals are the same request.
+    def __init__(self, any_fn=lambda is_so: is_so):
+        """Takes a function that says whether something is so on any worker."""
+        self.signal_name = None
+        self.one_until = 0.0
+        self._any_fn = any_fn
+
+    def is_made(self):
+        """Returns whether somebody asked any worker; all have to ask this."""
+        if not self._any_fn(self.signal_name is not None):
+            return False
+        self.signal_name = self.signal_name or "a signal to another worker"
+        return True
 
     def __call__(self):
         """Raises `Stopped` if somebody asked; for work that saves nothing."""
-        if self.signal_name:
+        if self.is_made():
             raise _stopped(self.signal_name)
 
 
@@ -44,20 +56,23 @@ def _stopped(signal_name):
 
 
 @contextlib.contextmanager
-def requests():
+def requests(any_fn=lambda is_so: is_so):
     """Yields a `StopRequest` that both signals fill in while it is open.
 
     One that nobody has looked at raises `Stopped` at the end. Outside the
     main thread, where Python has no signals, nobody ever asks.
+
+    Args:
+        any_fn: As for `StopRequest`.
     """
-    request = StopRequest()
+    request = StopRequest(any_fn)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
 
     def ask(number, frame):
         if request.signal_name and time.monotonic() > request.one_until:
-            request()
+            raise _stopped(request.signal_name)
         request.one_until = time.monotonic() + ONE_REQUEST_SECONDS
         request.signal_name = signal.Signals(number).name
 

@@ -14,14 +14,20 @@ from trainers import stopping
 
 def check(config, workdir, arguments):
     """Refuses wrong paths and warns, before TensorFlow is imported."""
+    from trainers import cluster
     from trainers import config as config_lib
     from trainers.data import inputs
     from trainers.workdir import Workdir
 
+    is_chief = cluster.read().is_chief
+    if not is_chief:
+        # The chief says it for all.
+        logging.getLogger("trainers").setLevel(logging.ERROR)
     for line in config_lib.ignored_settings(config):
         logging.getLogger("trainers").warning(line)
     inputs.check(config)
-    Workdir(workdir).check(config)
+    if is_chief:
+        Workdir(workdir).check(config)
 
 
 def main(config, workdir, arguments):
@@ -29,8 +35,11 @@ def main(config, workdir, arguments):
     from trainers import training
     from trainers.serving import export
 
-    training.train_and_evaluate(config, workdir)
-    print(export.export_once(config, workdir))
+    training.train_and_evaluate(
+        config,
+        workdir,
+        finish_fn=lambda: print(export.export_once(config, workdir)),
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 import fault_runs
 import pytest
@@ -117,6 +118,11 @@ def test_a_second_trainer_is_refused_and_the_first_unharmed(
 def test_a_killed_trainer_holds_nothing(
     paused, tmp_path, run_words, reference, caplog
 ):
+    # It is written beside the training.
+    checkpoint = tmp_path / "run" / "checkpoints" / "step-00000010"
+    while not checkpoint.exists():
+        assert paused.poll() is None
+        time.sleep(0.05)
     paused.send_signal(signal.SIGKILL)
     paused.wait(60)
     with caplog.at_level("INFO", logger="trainers"):

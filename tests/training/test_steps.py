@@ -75,10 +75,9 @@ def test_batch_is_cut_to_a_multiple_of_the_parts():
     )
 
 
-def test_several_replicas_take_one_step_a_call():
-    assert plan(64, 32, num_replicas=2).per_execution == 1
-    with pytest.raises(ConfigError, match=r"Received: 2\. Choices: 0, 1\.$"):
-        plan(64, 32, wanted=2, num_replicas=2)
+def test_several_replicas_take_several_steps_a_call_too():
+    assert plan(64, 16, num_replicas=2).per_execution == 4
+    assert plan(64, 16, wanted=2, num_replicas=2).per_execution == 2
 
 
 def test_wanted_steps_must_divide_the_epoch():
@@ -87,7 +86,7 @@ def test_wanted_steps_must_divide_the_epoch():
         plan(10, 1, wanted=3)
     assert str(error.value) == (
         "`--config.trainer.steps_per_execution` must be a divisor of the 10 "
-        "steps of an epoch, and 1 on several replicas. Received: 3. "
+        "steps of an epoch. Received: 3. "
         "Choices: 0, 1, 2, 5, 10."
     )
 
@@ -142,6 +141,6 @@ def test_wanted_steps_stay_whatever_is_saved_when():
     assert planned == steps.Steps(1, 10, 5)
 
 
-def test_several_replicas_take_one_step_a_call_wherever_they_go_on():
-    planned = plan(64, 8, num_replicas=2, save_every_steps=4, first_batch=4)
-    assert planned == steps.Steps(8, 8, 1)
+def test_several_replicas_stop_where_one_does():
+    planned = plan(64, 8, num_replicas=2, save_every_steps=4, first_batch=6)
+    assert planned == steps.Steps(8, 8, 2)

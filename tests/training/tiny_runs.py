@@ -28,6 +28,7 @@ from trainers.training import resumable
 from trainers.training import state
 from trainers.training import steps as steps_lib
 from trainers.training import strategies
+from trainers.training.workers import ALONE
 from trainers.workdir import Workdir
 
 BATCH_SIZE = 4
@@ -125,6 +126,7 @@ class InValidation(StopRequest):
     """A request that comes before a batch of a validation."""
 
     def __init__(self, calls_before):
+        super().__init__()
         self._left = calls_before
 
     def __call__(self):
@@ -221,7 +223,7 @@ def live(
         change_fn(checkpoint)
     first_batch = restored.batch if restored else 0
     steps = steps_lib.plan(config, NUM_EXAMPLES, replicas, first_batch)
-    run = fitting.Run(config, task, splits, steps, strategy, paths)
+    run = fitting.Run(config, task, splits, steps, strategy, ALONE, paths)
     with strategy.scope():
         network = fitting.make_network(config, 3)
         model = fitting.make_training_model(network, config, task, steps)
@@ -263,15 +265,17 @@ def live(
             config=config.trainer,
             writer=writer,
             request=request,
+            workers=ALONE,
         )
+        make_batches = fitting.make_batches_fn(strategy, make_dataset_fn)
         if dataset_step:
-            make_real = make_dataset_fn
+            make_real = make_batches
 
-            def make_dataset_fn(step):
+            def make_batches(step):
                 return make_real(dataset_step(step))
 
         try:
-            resumable.fit(model, kept, make_dataset_fn, checkpoint)
+            resumable.fit(model, kept, make_batches, checkpoint)
         except Stopped as stopped:
             life.ended, life.message = "stopped", str(stopped)
         except Killed:

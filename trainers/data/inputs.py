@@ -1,6 +1,7 @@
 """Are the files there that an experiment reads? Asked before anything heavy."""
 
 import pathlib
+import socket
 
 from tfmodels import presets
 from trainers import config as config_lib
@@ -23,8 +24,22 @@ def check(config):
         _check_encoder(config.model.encoder)
         if data.source not in TFDS:
             text_sources.list_files(data)
+    elif data.service:
+        _check_service(data.service)
     if data.path and data.source != "tfds":
         sources.resolve_path(data.path)
+
+
+def _check_service(address):
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            "`--config.data.service` must be the address of a tf.data service "
+            f"that runs. Received: {address!r}: {error}. python -m "
+            "trainers.data_service starts one."
+        ) from None
 
 
 def _check_encoder(encoder):

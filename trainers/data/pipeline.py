@@ -1,16 +1,41 @@
 """Batches for training and evaluation from examples in memory.
 
-Every batch has the same number of rows. Those that only fill up a last batch
+A batch is cut by place: of several workers the first has its first rows, and
+so on, so that all of them together have the batch that one would have. Every
+batch has the same number of rows. Those that only fill up a last batch
 repeat an example and have the weight 0: equal shapes on every replica, and a
 loss in which each example counts once.
 """
 
+import dataclasses
+import functools
 import math
 
 import numpy as np
 import tensorflow as tf
 
 from trainers.data import buckets
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """The part of each batch that one worker gets.
+
+    Attributes:
+        index: Which one, counted from 0.
+        count: Number of parts, a divisor of the rows of a batch.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    def __call__(self, rows):
+        """Returns the part of `[batch, ...]`."""
+        size = rows.shape[0] // self.count
+        return rows[self.index * size : (self.index + 1) * size]
+
+
+WHOLE = Shard()
 
 
 def num_steps(num_examples, batch_size):
@@ -28,6 +53,8 @@ def make_train_dataset(
     num_draws=0,
     lengths=None,
     start_step=0,
+    shard=WHOLE,
+    service="",
 ):
     """Returns endless training batches, a pure function of (seed, step).
 
@@ -47,30 +74,49 @@ def make_train_dataset(
         lengths: `int[num_examples]`, by which batches are grouped, see
             `buckets`; `None` groups at random.
         start_step: First step, reached without reading those before.
+        shard: `Shard` of each batch that is wanted.
+        service: `host:port` of a tf.data service that makes the batches, each
+            once, but in no order that can be repeated; empty for none. Not
+            together with `lengths`.
 
     Returns:
         `tf.data.Dataset` of `(features, labels, weights)`, infinite.
     """
     features, labels = _on_cpu(examples)
-    order = {
-        "num_examples": len(examples),
-        "batch_size": global_batch_size,
-        "seed": seed,
-        "start_step": start_step,
-    }
-    if lengths is None:
-        rows_of_steps = _mixed(**order)
-    else:
-        rows_of_steps = buckets.grouped(lengths, **order)
+    make_order = _mixed
+    if lengths is not None:
+        make_order = functools.partial(buckets.grouped, lengths)
+    rows_of_steps = make_order(
+        num_examples=len(examples),
+        batch_size=global_batch_size,
+        seed=seed,
+        start_step=start_step,
+    )
 
     def batch(epoch, rows, weights):
+        rows, weights = shard(rows), shard(weights)
         chosen = {name: tf.gather(x, rows) for name, x in features.items()}
         if augment_fn is not None:
             draws = _draws(seed, epoch, rows, num_draws)
             chosen = augment_fn(chosen, draws)
         return preprocess_fn(chosen), tf.gather(labels, rows), weights
 
-    return _finish(rows_of_steps, batch)
+    assert not service or lengths is None, "steps of a group stay together"
+    return _endless(_finish(rows_of_steps, batch, service))
+
+
+def _endless(dataset):
+    """Says so, which spares workers to agree on the end at each step."""
+    infinite = tf.data.experimental.INFINITE_CARDINALITY
+    return dataset.apply(tf.data.experimental.assert_cardinality(infinite))
+
+
+def _made_by(service):
+    """Hands the steps out to the workers of a tf.data service, one by one."""
+    return tf.data.experimental.service.distribute(
+        processing_mode=tf.data.experimental.service.ShardingPolicy.DYNAMIC,
+        service=f"grpc://{service}",
+    )
 
 
 def _mixed(num_examples, batch_size, seed, start_step):
@@ -88,10 +134,13 @@ def _mixed(num_examples, batch_size, seed, start_step):
         )
         return epoch, rows, weights
 
-    return tf.data.Dataset.counter(start_step).map(rows_of)
+    # Not `counter`: what has no end a tf.data service gives to each worker.
+    return tf.data.Dataset.range(start_step, 2**62).map(rows_of)
 
 
-def make_eval_dataset(examples, *, batch_size, preprocess_fn, lengths=None):
+def make_eval_dataset(
+    examples, *, batch_size, preprocess_fn, lengths=None, shard=WHOLE
+):
     """Returns every example exactly once, in order.
 
     Args:
@@ -101,6 +150,7 @@ def make_eval_dataset(examples, *, batch_size, preprocess_fn, lengths=None):
         preprocess_fn: From batched raw features to model inputs.
         lengths: `int[num_examples]`; the order is by length then, which
             saves padding. `None` leaves the order as it is.
+        shard: `Shard` of each batch that is wanted.
 
     Returns:
         `tf.data.Dataset` of `(features, labels, weights)`, finite.
@@ -114,11 +164,56 @@ def make_eval_dataset(examples, *, batch_size, preprocess_fn, lengths=None):
         rows, weights = _positions(step, batch_size, len(examples))
         if order is not None:
             rows = tf.gather(order, rows)
+        rows, weights = shard(rows), shard(weights)
         chosen = {name: tf.gather(x, rows) for name, x in features.items()}
         return preprocess_fn(chosen), tf.gather(labels, rows), weights
 
     steps = num_steps(len(examples), batch_size)
     return _finish(tf.data.Dataset.range(steps), batch)
+
+
+def distribute(strategy, make_dataset_fn):
+    """Returns batches for a strategy: to each replica its rows.
+
+    tf.data's own sharding, by file or by counting elements, would decide which
+    examples a worker sees, and how often.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        make_dataset_fn: From a `Shard` to endless batches of a fixed number
+            of rows, which its replicas divide evenly.
+
+    Returns:
+        What `model.fit` or a `for` takes under this strategy.
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return make_dataset_fn(WHOLE)
+
+    def of_worker(context):
+        count = context.num_input_pipelines
+        dataset = make_dataset_fn(Shard(context.input_pipeline_id, count))
+        return _in_parts(dataset, context.num_replicas_in_sync // count)
+
+    return strategy.distribute_datasets_from_function(of_worker)
+
+
+def _in_parts(dataset, count):
+    """Cuts each batch into equal ones, one after the other."""
+    if count == 1:
+        return dataset
+
+    # Of texts the shape does not tell it.
+    rows = dataset.element_spec[-1].shape[0] // count
+
+    def cut(x):
+        shape = tf.concat([[count, rows], tf.shape(x)[1:]], axis=0)
+        return tf.ensure_shape(
+            tf.reshape(x, shape), (count, rows, *x.shape[1:])
+        )
+
+    return dataset.map(
+        lambda *batch: tf.nest.map_structure(cut, batch)
+    ).unbatch()
 
 
 def _on_cpu(examples):
@@ -150,12 +245,11 @@ def _draws(seed, epoch, rows, num_draws):
     return tf.map_fn(one, rows, fn_output_signature=tf.float32)
 
 
-def _finish(steps, batch_fn):
+def _finish(steps, batch_fn, service=""):
     """Maps steps to batches, in order and ahead of the model."""
     options = tf.data.Options()
     options.deterministic = True
-    return (
-        steps.map(batch_fn, num_parallel_calls=tf.data.AUTOTUNE)
-        .prefetch(tf.data.AUTOTUNE)
-        .with_options(options)
-    )
+    batches = steps.map(batch_fn, num_parallel_calls=tf.data.AUTOTUNE)
+    if service:
+        batches = batches.apply(_made_by(service))
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)

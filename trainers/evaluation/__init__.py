@@ -1,5 +1,6 @@
 """A full pass over a split: numbers of what a model gets right."""
 
+import itertools
 import logging
 
 import numpy as np
@@ -48,26 +49,13 @@ def evaluate_examples(network, task, examples, class_names, *, name):
         class_names: Names in label order.
         name: What to call the examples in the log.
     """
-    evaluator = Evaluator(network, make_dataset(task, examples))
-    labels, logits = evaluator.logits()
+    labels, logits = Evaluator(network, task, examples).logits()
     logging.getLogger(__name__).info(
         "%s:\n%s",
         name,
         metrics.text_report(labels, logits, class_names).rstrip(),
     )
     return metrics.classification_metrics(labels, logits, class_names)
-
-
-def make_dataset(task, examples, num_replicas=1):
-    """Returns the evaluation dataset of `Examples`, equal on every replica."""
-    # No larger than the examples are: rows that fill up cost as much.
-    rows = min(task.eval_batch_size, -(-len(examples) // num_replicas))
-    return pipeline.make_eval_dataset(
-        examples,
-        batch_size=rows * num_replicas,
-        preprocess_fn=task.preprocess,
-        lengths=task.lengths(examples),
-    )
 
 
 def load_best(task, paths):
@@ -94,28 +82,51 @@ def load_best(task, paths):
 
 
 class Evaluator:
-    """Runs a network over a dataset; traced once, used each epoch."""
+    """Runs a network over `Examples`; traced once, used each epoch.
 
-    def __init__(self, network, dataset, strategy=None):
+    Of several workers each has a part of every batch, and the answers of all.
+    """
+
+    def __init__(self, network, task, examples, strategy=None):
         """Makes the evaluator.
 
         Args:
             network: Keras model from features to logits.
-            dataset: `tf.data.Dataset` of `(features, labels, weights)`,
-                finite; rows of weight 0 only fill up batches.
+            task: From `tasks`.
+            examples: `Examples`.
             strategy: The network's `tf.distribute.Strategy`; `None` means
                 the current one.
         """
         self._strategy = strategy or tf.distribute.get_strategy()
-        self._dataset = self._strategy.experimental_distribute_dataset(dataset)
+        num_replicas = self._strategy.num_replicas_in_sync
+        # No larger than the examples are: rows that fill up cost as much.
+        rows = min(task.eval_batch_size, -(-len(examples) // num_replicas))
+        batch_size = rows * num_replicas
+        self._num_batches = pipeline.num_steps(len(examples), batch_size)
 
-        def forward(features):
-            return tf.cast(network(features, training=False), tf.float32)
+        def make_dataset(shard):
+            # Endless, as workers would have to agree on the end.
+            return pipeline.make_eval_dataset(
+                examples,
+                batch_size=batch_size,
+                preprocess_fn=task.preprocess,
+                lengths=task.lengths(examples),
+                shard=shard,
+            ).repeat()
+
+        self._dataset = pipeline.distribute(self._strategy, make_dataset)
+
+        def forward(batch):
+            features, labels, weights = batch
+            logits = tf.cast(network(features, training=False), tf.float32)
+            # In one tensor, as sending three takes three times as long.
+            # Numbers of classes are exact below 2**24.
+            numbers = tf.stack([tf.cast(labels, tf.float32), weights], axis=1)
+            return tf.concat([logits, numbers], axis=1)
 
         def step(batch):
-            features, labels, weights = batch
-            logits = self._strategy.run(forward, args=(features,))
-            return logits, labels, weights
+            rows = self._strategy.run(forward, args=(batch,))
+            return self._strategy.gather(rows, axis=0)
 
         # Traced here, once: the dataset tells what it knows of the shapes.
         self._step = tf.function(step).get_concrete_function(
@@ -131,12 +142,13 @@ class Evaluator:
             on_batch: Called before each batch; it may raise.
         """
         all_labels, all_logits = [], []
-        for batch in self._dataset:
+        for batch in itertools.islice(self._dataset, self._num_batches):
             if on_batch is not None:
                 on_batch()
-            logits, labels, weights = map(self._gather, self._step(batch))
+            rows = self._step(batch).numpy()
+            logits, labels, weights = rows[:, :-2], rows[:, -2], rows[:, -1]
             real = weights > 0
-            all_labels.append(labels[real])
+            all_labels.append(labels[real].astype(np.int32))
             all_logits.append(logits[real])
         return np.concatenate(all_labels), np.concatenate(all_logits)
 
@@ -144,7 +156,3 @@ class Evaluator:
         """Returns the metrics of `classification_metrics`."""
         labels, logits = self.logits(on_batch)
         return metrics.classification_metrics(labels, logits, class_names)
-
-    def _gather(self, value):
-        parts = self._strategy.experimental_local_results(value)
-        return np.concatenate([part.numpy() for part in parts])

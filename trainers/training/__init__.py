@@ -1,7 +1,9 @@
 """Training: from a configuration to weights and numbers."""
 
+import contextlib
 import logging
 
+from trainers import cluster as cluster_lib
 from trainers import config as config_lib
 from trainers import evaluation
 from trainers import metric_names
@@ -12,57 +14,85 @@ from trainers.training import checkpoints
 from trainers.training import fitting
 from trainers.training import steps as steps_lib
 from trainers.training import strategies
+from trainers.training import workers as workers_lib
+from trainers.training.workers import Workers
 from trainers.workdir import Workdir
 
 
-def train_and_evaluate(config, workdir):
+def train_and_evaluate(config, workdir, finish_fn=None):
     """Trains, keeps the best epoch, and measures it on validation and test.
 
     A run that was interrupted, however, goes on from its last checkpoint and
     ends with the bits that it would have had. SIGTERM and Ctrl-C save one.
 
+    With several workers in `TF_CONFIG` each calls it; the first, the chief,
+    writes all files.
+
     Args:
         config: `ExperimentConfig`; read, not changed.
         workdir: Directory of the run: new, empty, or of the same run.
+        finish_fn: Called on the chief at the end, before any worker returns;
+            `None` does nothing.
 
     Returns:
         The dict in `metrics.json`: `validation`, `test` and `train`, for texts
-        with `tokens_per_second` (without padding) and `padding_share`.
+        with `tokens_per_second` (without padding) and `padding_share`. `None`
+        on workers other than the chief.
 
     Raises:
-        ConfigError: A setting, a path or the work directory is wrong; the
-            data has no class of the name in `best_metric`; the work directory
-            is in use, or its run began with other settings or data.
+        ConfigError: A setting, a path, `TF_CONFIG` or the work directory is
+            wrong; the data has no class of the name in `best_metric`; the work
+            directory is in use, or its run began with other settings or data.
         DataError: The examples break a rule.
-        RunError: The loss became NaN or infinite; no checkpoint is whole.
+        RunError: The loss became NaN or infinite; no checkpoint is whole; a
+            worker ended.
         Stopped: On request, with a checkpoint.
     """
     config_lib.validate(config)
-    strategy = strategies.make_strategy(config.trainer)
-    parts = (config.model, getattr(config.model, "encoder", None))
-    dropout = any(getattr(part, "dropout", 0) for part in parts)
-    if strategy.num_replicas_in_sync > 1 and dropout:
-        logging.getLogger(__name__).warning(
-            "dropout draws the same masks on all replicas in this version."
-        )
+    cluster = cluster_lib.read()
     paths = Workdir(workdir)
-    goes_on = paths.check(config)
-    with paths.lock():
-        return _train_and_evaluate(config, strategy, paths, goes_on)
+    with workers_lib.lost_ones_named(cluster), contextlib.ExitStack() as stack:
+        strategy = strategies.make_strategy(config.trainer, cluster)
+        workers = Workers(strategy, cluster)
+        goes_on = True
+        if workers.is_chief:
+            goes_on = paths.check(config)
+            stack.enter_context(paths.lock())
+        run, identity, checkpoint = _prepare(
+            config, strategy, workers, paths, goes_on
+        )
+        train = _train(run, identity, checkpoint)
+        metrics = None
+        if workers.is_chief:
+            metrics = {"train": train} | _evaluate(run)
+            paths.write_metrics(metrics)
+            if finish_fn is not None:
+                finish_fn()
+        workers.wait()
+    return metrics
 
 
-def _train_and_evaluate(config, strategy, paths, goes_on):
+def _prepare(config, strategy, workers, paths, goes_on):
+    """Returns `Run`, identity and the `Checkpoint` to go on from, or `None`."""
     task = tasks.make_task(config)
     # Where the data turns out to be other, the report of the run stays.
     splits = tasks.load_splits(task, config, None if goes_on else paths)
     for line in splits.report["warnings"]:
         logging.getLogger(__name__).warning(line)
+    if getattr(config.data, "service", ""):
+        logging.getLogger(__name__).warning(
+            "with `--config.data.service` the order of the batches is one of "
+            "chance: the result cannot be repeated, nor the end of a run that "
+            "is interrupted."
+        )
     _check_best_metric(config.trainer.best_metric, splits.class_names)
     num_replicas = strategy.num_replicas_in_sync
     identity = run_identity.identity(
         config, splits, task.assets(), num_replicas
     )
-    checkpoint = checkpoints.restore_latest(paths, identity)
+    checkpoint = checkpoints.restore_latest(paths, identity, workers.is_chief)
+    step = checkpoint.step if checkpoint else None
+    workers.check_same([identity, step], "settings, data and checkpoints")
     steps = steps_lib.plan(
         config,
         len(splits.train),
@@ -71,26 +101,43 @@ def _train_and_evaluate(config, strategy, paths, goes_on):
     )
     if checkpoint:
         _log_position(checkpoint, steps, config.trainer.epochs)
-    paths.create(config, splits.class_names, task.assets())
-    padding_share = _padding_share(config, task, splits.train, steps)
-    keep = config.trainer.keep_checkpoints
-    run = fitting.Run(config, task, splits, steps, strategy, paths)
-    best_step = checkpoint.best_step if checkpoint else None
-    with checkpoints.Writer(paths, identity, keep, best_step) as writer:
+    if workers.is_chief:
+        paths.create(config, splits.class_names, task.assets())
+    run = fitting.Run(config, task, splits, steps, strategy, workers, paths)
+    return run, identity, checkpoint
+
+
+def _train(run, identity, checkpoint):
+    """Returns what `fitting.fit` does, for texts with their tokens."""
+    examples = run.splits.train
+    padding_share = _padding_share(run.config, run.task, examples, run.steps)
+    writer = checkpoints.NoWriter()
+    if run.workers.is_chief:
+        writer = checkpoints.Writer(
+            run.paths,
+            identity,
+            run.config.trainer.keep_checkpoints,
+            checkpoint.best_step if checkpoint else None,
+        )
+    with writer:
         train = fitting.fit(run, writer, checkpoint)
     if padding_share is not None:
-        mean_length = task.lengths(splits.train).mean()
+        mean_length = run.task.lengths(examples).mean()
         train["tokens_per_second"] = mean_length * train["examples_per_second"]
         train["padding_share"] = padding_share
-    metrics = {"train": train}
-    network, _ = evaluation.load_best(task, paths)
-    for name in ("validation", "test"):
-        if examples := getattr(splits, name):
-            metrics[name] = evaluation.evaluate_examples(
-                network, task, examples, splits.class_names, name=name
-            )
-    paths.write_metrics(metrics)
-    return metrics
+    return train
+
+
+def _evaluate(run):
+    """Returns the metrics of the best weights by split; on one device."""
+    network, _ = evaluation.load_best(run.task, run.paths)
+    return {
+        name: evaluation.evaluate_examples(
+            network, run.task, examples, run.splits.class_names, name=name
+        )
+        for name in ("validation", "test")
+        if (examples := getattr(run.splits, name))
+    }
 
 
 def _check_best_metric(name, class_names):

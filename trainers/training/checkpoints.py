@@ -8,6 +8,7 @@ Each appears by renaming, whole or not at all.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import json
 import logging
@@ -174,6 +175,15 @@ class Writer:
             break
 
 
+class NoWriter(contextlib.nullcontext):
+    """The writer of a worker that is not the chief, which writes for all."""
+
+    def save(self, *args, **kwargs):
+        """Does nothing, as all others."""
+
+    save_best = raise_errors = wait = save
+
+
 def _check_finite(arrays, step):
     if name := state.not_finite(arrays):
         path = re.sub(r"^[a-z]+/\d{3}/", "", name)
@@ -184,7 +194,7 @@ def _check_finite(arrays, step):
         )
 
 
-def restore_latest(paths, identity):
+def restore_latest(paths, identity, is_chief=True):
     """Returns the newest `Checkpoint` that is whole, `None` if there are none.
 
     A damaged one is named in the log, and the one before it is taken.
@@ -192,6 +202,7 @@ def restore_latest(paths, identity):
     Args:
         paths: `Workdir`.
         identity: From `run_identity.identity`, of the run as it is now.
+        is_chief: Whether to set damaged ones aside.
 
     Raises:
         ConfigError: It is of another run; the differences are named.
@@ -216,7 +227,7 @@ def restore_latest(paths, identity):
         run_identity.refuse(differences, paths.path)
         if not damaged:  # Else a later epoch will be the best again.
             _check_best(paths.best.steps, checkpoint.best_step)
-        for path in damaged:
+        for path in damaged if is_chief else ():
             paths.checkpoints.set_aside(path)
         return checkpoint
     if found:

@@ -23,6 +23,7 @@ from trainers.training.model import TrainingModel
 from trainers.training.progress import Progress
 from trainers.training.steps import Steps
 from trainers.training.tensorboard import TensorBoard
+from trainers.training.workers import Workers
 from trainers.workdir import Workdir
 
 
@@ -36,6 +37,7 @@ class Run:
         splits: `Splits` of checked examples.
         steps: `Steps`.
         strategy: `tf.distribute.Strategy`.
+        workers: `Workers`.
         paths: `Workdir`.
     """
 
@@ -44,6 +46,7 @@ class Run:
     splits: Splits
     steps: Steps
     strategy: tf.distribute.Strategy
+    workers: Workers
     paths: Workdir
 
 
@@ -52,7 +55,7 @@ def fit(run, writer, checkpoint=None):
 
     Args:
         run: `Run`.
-        writer: `checkpoints.Writer`.
+        writer: `checkpoints.Writer`, or `NoWriter` where the chief is another.
         checkpoint: `Checkpoint` to go on from, or `None`.
 
     Returns:
@@ -69,7 +72,6 @@ def fit(run, writer, checkpoint=None):
             run.config, len(run.splits.class_names), run.task.model_config
         )
         model = make_training_model(network, run.config, run.task, run.steps)
-
     make_dataset_fn = functools.partial(
         make_dataset,
         run.config,
@@ -78,7 +80,8 @@ def fit(run, writer, checkpoint=None):
         run.steps.batch_size,
     )
     timer = history.EpochTimer(len(run.splits.train))
-    with stopping.requests() as request, make_progress(run) as progress:
+    requests = stopping.requests(run.workers.any)
+    with requests as request, make_progress(run) as progress:
         validation = make_validation(model, run, request)
         best = make_best_checkpoint(network, run, validation, writer.save_best)
         # In this order: later ones read what earlier ones put in the logs.
@@ -89,7 +92,7 @@ def fit(run, writer, checkpoint=None):
             best,
             make_tensorboard(run, make_dataset_fn, validation),
             progress,
-            history.History(run.paths.write_history, run.steps.per_epoch),
+            make_history(run),
             make_learning_rate_reduction(run.config, validation),
         ]
         kept = resumable.ResumableCallbacks(
@@ -99,8 +102,10 @@ def fit(run, writer, checkpoint=None):
             config=run.config.trainer,
             writer=writer,
             request=request,
+            workers=run.workers,
         )
-        resumable.fit(model, kept, make_dataset_fn, checkpoint)
+        batches_fn = make_batches_fn(run.strategy, make_dataset_fn)
+        resumable.fit(model, kept, batches_fn, checkpoint)
     return {
         "steps": run.steps.per_epoch * len(timer.epoch_seconds),
         "best_epoch": best.best_epoch + 1,
@@ -129,7 +134,12 @@ def make_best_checkpoint(network, run, validation, save_fn):
 
 
 def make_progress(run):
-    """Returns the callback that shows progress, to be used in a `with`."""
+    """Returns the callback that shows progress, to be used in a `with`.
+
+    It is `None` where another worker shows it.
+    """
+    if not run.workers.is_chief:
+        return contextlib.nullcontext()
     return contextlib.closing(
         Progress(
             run.config.trainer.epochs,
@@ -140,7 +150,9 @@ def make_progress(run):
 
 
 def make_tensorboard(run, make_dataset_fn, validation):
-    """Returns the callback that writes event files."""
+    """Returns the callback that writes event files; on the chief alone."""
+    if not run.workers.is_chief:
+        return None
     return TensorBoard(
         run.paths.tensorboard,
         config=run.config,
@@ -149,6 +161,18 @@ def make_tensorboard(run, make_dataset_fn, validation):
         validation=validation,
         steps_per_epoch=run.steps.per_epoch,
     )
+
+
+def make_history(run):
+    """Returns the callback that keeps the numbers of the epochs."""
+    write_fn = run.paths.write_history
+    if not run.workers.is_chief:
+        write_fn = _write_nothing
+    return history.History(write_fn, run.steps.per_epoch)
+
+
+def _write_nothing(epochs):
+    """Takes what another worker writes."""
 
 
 def make_learning_rate_reduction(config, validation):
@@ -163,7 +187,14 @@ def make_learning_rate_reduction(config, validation):
     )
 
 
-def make_dataset(config, task, examples, batch_size, start_step=0):
+def make_dataset(
+    config,
+    task,
+    examples,
+    batch_size,
+    start_step=0,
+    shard=pipeline.WHOLE,
+):
     """Returns the endless training batches of `Examples` from a step on."""
     return pipeline.make_train_dataset(
         examples,
@@ -174,7 +205,25 @@ def make_dataset(config, task, examples, batch_size, start_step=0):
         num_draws=task.num_draws,
         lengths=task.lengths(examples),
         start_step=start_step,
+        shard=shard,
+        service=getattr(config.data, "service", ""),
     )
+
+
+def make_batches_fn(strategy, make_dataset_fn):
+    """Returns a function from a first step to batches for all replicas.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        make_dataset_fn: From a first step and a `Shard` to batches.
+    """
+
+    def make_batches(start_step):
+        return pipeline.distribute(
+            strategy, lambda shard: make_dataset_fn(start_step, shard)
+        )
+
+    return make_batches
 
 
 def make_validation(model, run, request):
@@ -187,10 +236,9 @@ def make_validation(model, run, request):
     """
     if not run.splits.validation:
         return None
-    dataset = evaluation.make_dataset(
-        run.task, run.splits.validation, run.strategy.num_replicas_in_sync
+    evaluator = evaluation.Evaluator(
+        model, run.task, run.splits.validation, run.strategy
     )
-    evaluator = evaluation.Evaluator(model, dataset, run.strategy)
     return callbacks.Validation(
         lambda: evaluator.evaluate(run.splits.class_names, on_batch=request),
         run.config.trainer.best_metric,

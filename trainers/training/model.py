@@ -10,9 +10,14 @@ Stock Keras also clips the gradients of each replica before it adds them up,
 and its accumulation counts each part as a step, for schedules too. Here
 gradients are added up first, and a step is one update of the weights however
 many parts its batch is cut into.
+
+On several replicas or workers, three more things are put right, each with a
+test that fails when Keras changes (tests/training/test_keras_faults.py):
+dropout, `fit` with several workers, and several steps in one call.
 """
 
 import contextlib
+import functools
 
 import keras
 import tensorflow as tf
@@ -46,6 +51,9 @@ class TrainingModel(keras.Model):
         model.accumulation_steps = accumulation_steps
         model.mean_loss = keras.metrics.Mean(name="loss")
         model.task_metrics = task.make_train_metrics()
+        if model.distribute_strategy.num_replicas_in_sync > 1:
+            for generator in _seed_generators(model):
+                generator.next = functools.partial(_next_seed, generator)
         return model
 
     def compile(self, optimizer, **kwargs):
@@ -62,6 +70,48 @@ class TrainingModel(keras.Model):
         assert hasattr(optimizer, "finalize_variable_values")
         optimizer.finalize_variable_values = lambda variables: None
         super().compile(optimizer=optimizer, **kwargs)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Does nothing: a functional model is built.
+
+        Keras takes a batch for it, which is a tuple of values per replica
+        that several workers cannot average
+        (https://github.com/keras-team/keras/issues/20585).
+        """
+
+    def make_train_function(self, force=False):
+        """Makes the function of one call, on several replicas our own.
+
+        Keras's averages the results of each step over the workers, once a
+        metric, and fails at it as they are scalars (keras issue 20585);
+        `train_step` has done so before. Several steps in one call make it fail
+        on several replicas ("You must feed a value for placeholder").
+        """
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return super().make_train_function(force)
+        if self.train_function is not None and not force:
+            return self.train_function
+        strategy = self.distribute_strategy
+
+        @tf.function(jit_compile=self.jit_compile, reduce_retracing=True)
+        def one_step(batch):
+            logs = strategy.run(self.train_step, args=(batch,))
+            return {
+                name: strategy.experimental_local_results(value)[0]
+                for name, value in logs.items()
+            }
+
+        @tf.function(reduce_retracing=True)
+        def steps(iterator):
+            logs = {metric.name: 0.0 for metric in self.metrics}
+            if self.steps_per_execution == 1:
+                return one_step(next(iterator))
+            for _ in tf.range(self.steps_per_execution):
+                logs = one_step(next(iterator))
+            return logs
+
+        self.train_function = steps
+        return steps
 
     @contextlib.contextmanager
     def averaged_weights(self):
@@ -94,7 +144,9 @@ class TrainingModel(keras.Model):
         """Trains on `(features, labels, weights)` of one replica.
 
         Returns:
-            Results of the metrics by name, as `model.fit` expects them.
+            Results of the metrics by name, as `model.fit` expects them: the
+            same on all replicas, the mean of theirs. At the end of an epoch
+            `fit` takes the exact ones.
         """
         features, labels, weights = data
         replicas = tf.distribute.get_replica_context()
@@ -105,10 +157,15 @@ class TrainingModel(keras.Model):
             gradients, logits = self._gradients(data, total_weight)
         else:
             gradients, logits = self._accumulate(data, total_weight)
+        # Without the penalty, as the loss of validation is.
+        self.mean_loss.update_state(
+            self.task.example_losses(labels, logits), weights
+        )
+        for metric in self.task_metrics:
+            metric.update_state(labels, logits, weights)
+        logs = self.get_metrics_result()
         if replicas.num_replicas_in_sync > 1:
-            gradients = replicas.all_reduce(
-                tf.distribute.ReduceOp.SUM, gradients
-            )
+            gradients, logs = _summed(replicas, gradients, logs)
         if self.global_clipnorm:
             # Of what the loss scale of mixed_float16 has made of them.
             norm = self.optimizer.scale_loss(tf.constant(self.global_clipnorm))
@@ -116,13 +173,7 @@ class TrainingModel(keras.Model):
         self.optimizer.apply_gradients(
             zip(gradients, self.trainable_variables, strict=True)
         )
-        # Without the penalty, as the loss of validation is.
-        self.mean_loss.update_state(
-            self.task.example_losses(labels, logits), weights
-        )
-        for metric in self.task_metrics:
-            metric.update_state(labels, logits, weights)
-        return self.get_metrics_result()
+        return logs
 
     def _gradients(self, data, total_weight):
         """Returns gradients of a batch's share in the loss, and its logits."""
@@ -178,3 +229,42 @@ class TrainingModel(keras.Model):
             parallel_iterations=1,
         )
         return gradients, logits.concat()
+
+
+def _summed(replicas, gradients, logs):
+    """Returns gradients summed over the replicas, and the mean of logs.
+
+    Together, as sending one number takes as long as sending a thousand.
+    """
+    reduced = replicas.all_reduce(
+        tf.distribute.ReduceOp.SUM, [*gradients, *logs.values()]
+    )
+    count = replicas.num_replicas_in_sync
+    means = [total / count for total in reduced[len(gradients) :]]
+    return reduced[: len(gradients)], dict(zip(logs, means, strict=True))
+
+
+def _seed_generators(model):
+    """Returns the generators of all layers, of those inside layers too."""
+    found = {}
+    for layer in model._flatten_layers():
+        for value in vars(layer).values():
+            if isinstance(value, keras.random.SeedGenerator):
+                found[id(value)] = value
+    return list(found.values())
+
+
+def _next_seed(generator, ordered=True):
+    """Does what `SeedGenerator.next` does, differently on each replica.
+
+    Their states are equal, and so all replicas would drop out the same; no
+    issue of Keras is about it. A function of state and replica, it can be
+    repeated.
+    """
+    seed = type(generator).next(generator, ordered)
+    replicas = tf.distribute.get_replica_context()
+    if replicas is None or replicas.num_replicas_in_sync == 1:
+        return seed  # Outside of training.
+    return tf.random.experimental.stateless_fold_in(
+        seed, tf.cast(replicas.replica_id_in_sync_group, seed.dtype)
+    )

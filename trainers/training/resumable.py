@@ -29,7 +29,9 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         steps_per_epoch: int.
     """
 
-    def __init__(self, callbacks, *, model, steps, config, writer, request):
+    def __init__(
+        self, callbacks, *, model, steps, config, writer, request, workers
+    ):
         """Makes the list.
 
         Args:
@@ -39,6 +41,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
             config: `TrainerConfig`.
             writer: `checkpoints.Writer`.
             request: `stopping.StopRequest`.
+            workers: `Workers`, which all make the same calls.
         """
         # `fit` returns what Keras's own history callback collects.
         super().__init__(callbacks, add_history=True, model=model)
@@ -48,6 +51,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         self._config = config
         self._writer = writer
         self._request = request
+        self._workers = workers
         self._first_batch = 0
         self._metrics = None  # Of the interrupted epoch, arrays by name.
 
@@ -58,7 +62,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
             checkpoint: `Checkpoint`, or `None` for a new run.
         """
         if checkpoint is not None:
-            state.write(self.model, checkpoint.arrays)
+            state.write(self.model, checkpoint.arrays, self._workers)
             self._check(checkpoint)
             self._set_states(checkpoint.callbacks)
             if checkpoint.position.batch:
@@ -87,7 +91,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         self._epoch = epoch
         super().on_epoch_begin(epoch, {"first_batch": self._first_batch})
         if self._metrics is not None:
-            state.write_metrics(self.model, self._metrics)
+            state.write_metrics(self.model, self._metrics, self._workers)
             self._metrics = None
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -100,7 +104,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         super().on_train_batch_end(batch, logs)
         self._writer.raise_errors()
         position = Position(self._epoch, batch + 1)
-        if self._request.signal_name:
+        if self._request.is_made():
             self._save(position)
             self._stop()
         # The end of the epoch has a checkpoint of its own.
@@ -121,7 +125,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
             self._stop()
         is_last = self.model.stop_training or epoch + 1 == self.epochs
         self._save(Position(epoch + 1, 0, stopped=is_last))
-        if self._request.signal_name:
+        if self._request.is_made():
             self._stop()
 
     def _stateful(self):
@@ -164,7 +168,11 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         if every and step // every > self._saved_step // every:
             return True
         seconds = self._config.save_every_seconds
-        return seconds and time.monotonic() - self._saved_time >= seconds
+        if not seconds:
+            return False
+        # Each has a clock of its own.
+        waited = time.monotonic() - self._saved_time
+        return self._workers.any(waited >= seconds)
 
     def _mark_saved(self, step):
         self._saved_step = step
@@ -176,7 +184,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
             Checkpoint(
                 step=step,
                 position=position,
-                arrays=state.read(self.model),
+                arrays=state.read(self.model, self._workers),
                 callbacks=callbacks or self._states(),
                 metrics=self._epochs.last(),
             )
@@ -185,6 +193,8 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
 
     def _stop(self):
         self._writer.wait()
+        # Some schedulers end all workers when the first one ends.
+        self._workers.wait()
         command = (
             "--config.trainer.resume=auto"
             if self._config.resume == "never"
@@ -202,7 +212,8 @@ def fit(model, callbacks, make_dataset_fn, checkpoint=None):
     Args:
         model: `TrainingModel`.
         callbacks: `ResumableCallbacks`.
-        make_dataset_fn: From a first step to endless batches.
+        make_dataset_fn: From a first step to endless batches, as `model.fit`
+            takes them.
         checkpoint: `Checkpoint` to go on from, or `None`.
 
     Raises:

