@@ -27,8 +27,7 @@ class StopRequest:
     """Whether somebody asked the run to end.
 
     Attributes:
-        signal_name: "SIGTERM", "SIGINT", or `None`; that of another worker
-            says so.
+        signal_name: "SIGTERM", "SIGINT", or `None`.
         one_until: Time until which further signals are the same request.
     """
 
@@ -40,15 +39,17 @@ class StopRequest:
 
     def is_made(self):
         """Returns whether somebody asked any worker; all have to ask this."""
-        if not self._any_fn(self.signal_name is not None):
-            return False
-        self.signal_name = self.signal_name or "a signal to another worker"
-        return True
+        return self._any_fn(self.signal_name is not None)
+
+    @property
+    def source(self):
+        """Returns what stops the run, in words."""
+        return self.signal_name or "a signal to another worker"
 
     def __call__(self):
         """Raises `Stopped` if somebody asked; for work that saves nothing."""
         if self.is_made():
-            raise _stopped(self.signal_name)
+            raise _stopped(self.source)
 
 
 def _stopped(signal_name):

@@ -1,5 +1,6 @@
 """Strategies by name, and what is refused."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 import tensorflow as tf
 
+from trainers import cluster
 from trainers.config import TrainerConfig
 from trainers.errors import ConfigError
 from trainers.training import strategies
@@ -78,33 +80,6 @@ def test_xla_on_several_cpus_is_refused():
     )
 
 
-MANY_STEPS = """
-import keras, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-two = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(cpu, two)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-with strategy.scope():
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", steps_per_execution=2, jit_compile=False)
-data = tf.data.Dataset.from_tensors((tf.ones((4, 2)), tf.ones((4, 1))))
-model.fit(data.repeat(4), shuffle=False, verbose=0)
-"""
-
-
-def test_keras_still_fails_with_several_steps_on_several_replicas():
-    """When this fails, `steps.plan` needs no exception."""
-    # In a process of its own: it leaves unfinished collectives behind.
-    run = subprocess.run(
-        [sys.executable, "-c", MANY_STEPS],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert run.returncode == 1
-    assert "You must feed a value for placeholder tensor" in run.stderr
-
-
 ONE_DEVICE = """
 from trainers.config import TrainerConfig
 from trainers.training import strategies
@@ -159,3 +134,72 @@ def test_kernels_are_deterministic_where_that_is_wanted(last):
         f"{last} True",
         "never True",
     ]
+
+
+TWO = cluster.Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0)
+
+
+@pytest.mark.parametrize("name", ["one_device", "mirrored", "tpu"])
+def test_workers_that_would_train_for_themselves_are_refused(name):
+    with pytest.raises(ConfigError) as error:
+        strategies.make_strategy(TrainerConfig(strategy=name), TWO)
+    assert str(error.value) == (
+        "`--config.trainer.strategy` must be auto or multi_worker with the 2 "
+        "workers of TF_CONFIG, as each would train for itself. Received: "
+        f"{name}."
+    )
+
+
+def test_several_workers_need_their_addresses():
+    with pytest.raises(ConfigError) as error:
+        strategies.make_strategy(TrainerConfig(strategy="multi_worker"))
+    assert str(error.value) == (
+        "`--config.trainer.strategy=multi_worker` needs the environment "
+        "variable TF_CONFIG, with the addresses of the workers. Received: "
+        "none. python -m trainers.launch --num_workers=2 -- ... sets it for "
+        "workers on this machine."
+    )
+
+
+def test_one_worker_alone_takes_the_devices_of_its_machine():
+    one = cluster.Cluster(("127.0.0.1:1",), 0)
+    strategy = strategies.make_strategy(
+        TrainerConfig(strategy="multi_worker"), one
+    )
+    assert strategy is tf.distribute.get_strategy()
+
+
+def test_xla_on_the_cpus_of_several_workers_is_refused():
+    with pytest.raises(ConfigError, match="must be false for `multi_worker`"):
+        strategies.make_strategy(TrainerConfig(jit_compile=True), TWO)
+
+
+USED_BEFORE = """
+import tensorflow as tf
+from trainers import cluster
+from trainers.config import TrainerConfig
+from trainers.training import strategies
+tf.constant(0)
+try:
+    strategies.make_strategy(TrainerConfig(), cluster.read())
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_workers_are_connected_before_tensorflow_runs():
+    workers = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
+    task = {"type": "worker", "index": 0}
+    run = subprocess.run(
+        [sys.executable, "-c", USED_BEFORE],
+        env=os.environ
+        | {"TF_CONFIG": json.dumps({"cluster": workers, "task": task})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.stdout == (
+        "`TF_CONFIG` names several workers, which have to be connected before "
+        "TensorFlow does anything else in a process. Received: a process that "
+        "has used TensorFlow.\n"
+    ), run.stderr

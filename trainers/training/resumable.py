@@ -104,12 +104,17 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         super().on_train_batch_end(batch, logs)
         self._writer.raise_errors()
         position = Position(self._epoch, batch + 1)
-        if self._request.is_made():
+        # Each worker has signals and a clock of its own: all ask at once.
+        is_asked, has_waited = self._workers.any(
+            [self._request.signal_name is not None, self._has_waited()]
+        )
+        if is_asked:
             self._save(position)
             self._stop()
         # The end of the epoch has a checkpoint of its own.
         is_end = position.batch == self.steps_per_epoch
-        if not is_end and self._is_due(self._step(position)):
+        is_due = has_waited or self._is_due(self._step(position))
+        if is_due and not is_end:
             self._save(position)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -165,14 +170,12 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
 
     def _is_due(self, step):
         every = self._config.save_every_steps
-        if every and step // every > self._saved_step // every:
-            return True
+        return every and step // every > self._saved_step // every
+
+    def _has_waited(self):
         seconds = self._config.save_every_seconds
-        if not seconds:
-            return False
-        # Each has a clock of its own.
         waited = time.monotonic() - self._saved_time
-        return self._workers.any(waited >= seconds)
+        return bool(seconds) and waited >= seconds
 
     def _mark_saved(self, step):
         self._saved_step = step
@@ -201,7 +204,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
             else "the same command"
         )
         raise Stopped(
-            f"Stopped by {self._request.signal_name} after step "
+            f"Stopped by {self._request.source} after step "
             f"{self._saved_step:,}; {command} goes on from there."
         )
 

@@ -72,10 +72,17 @@ class Workers:
         self._total_of = total
 
     def any(self, is_so):
-        """Returns whether something is so on any worker."""
+        """Returns whether something is so on any worker.
+
+        Args:
+            is_so: bool, or a list of them, which takes no longer.
+
+        Returns:
+            bool, or a list of them.
+        """
         if self._num_workers == 1:
             return is_so
-        return bool(self._total(np.float32(is_so)) > 0)
+        return (self._total(np.asarray(is_so, np.float32)) > 0).tolist()
 
     def gather(self, array):
         """Returns the arrays of all workers, `float32[workers, ...]`.
