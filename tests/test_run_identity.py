@@ -166,6 +166,7 @@ MAY_CHANGE = {
     "config.trainer.save_every_seconds": 0.5,
     "config.trainer.keep_checkpoints": 9,
     "config.trainer.start_timeout_seconds": 7.0,
+    "config.data.service": "host:5050",
 }
 
 

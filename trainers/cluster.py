@@ -64,7 +64,7 @@ def read(environ=os.environ):
         return ALONE
     try:
         tree = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _wrong("JSON", f"{text[:200]!r}: {error}") from None
     if not isinstance(tree, dict):
         raise _wrong("a JSON object", repr(text[:200]))
@@ -72,6 +72,31 @@ def read(environ=os.environ):
     if not isinstance(jobs, dict):
         raise _wrong("an object at `cluster`", repr(jobs))
     return _cluster(jobs, tree.get("task")) if jobs else ALONE
+
+
+def check_strategy(cluster, strategy):
+    """Checks that a strategy is one for the workers that there are.
+
+    Args:
+        cluster: `Cluster`.
+        strategy: `config.trainer.strategy`.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if strategy == "multi_worker" and not cluster.addresses:
+        raise ConfigError(
+            "`--config.trainer.strategy=multi_worker` needs the environment "
+            "variable TF_CONFIG, with the addresses of the workers. Received: "
+            "none. python -m trainers.launch --num_workers=2 -- ... sets it "
+            "for workers on this machine."
+        )
+    if cluster.num_workers > 1 and strategy not in ("auto", "multi_worker"):
+        raise ConfigError(
+            "`--config.trainer.strategy` must be auto or multi_worker with "
+            f"the {cluster.num_workers} workers of TF_CONFIG, as each would "
+            f"train for itself. Received: {strategy}."
+        )
 
 
 def _cluster(jobs, task):
@@ -95,6 +120,8 @@ def _cluster(jobs, task):
             raise _wrong(
                 f"host:port at `cluster.{job}[{index}]`", repr(address)
             )
+    if not tasks:
+        raise _wrong("an address at `cluster.worker`", "none")
     addresses = tuple(address for _, _, address in tasks)
     if len(set(addresses)) < len(addresses):
         raise _wrong("another address for each worker", ", ".join(addresses))
@@ -110,7 +137,7 @@ def _index(names, task):
         raise _wrong("an object at `task`", repr(task))
     job, index = task.get("type"), task.get("index")
     # Some launchers write the number as text.
-    if isinstance(index, str) and index.isdecimal():
+    if isinstance(index, str) and _is_number(index):
         index = int(index)
     if isinstance(index, bool) or (job, index) not in names:
         choices = ", ".join(f"{job} {index}" for job, index in names)
@@ -125,7 +152,12 @@ def _is_address(address):
     if not isinstance(address, str):
         return False
     host, _, port = address.rpartition(":")
-    return bool(host) and port.isdecimal() and 0 < int(port) < 2**16
+    return bool(host) and _is_number(port) and 0 < int(port) < 2**16
+
+
+def _is_number(text):
+    # There are digits of other scripts, and int() has a limit.
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def _wrong(rule, received):

@@ -62,11 +62,15 @@ class ImageDataConfig:
         "",
         "HOST:PORT of a tf.data service (trainers.data_service) that augments "
         "and preprocesses training batches, for input that outgrows this "
-        "machine; empty for none. With it a result cannot be repeated: each "
+        "machine's cores; empty for none. Examples stay in memory here, at "
+        "most 2 GB of them. With it a result cannot be repeated: each "
         "batch is made once, but in an order of chance, also over the end of "
-        "an epoch, and a run that goes on after an interruption may see some "
-        "batches again and miss others, as may one of whose service a worker "
-        "ends.",
+        "an epoch; of several workers each gets its parts in another order; a "
+        "run that goes on after an interruption may see some batches again "
+        "and miss others, as may one of whose service a worker ends. While "
+        "the service has no worker, training waits, and only a second signal "
+        "ends it.",
+        may_change=True,
     )
 
 

@@ -86,6 +86,32 @@ def requests(any_fn=lambda is_so: is_so):
 
 
 @contextlib.contextmanager
+def deferred():
+    """Yields a `StopRequest`; signals do nothing but fill it in.
+
+    For waiting for other workers inside of TensorFlow, where an exception of
+    a signal handler comes out as another one. If the waiting fails after a
+    signal, it is `Stopped` that is raised: others have stopped as well.
+    """
+    request = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def ask(number, frame):
+        request.signal_name = signal.Signals(number).name
+
+    before = _handle(ask)
+    try:
+        yield request
+    except Exception:
+        request()
+        raise
+    finally:
+        _restore(before)
+
+
+@contextlib.contextmanager
 def raising():
     """Ends what runs inside with `Stopped` at the first signal.
 

@@ -19,14 +19,15 @@ def check(config, workdir, arguments):
     from trainers.data import inputs
     from trainers.workdir import Workdir
 
-    is_chief = cluster.read().is_chief
-    if not is_chief:
+    workers = cluster.read()
+    cluster.check_strategy(workers, config.trainer.strategy)
+    if not workers.is_chief:
         # The chief says it for all.
         logging.getLogger("trainers").setLevel(logging.ERROR)
     for line in config_lib.ignored_settings(config):
         logging.getLogger("trainers").warning(line)
     inputs.check(config)
-    if is_chief:
+    if workers.is_chief:
         Workdir(workdir).check(config)
 
 

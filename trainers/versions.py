@@ -1,5 +1,6 @@
-"""Start-up guard: are the installed libraries the ones that were tested?"""
+"""Which libraries are installed, and are they the ones that were tested?"""
 
+import platform
 from importlib import metadata
 
 from packaging.requirements import Requirement
@@ -7,6 +8,13 @@ from packaging.requirements import Requirement
 from trainers.errors import ConfigError
 
 DISTRIBUTION = "tfmodels-trainers"
+
+
+def installed():
+    """Returns the versions on which the bits of a result may depend."""
+    names = ("tensorflow", "keras", "numpy")
+    versions = {name: metadata.version(name) for name in names}
+    return {"python": platform.python_version()} | versions
 
 
 def check(requirements=None, version_of=metadata.version):

@@ -12,6 +12,7 @@ import pytest
 
 from trainers import artefacts
 from trainers import config as config_lib
+from trainers import versions as versions_lib
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.training import checkpoints
@@ -86,7 +87,7 @@ def test_what_was_saved_is_restored(paths):
         assert getattr(restored, name) == getattr(saved, name)
     facts = artefacts.verify(path)
     assert facts["run"] == json.loads(json.dumps(IDENTITY))
-    assert facts["versions"] == checkpoints.versions()
+    assert facts["versions"] == versions_lib.installed()
     assert facts["step"] == 6
 
 
@@ -438,7 +439,7 @@ def test_a_checkpoint_of_another_run_is_refused(paths):
 
 def test_other_versions_are_warned_of(paths, caplog):
     write(paths, 4)
-    versions = checkpoints.versions()
+    versions = versions_lib.installed()
     rewrite(
         paths.checkpoints.paths()[4],
         manifest=lambda facts: facts.update(
@@ -567,8 +568,24 @@ def test_a_damaged_newest_does_not_push_out_what_comes_after_it(paths):
     write(paths, 4, 8)
     corrupt(paths.checkpoints.paths()[8], "arrays.npz", flip)
     assert checkpoints.restore_latest(paths, IDENTITY).step == 4
+    checkpoints.set_aside_newer(paths, 4)
     write(paths, 5, keep=1)
     assert checkpoints.restore_latest(paths, IDENTITY).step == 5
+
+
+def test_a_lost_checkpoint_may_have_taken_older_best_weights_along(paths):
+    """Its epoch comes again, also for a process after the one that saw it."""
+    with checkpoints.Writer(paths, IDENTITY, 2) as writer:
+        for step in (4, 8):
+            writer.save_best({"a": np.zeros(3)}, step=step, facts={})
+            writer.save(make_checkpoint(step))
+        writer.wait()
+    assert list(paths.best.steps.paths()) == [8]
+    corrupt(paths.checkpoints.paths()[8], "arrays.npz", flip)
+    for _ in range(2):
+        assert checkpoints.restore_latest(paths, IDENTITY).step == 4
+        checkpoints.set_aside_newer(paths, 4)
+    assert list(paths.checkpoints.paths()) == [4]
 
 
 def test_the_state_of_callbacks_is_json(paths):

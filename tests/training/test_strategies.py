@@ -1,7 +1,7 @@
 """Strategies by name, and what is refused."""
 
-import json
 import os
+import socket
 import subprocess
 import sys
 
@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from trainers import cluster
+from trainers import worker_process
 from trainers.config import TrainerConfig
 from trainers.errors import ConfigError
 from trainers.training import strategies
@@ -177,6 +178,7 @@ def test_xla_on_the_cpus_of_several_workers_is_refused():
 USED_BEFORE = """
 import tensorflow as tf
 from trainers import cluster
+from trainers import worker_process
 from trainers.config import TrainerConfig
 from trainers.training import strategies
 tf.constant(0)
@@ -188,16 +190,16 @@ except ValueError as error:
 
 
 def test_workers_are_connected_before_tensorflow_runs():
-    workers = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
-    task = {"type": "worker", "index": 0}
-    run = subprocess.run(
-        [sys.executable, "-c", USED_BEFORE],
-        env=os.environ
-        | {"TF_CONFIG": json.dumps({"cluster": workers, "task": task})},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    ports = worker_process.free_ports(2)
+    # The other worker is there.
+    with socket.create_server(("127.0.0.1", ports[1])):
+        run = subprocess.run(
+            [sys.executable, "-c", USED_BEFORE],
+            env=os.environ | {"TF_CONFIG": worker_process.tf_config(ports, 0)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     assert run.stdout == (
         "`TF_CONFIG` names several workers, which have to be connected before "
         "TensorFlow does anything else in a process. Received: a process that "

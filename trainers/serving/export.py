@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import platform
 
 import keras
 import tensorflow as tf
@@ -12,6 +11,7 @@ from trainers import config as config_lib
 from trainers import evaluation
 from trainers import run_identity
 from trainers import tasks
+from trainers import versions
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.serving import servable_check
@@ -62,9 +62,9 @@ def export_once(config, workdir):
     """
     paths = Workdir(workdir)
     artefacts.remove_abandoned(paths.export_dir(config))
-    versions = artefacts.numbered(paths.export_dir(config))
+    exported = artefacts.numbered(paths.export_dir(config))
     weights_sha256 = paths.best.sha256()
-    for _, path in sorted(versions.items(), reverse=True):
+    for _, path in sorted(exported.items(), reverse=True):
         with contextlib.suppress(RunError, LookupError, ConfigError):
             facts = artefacts.verify(path, MANIFEST)
             differences = run_identity.config_differences(
@@ -72,7 +72,7 @@ def export_once(config, workdir):
             )
             if (
                 facts["weights_sha256"] == weights_sha256
-                and facts["versions"] == _versions()
+                and facts["versions"] == versions.installed()
                 and not any(differences)
             ):
                 return path
@@ -98,7 +98,7 @@ def _export(base, network, task, class_names, config, facts):
                 "labels": class_names,
                 "signatures": sorted(functions),
                 "fingerprint": _fingerprint(path),
-                "versions": _versions(),
+                "versions": versions.installed(),
                 "config": config_lib.to_tree(config),
             },
         )
@@ -121,14 +121,6 @@ def write_saved_model(path, functions):
         function.get_concrete_function()
         archive.add_endpoint(name, function)
     archive.write_out(str(path), verbose=False)
-
-
-def _versions():
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-    }
 
 
 def _fingerprint(path):

@@ -90,9 +90,12 @@ def _prepare(config, strategy, workers, paths, goes_on):
     identity = run_identity.identity(
         config, splits, task.assets(), num_replicas
     )
-    checkpoint = checkpoints.restore_latest(paths, identity, workers.is_chief)
+    checkpoint = checkpoints.restore_latest(paths, identity)
     step = checkpoint.step if checkpoint else None
+    # All have read the checkpoints when the chief begins to change them.
     workers.check_same([identity, step], "settings, data and checkpoints")
+    if workers.is_chief and checkpoint:
+        checkpoints.set_aside_newer(paths, step)
     steps = steps_lib.plan(
         config,
         len(splits.train),

@@ -12,15 +12,13 @@ import contextlib
 import dataclasses
 import json
 import logging
-import platform
 import re
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from trainers import artefacts
 from trainers import run_identity
+from trainers import versions
 from trainers import weights
 from trainers.errors import RunError
 from trainers.training import state
@@ -88,7 +86,7 @@ class Writer:
         self._facts = {
             "schema": _SCHEMA,
             "run": identity,
-            "versions": versions(),
+            "versions": versions.installed(),
         }
         self._keep = keep
         self._best_step = best_step
@@ -194,7 +192,7 @@ def _check_finite(arrays, step):
         )
 
 
-def restore_latest(paths, identity, is_chief=True):
+def restore_latest(paths, identity):
     """Returns the newest `Checkpoint` that is whole, `None` if there are none.
 
     A damaged one is named in the log, and the one before it is taken.
@@ -202,7 +200,6 @@ def restore_latest(paths, identity, is_chief=True):
     Args:
         paths: `Workdir`.
         identity: From `run_identity.identity`, of the run as it is now.
-        is_chief: Whether to set damaged ones aside.
 
     Raises:
         ConfigError: It is of another run; the differences are named.
@@ -227,8 +224,6 @@ def restore_latest(paths, identity, is_chief=True):
         run_identity.refuse(differences, paths.path)
         if not damaged:  # Else a later epoch will be the best again.
             _check_best(paths.best.steps, checkpoint.best_step)
-        for path in damaged if is_chief else ():
-            paths.checkpoints.set_aside(path)
         return checkpoint
     if found:
         raise RunError(
@@ -240,9 +235,24 @@ def restore_latest(paths, identity, is_chief=True):
     return None
 
 
+def set_aside_newer(paths, step):
+    """Sets those aside that `restore_latest` found damaged.
+
+    Args:
+        paths: `Workdir`.
+        step: That of the checkpoint that it returned.
+    """
+    for found, path in paths.checkpoints.paths().items():
+        if found > step:
+            paths.checkpoints.set_aside(path)
+
+
 def _check_best(best, step):
-    """Refuses to train on where the best weights so far are lost."""
-    if step is None:
+    """Refuses to train on where the best weights so far are lost.
+
+    Later ones are of a checkpoint that was lost: their epoch comes again.
+    """
+    if step is None or any(found > step for found in best.paths()):
         return
     try:
         artefacts.verify(best.directory / f"step-{step:08d}")
@@ -275,20 +285,10 @@ def _read(path):
     )
 
 
-def versions():
-    """Returns the versions on which the bits of a result may depend."""
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
-
-
 def _compare_versions(then):
     changed = [
         f"{name} {then.get(name)}, now {version}"
-        for name, version in versions().items()
+        for name, version in versions.installed().items()
         if then.get(name) != version
     ]
     if changed:

@@ -107,6 +107,10 @@ class TrainingModel(keras.Model):
             if self.steps_per_execution == 1:
                 return one_step(next(iterator))
             for _ in tf.range(self.steps_per_execution):
+                # Else steps overlap, and updates of metrics get lost.
+                tf.autograph.experimental.set_loop_options(
+                    parallel_iterations=1
+                )
                 logs = one_step(next(iterator))
             return logs
 

@@ -1,10 +1,8 @@
 """On which devices a model is trained."""
 
-import contextlib
+import faulthandler
 import logging
-import os
-import socket
-import sys
+import signal
 import threading
 
 import tensorflow as tf
@@ -12,6 +10,7 @@ import tensorflow as tf
 from trainers import cluster as cluster_lib
 from trainers.errors import ConfigError
 from trainers.errors import RunError
+from trainers.training import rendezvous
 
 
 def make_strategy(config, cluster=cluster_lib.ALONE):
@@ -26,7 +25,7 @@ def make_strategy(config, cluster=cluster_lib.ALONE):
 
     Raises:
         ConfigError: The machine or this version does not have it.
-        RunError: The port of this worker is in use.
+        RunError: The port of this worker is in use, or others do not come.
     """
     _check(config, cluster)
     _split_cpu(config.num_logical_cpus)
@@ -48,20 +47,8 @@ def make_strategy(config, cluster=cluster_lib.ALONE):
 
 
 def _check(config, cluster):
+    cluster_lib.check_strategy(cluster, config.strategy)
     name, num_workers = config.strategy, cluster.num_workers
-    if name == "multi_worker" and not cluster.addresses:
-        raise ConfigError(
-            "`--config.trainer.strategy=multi_worker` needs the environment "
-            "variable TF_CONFIG, with the addresses of the workers. Received: "
-            "none. python -m trainers.launch --num_workers=2 -- ... sets it "
-            "for workers on this machine."
-        )
-    if num_workers > 1 and name not in ("auto", "multi_worker"):
-        raise ConfigError(
-            f"`--config.trainer.strategy` must be auto or multi_worker with "
-            f"the {num_workers} workers of TF_CONFIG, as each would train for "
-            f"itself. Received: {name}."
-        )
     is_several = name == "mirrored" or num_workers > 1
     gpus = tf.config.list_physical_devices("GPU")
     if is_several and config.jit_compile and not gpus:
@@ -93,66 +80,36 @@ def _multi_worker(cluster, timeout_seconds):
     breaks, after 10 s without a sign of life else, and collective operations
     then fail on all others.
     """
-    with _giving_up_after(timeout_seconds, cluster):
-        try:
-            return tf.distribute.MultiWorkerMirroredStrategy()
-        except tf.errors.UnknownError as error:
-            if "Could not start gRPC server" not in str(error):
-                raise
-            # It may be free again later: not a wrong setting.
-            raise RunError(
-                "`TF_CONFIG` must give this worker a port that is free. "
-                f"Received: {cluster.addresses[cluster.index]}, which another "
-                "program uses."
-            ) from None
-        except RuntimeError as error:
-            if "at program startup" not in str(error):
-                raise
-            raise ConfigError(
-                "`TF_CONFIG` names several workers, which have to be connected "
-                "before TensorFlow does anything else in a process. Received: "
-                "a process that has used TensorFlow."
-            ) from None
-
-
-@contextlib.contextmanager
-def _giving_up_after(seconds, cluster):
-    """Ends the process where workers stay away; TensorFlow waits for ever.
-
-    It waits outside of Python, where no exception reaches.
-    """
-
-    def give_up():
-        found = ", ".join(
-            f"worker {index} at {address}"
-            for index, address in enumerate(cluster.addresses)
-            if index != cluster.index and not _answers(address)
-        )
-        print(
-            f"error: not all {cluster.num_workers} workers of TF_CONFIG came "
-            f"within --config.trainer.start_timeout_seconds={seconds:g}. No "
-            f"answer from: {found or 'none; they wait for others'}.",
-            file=sys.stderr,
-            flush=True,
-        )
-        os._exit(1)
-
-    timer = threading.Timer(seconds, give_up)
-    timer.daemon = True
-    timer.start()
+    rendezvous.meet(cluster, timeout_seconds)
+    # TensorFlow waits for ever if one ends now, where no thread and no signal
+    # handler of Python runs.
+    faulthandler.dump_traceback_later(timeout_seconds, exit=True, file=2)
     try:
-        yield
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.UnknownError as error:
+        if "Could not start gRPC server" not in str(error):
+            raise
+        raise RunError(
+            "`TF_CONFIG` must give this worker a port that is free. Received: "
+            f"{cluster.addresses[cluster.index]}: TensorFlow cannot use it."
+        ) from None
+    except RuntimeError as error:
+        if "at program startup" not in str(error):
+            raise
+        raise ConfigError(
+            "`TF_CONFIG` names several workers, which have to be connected "
+            "before TensorFlow does anything else in a process. Received: a "
+            "process that has used TensorFlow."
+        ) from None
     finally:
-        timer.cancel()
+        faulthandler.cancel_dump_traceback_later()
+        _take_signals_back()
 
 
-def _answers(address):
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except OSError:
-        return False
-    return True
+def _take_signals_back():
+    """Undoes that TensorFlow's own handler of SIGTERM ignores it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 def _mirrored(gpus):

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers import cluster as cluster_lib
+from trainers import stopping
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 
@@ -34,8 +35,10 @@ def lost_ones_named(cluster):
         text = str(error)
         if cluster.num_workers == 1 or not _LOST.search(text):
             raise
-        reason = re.search(r"(?:aborted by: )(.*)", text)
-        detail = (reason[1] if reason else error.message.splitlines()[0])[:300]
+        # The next line only where a list follows.
+        reason = re.search(r"aborted by: (.*:\n.*|.*)", text)
+        detail = reason[1] if reason else error.message.splitlines()[0]
+        detail = " ".join(detail.split())[:300]
         raise RunError(
             f"worker {cluster.index} lost another of the "
             f"{cluster.num_workers} workers, whose own output says why: "
@@ -108,10 +111,15 @@ class Workers:
 
         Raises:
             ConfigError: Not all have.
+            Stopped: On request.
         """
         text = json.dumps(values, sort_keys=True)
         digest = hashlib.sha256(text.encode()).digest()
-        digests = self.gather(np.frombuffer(digest, np.uint8) * np.float32(1))
+        with stopping.deferred() as request:
+            digests = self.gather(
+                np.frombuffer(digest, np.uint8) * np.float32(1)
+            )
+        request()
         others = [
             str(index)
             for index, of_worker in enumerate(digests)
@@ -126,8 +134,9 @@ class Workers:
             )
 
     def wait(self):
-        """Returns when all workers have come here."""
-        self.any(False)
+        """Returns when all workers have come here; no signal ends it."""
+        with stopping.deferred():
+            self.any(False)
 
     def _total(self, array):
         devices = len(self._strategy.extended.worker_devices)
