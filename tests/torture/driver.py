@@ -92,12 +92,12 @@ def _lose_variables(part):
 
     assign = state._assign
 
-    def assign_others(variables, arrays):
+    def assign_others(variables, arrays, workers):
         kept = {n: v for n, v in variables.items() if part not in n}
         # Of the metrics alone, later, nothing has to be there.
         is_all = any(not name.startswith("metrics/") for name in variables)
         assert len(kept) < len(variables) or not is_all, part
-        assign(kept, arrays)
+        assign(kept, arrays, workers)
 
     state._assign = assign_others
 
@@ -105,7 +105,7 @@ def _lose_variables(part):
 def _lose_metrics():
     from trainers.training import state
 
-    state.write_metrics = lambda model, arrays: None
+    state.write_metrics = lambda model, arrays, workers: None
 
 
 def _lose_callback(module, name):
