@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trainers import config as config_lib
 from trainers import tasks
+from trainers.tasks import classify
 from trainers.tasks import image_augmentation
 
 GREY, COLOUR = (4, 6), (4, 6, 3)
@@ -282,20 +283,19 @@ def make_network(image_shape):
 
 
 @pytest.mark.parametrize("shape", [GREY, COLOUR], ids=["grey", "colour"])
-def test_both_signatures_answer_the_same_with_the_names_of_classes(shape):
+def test_signatures_answer_the_same_with_the_names_of_classes(shape):
     task = make_task(shape)
     images = np.zeros((3, *shape), np.uint8)
     for row in range(3):
         images[row, :, 2 * row : 2 * row + 2] = 255
     network = make_network(shape)
     signatures = task.make_signatures(network, ["left", "middle", "right"])
-    assert sorted(signatures) == ["image_bytes", "serving_default"]
+    assert sorted(signatures) == ["classify", "image_bytes", "serving_default"]
     from_pixels = signatures["serving_default"](
         image=tf.constant(images, tf.float32)
     )
-    from_bytes = signatures["image_bytes"](
-        image_bytes=tf.constant([encode_png(image) for image in images])
-    )
+    files = [encode_png(image) for image in images]
+    from_bytes = signatures["image_bytes"](image_bytes=tf.constant(files))
     assert from_pixels["label"].numpy().tolist() == [
         *(b"left", b"middle", b"right")
     ]
@@ -310,10 +310,22 @@ def test_both_signatures_answer_the_same_with_the_names_of_classes(shape):
     assert sorted(from_bytes) == sorted(from_pixels)
     for name, value in from_pixels.items():
         np.testing.assert_array_equal(from_bytes[name], value)
+    ranked = signatures["classify"](
+        **classify.check_inputs("image_bytes", files)
+    )
+    # The two that are not the right one are equal.
+    assert ranked["classes"].numpy().tolist() == [
+        [b"left", b"middle", b"right"],
+        [b"middle", b"left", b"right"],
+        [b"right", b"left", b"middle"],
+    ]
+    np.testing.assert_array_equal(
+        ranked["scores"], -np.sort(-from_pixels["probabilities"].numpy())
+    )
 
 
 @pytest.mark.parametrize("shape", [GREY, COLOUR], ids=["grey", "colour"])
-def test_both_check_inputs_are_the_same_images_but_for_the_negative(shape):
+def test_all_check_inputs_are_the_same_images_but_for_the_negative(shape):
     task = make_task(shape)
     inputs = task.make_check_inputs(seed=1)
     floats = inputs["serving_default"]["image"]
@@ -324,6 +336,8 @@ def test_both_check_inputs_are_the_same_images_but_for_the_negative(shape):
     rows = np.arange(100) != 2
     np.testing.assert_array_equal(decoded[rows], floats[rows])
     assert (floats[2] == -1).all()
+    ranked = classify.check_inputs("image_bytes", encoded)["inputs"]
+    assert inputs["classify"]["inputs"].tolist() == ranked.tolist()
     assert (floats[0] == 0).all()
     assert (floats[1] == 255).all()
 

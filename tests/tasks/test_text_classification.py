@@ -15,6 +15,7 @@ from trainers import tasks
 from trainers.data.examples import Examples
 from trainers.errors import ConfigError
 from trainers.errors import RunError
+from trainers.tasks import classify
 from trainers.tasks import text_signatures
 
 # Ids 0 to 15.
@@ -281,7 +282,9 @@ TEXTS = ["a b c", "", "  ", "e e e e e e e e e e e e e e e e e e e e", "ix !"]
 
 def test_the_answer_is_that_of_the_network(served):
     task, signatures, network = served
-    assert sorted(signatures) == ["serving_default", "tokenize", "tokens"]
+    assert sorted(signatures) == [
+        *("classify", "serving_default", "tokenize", "tokens")
+    ]
     answer = signatures["serving_default"](text=tf.constant(TEXTS))
     assert sorted(answer) == ["class_id", "label", "logits", "probabilities"]
     features = task.preprocess(
@@ -336,6 +339,64 @@ def test_padding_and_what_is_cut_change_no_answer(served):
         for row in (long, long[:16])
     ]
     np.testing.assert_array_equal(*answers)
+
+
+def test_what_follows_the_first_end_changes_no_answer(served):
+    """A server fills rows up with the first id of a request, `[CLS]`."""
+    _, signatures, _ = served
+
+    def answer(*rows):
+        ids = tf.constant(rows, tf.int32)
+        return signatures["tokens"](token_ids=ids)["logits"].numpy()
+
+    short, long = [2, 5, 6, 3], [2, 5, 7, 8, 9, 10, 3]
+    padded = answer(short + [2] * 3, long)
+    np.testing.assert_array_equal(padded, answer(short + [0] * 3, long))
+    np.testing.assert_allclose(padded[:1], answer(short), rtol=1e-4)
+    assert abs(padded[0] - padded[1]).max() > 1e-3
+    # Neither do tokens, another end, or ids that are none.
+    for rest in ([7, 8, 9], [7, 3, 8], [0, 2, 7], [99, -1, 3]):
+        np.testing.assert_array_equal(answer(short + rest, long), padded)
+
+
+def test_rows_without_an_end_count_up_to_their_padding(served):
+    _, signatures, network = served
+    ids = np.array([[2, 5, 6, 7], [2, 5, 0, 0]], np.int32)
+    features = {"token_ids": ids, "padding_mask": np.sign(ids)}
+    np.testing.assert_allclose(
+        signatures["tokens"](token_ids=tf.constant(ids))["logits"],
+        network(features, training=False),
+        atol=1e-6,
+    )
+
+
+def test_ids_outside_the_vocabulary_are_an_error_and_no_crash(served):
+    _, signatures, _ = served
+    good = tf.constant([[2, 5, 3]], tf.int32)
+    expected = signatures["tokens"](token_ids=good)["logits"]
+    for bad in ([[2, 16, 3]], [[2, 2**31 - 1, 3]], [[2, -17, 3]]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="not in"):
+            signatures["tokens"](token_ids=tf.constant(bad, tf.int32))
+        answer = signatures["tokens"](token_ids=good)["logits"]
+        np.testing.assert_array_equal(answer, expected)
+
+
+def test_classify_ranks_what_the_text_is_answered_with(served):
+    _, signatures, _ = served
+    texts = [text.encode() for text in TEXTS] + [b"\xff\xfe"]
+    answer = signatures["serving_default"](text=tf.constant(texts))
+    ranked = signatures["classify"](**classify.check_inputs("text", texts))
+    assert ranked["classes"].dtype == tf.string
+    for row, label in enumerate(answer["label"].numpy()):
+        probabilities = dict(
+            zip(CLASSES, answer["probabilities"].numpy()[row], strict=True)
+        )
+        names = [name.decode() for name in ranked["classes"].numpy()[row]]
+        assert names[0] == label.decode()
+        assert names == sorted(CLASSES, key=lambda n: -probabilities[n])
+        assert ranked["scores"].numpy()[row].tolist() == [
+            probabilities[name] for name in names
+        ]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ References:
     https://www.tensorflow.org/tfx/serving/api_rest and the sources of
     TensorFlow Serving: row format and batching need a first dimension of
     unknown size in every tensor, and REST cannot write half precision.
+    classifier.cc and regressor.cc in tensorflow_serving/servables/tensorflow:
+    names, types and shapes of what Classify and Regress call.
 """
 
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow.python.framework import op_def_registry
+
+from trainers.serving import server_ops
 
 # What the session loader and the REST writer take.
 _OUTPUT_TYPES = {
@@ -33,9 +36,6 @@ _FORBIDDEN_OPS = {
     "ReadFile",
     "WriteFile",
 }
-# Ops of tensorflow_text that TensorFlow Serving links: since 2.18, those of
-# tensorflow_text 2.12.1, of which these are used.
-_TEXT_OPS = {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}
 # Keras adds it for its own loader; no request names it.
 _INTERNAL_SIGNATURES = {"__saved_model_init_op"}
 
@@ -49,26 +49,79 @@ def lint(path):
     Returns:
         List of broken rules in words; empty if there are none.
     """
+    try:
+        graph = read(path)
+    except ValueError as error:
+        return [str(error)]
+    found = signatures(graph)
+    problems = []
+    if "serving_default" not in found:
+        problems.append("the signature `serving_default` is missing")
+    for name, signature in found.items():
+        problems += _lint_signature(name, signature)
+        problems += _lint_api(name, signature)
+    return problems + list(_lint_graph(graph))
+
+
+def read(path):
+    """Returns the `MetaGraphDef` that a server loads.
+
+    Args:
+        path: `pathlib.Path` of a version directory.
+
+    Raises:
+        ValueError: There is none, or more than one.
+    """
     file = path / "saved_model.pb"
     if not file.is_file():
-        return [f"{file.name} is missing"]
+        raise ValueError(f"{file.name} is missing")
     saved_model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     graphs = [
         g for g in saved_model.meta_graphs if "serve" in g.meta_info_def.tags
     ]
     if len(graphs) != 1:
-        return [f"one MetaGraph must have the tag `serve`, not {len(graphs)}"]
-    signatures = {
+        raise ValueError(
+            f"one MetaGraph must have the tag `serve`, not {len(graphs)}"
+        )
+    return graphs[0]
+
+
+def signatures(graph):
+    """Returns the `SignatureDef`s of a `MetaGraphDef` by name."""
+    return {
         name: signature
-        for name, signature in graphs[0].signature_def.items()
+        for name, signature in graph.signature_def.items()
         if name not in _INTERNAL_SIGNATURES
     }
-    problems = []
-    if "serving_default" not in signatures:
-        problems.append("the signature `serving_default` is missing")
-    for name, signature in signatures.items():
-        problems += _lint_signature(name, signature)
-    return problems + list(_lint_graph(graphs[0]))
+
+
+def apis(signature):
+    """Returns the APIs that a signature can be called through.
+
+    Args:
+        signature: `SignatureDef`.
+
+    Returns:
+        List of `predict`, `classify` and `regress`; the first is always there.
+    """
+    return ["predict"] + [
+        api for api, rule in _API_RULES.items() if not any(rule(signature))
+    ]
+
+
+def oldest_server(path):
+    """Returns the oldest TensorFlow Serving that links all ops of a version.
+
+    Args:
+        path: `pathlib.Path` of a version directory.
+
+    Returns:
+        Such as `2.18`, one of `server_ops.SERVERS`; `None` if none does.
+
+    Raises:
+        ValueError: As `read`.
+    """
+    return server_ops.oldest(read(path).graph_def)
 
 
 def _lint_signature(name, signature):
@@ -94,18 +147,78 @@ def _lint_signature(name, signature):
             yield f"{where} would come back as base64: another name is needed"
 
 
+def _lint_api(name, signature):
+    """Yields the broken rules of the API that a signature is meant for."""
+    if name in _API_RULES:
+        api = name
+    elif any(_broken_input_rules(signature)):
+        return
+    else:
+        api = "regress" if "outputs" in signature.outputs else "classify"
+    for rule in _API_RULES[api](signature):
+        yield f"signature `{name}` is for the {api} API: {rule}"
+
+
+def _broken_classify_rules(signature):
+    yield from _broken_input_rules(signature)
+    outputs = signature.outputs
+    if not outputs or not outputs.keys() <= {"classes", "scores"}:
+        yield (
+            "its outputs must be `classes`, `scores` or both, not "
+            f"{sorted(outputs)}"
+        )
+    counts = set()
+    for key, kind, dtype in (
+        ("classes", "string", types_pb2.DT_STRING),
+        ("scores", "float32", types_pb2.DT_FLOAT),
+    ):
+        if key not in outputs:
+            continue
+        sizes = _sizes(outputs[key])
+        if outputs[key].dtype != dtype or len(sizes) != 2:
+            yield f"`{key}` must be {kind}[batch, num_classes]"
+        counts |= {size for size in sizes[1:2] if size != -1}
+    if len(counts) > 1:
+        yield "`classes` and `scores` must be equal in num_classes"
+
+
+def _broken_regress_rules(signature):
+    yield from _broken_input_rules(signature)
+    outputs = signature.outputs
+    if list(outputs) != ["outputs"]:
+        yield f"its one output must be `outputs`, not {sorted(outputs)}"
+        return
+    sizes = _sizes(outputs["outputs"])
+    has_shape = len(sizes) == 1 or (len(sizes) == 2 and sizes[1] == 1)
+    if outputs["outputs"].dtype != types_pb2.DT_FLOAT or not has_shape:
+        yield "`outputs` must be float32[batch] or float32[batch, 1]"
+
+
+def _broken_input_rules(signature):
+    inputs = signature.inputs
+    if (
+        list(inputs) != ["inputs"]
+        or inputs["inputs"].dtype != types_pb2.DT_STRING
+        or len(_sizes(inputs["inputs"])) != 1
+    ):
+        yield "its one input must be `inputs: string[batch]`, of tf.Examples"
+
+
+def _sizes(info):
+    """Returns the sizes of dimensions; none if their number is unknown."""
+    return [dim.size for dim in info.tensor_shape.dim]
+
+
+_API_RULES = {
+    "classify": _broken_classify_rules,
+    "regress": _broken_regress_rules,
+}
+
+
 def _lint_graph(graph):
-    functions = graph.graph_def.library.function
-    nodes = list(graph.graph_def.node)
-    nodes += [node for function in functions for node in function.node_def]
-    ops = {node.op for node in nodes}
-    for op in sorted(ops & _FORBIDDEN_OPS):
+    for op in sorted(server_ops.used_ops(graph.graph_def) & _FORBIDDEN_OPS):
         yield f"op {op} needs this process or this machine's files"
-    local = {function.signature.name for function in functions}
-    # Registered are, as long as nobody has imported tensorflow_text, those of
-    # TensorFlow itself; `check_process` lints before it does.
-    for op in sorted(ops - local - _TEXT_OPS):
-        if op.startswith("TFText>") or op_def_registry.get(op) is None:
-            yield f"op {op} is not in TensorFlow Serving"
+    yield from server_ops.problems_of(graph.graph_def)
+    functions = graph.graph_def.library.function
     if any(f.attr["_XlaMustCompile"].b for f in functions):
         yield "a function is compiled with `jit_compile`: servers lack XLA"

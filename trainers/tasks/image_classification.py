@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from trainers.data import sources
 from trainers.tasks import answers
+from trainers.tasks import classify
 from trainers.tasks import image_augmentation
 
 
@@ -125,19 +126,31 @@ class ImageClassification:
         """Returns metrics of `(labels, logits, sample_weight)` for training."""
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
+    def make_inference(self, network):
+        """Returns what computes the logits of a network for answers."""
+        return network
+
     def make_signatures(self, network, class_names):
         """Returns serving functions by signature name.
 
-        Both return what `answers.classification` does.
+        `serving_default` takes pixels and `image_bytes` files, and both
+        return what `answers.classification` does; `classify` takes files as
+        the feature `image_bytes`, see `classify.make`.
 
         Args:
-            network: Keras model from preprocessed features to logits.
+            network: Function from preprocessed features to logits, such as a
+                Keras model.
             class_names: Names in label order.
         """
 
-        def answer(image):
-            logits = network(self.preprocess({"image": image}), training=False)
-            return answers.classification(logits, class_names)
+        def logits_of(image):
+            return network(self.preprocess({"image": image}), training=False)
+
+        def logits_of_files(image_bytes):
+            spec = tf.TensorSpec(self.image_shape, tf.uint8)
+            return logits_of(
+                tf.map_fn(self.decode, image_bytes, fn_output_signature=spec)
+            )
 
         image_spec = tf.TensorSpec(
             (None, *self.image_shape), tf.float32, name="image"
@@ -146,29 +159,25 @@ class ImageClassification:
 
         @tf.function(input_signature=[image_spec])
         def serve_image(image):
-            return answer(image)
+            return answers.classification(logits_of(image), class_names)
 
         @tf.function(input_signature=[bytes_spec])
         def serve_image_bytes(image_bytes):
-            return answer(
-                tf.map_fn(
-                    self.decode,
-                    image_bytes,
-                    fn_output_signature=tf.TensorSpec(
-                        self.image_shape, tf.uint8
-                    ),
-                )
-            )
+            logits = logits_of_files(image_bytes)
+            return answers.classification(logits, class_names)
 
         return {
             "serving_default": serve_image,
             "image_bytes": serve_image_bytes,
+            "classify": classify.make(
+                "image_bytes", logits_of_files, class_names
+            ),
         }
 
     def make_check_inputs(self, seed):
         """Returns 100 rows of inputs by signature and input name.
 
-        Both signatures get the same images: noise, and each kind of edge
+        All signatures get the same images: noise, and each kind of edge
         (black, white, out of range for floats).
         """
         rng = np.random.default_rng(seed)
@@ -177,14 +186,11 @@ class ImageClassification:
         channels = images if images.ndim == 4 else images[..., np.newaxis]
         floats = images.astype(np.float32)
         floats[2] = -1.0
+        files = [tf.io.encode_png(image).numpy() for image in channels]
         return {
             "serving_default": {"image": floats},
-            "image_bytes": {
-                "image_bytes": np.array(
-                    [tf.io.encode_png(image).numpy() for image in channels],
-                    dtype=object,
-                )
-            },
+            "image_bytes": {"image_bytes": np.array(files, dtype=object)},
+            "classify": classify.check_inputs("image_bytes", files),
         }
 
 

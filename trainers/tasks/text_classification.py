@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfmodels import bert_inference
 from tfmodels import encoders
 from tfmodels import presets
 from tfmodels import wordpiece
@@ -215,6 +216,10 @@ class TextClassification:
     def make_train_metrics(self):
         """Returns metrics of `(labels, logits, sample_weight)` for training."""
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    def make_inference(self, network):
+        """Returns what computes the logits of a network for answers."""
+        return bert_inference.BertInference(network, self.model_config)
 
     def make_signatures(self, network, class_names):
         """Returns serving functions by name, see `text_signatures`."""

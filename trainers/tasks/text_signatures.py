@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.tasks import answers
+from trainers.tasks import classify
 
 _NUM_ROWS = 100
 _category = unicodedata.ucd_3_2_0.category
@@ -39,39 +40,35 @@ _INVALID_UTF8 = (
 def make(task, network, class_names):
     """Returns the signatures of a text classifier.
 
-    `serving_default` answers `text: string[batch]`, `tokens` answers
-    `token_ids: int32[batch, sequence_length]`, with `[CLS]` and `[SEP]`,
-    padded with `[PAD]`, as `tokenize` returns them for `text`.
+    `serving_default` answers `text: string[batch]`, `classify` the feature
+    `text`, see `classify.make`, and `tokens` answers `token_ids: int32[batch,
+    sequence_length]`, with `[CLS]` and `[SEP]`, as `tokenize` returns them
+    for `text`. What follows the first `[SEP]` of a row counts no more than
+    `[PAD]`: where TensorFlow Serving brings the rows of many requests to one
+    length, it repeats the first id of a request, `[CLS]`.
 
     Args:
         task: `TextClassification` with its tokenizer.
-        network: Keras model from preprocessed features to logits.
+        network: Function from preprocessed features to logits, such as a Keras
+            model.
         class_names: Names in label order.
     """
-    pad_id = task.tokenizer.pad_id
-    longest = task.sequence_length
     text_spec = tf.TensorSpec((None,), tf.string, name="text")
     ids_spec = tf.TensorSpec((None, None), tf.int32, name="token_ids")
 
     def features_of(text):
         return task.preprocess({"token_ids": task.tokenizer(text)})
 
+    def logits_of(text):
+        return network(features_of(text), training=False)
+
     @tf.function(input_signature=[text_spec])
     def serve_text(text):
-        logits = network(features_of(text), training=False)
-        return answers.classification(logits, class_names)
+        return answers.classification(logits_of(text), class_names)
 
     @tf.function(input_signature=[ids_spec])
     def serve_tokens(token_ids):
-        ids = token_ids[:, :longest]
-        # At least one column, of which the first always counts: a row of
-        # padding alone would be a mean over nothing.
-        is_empty = tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)
-        ids = tf.pad(ids, [[0, 0], [0, is_empty]], constant_values=pad_id)
-        is_first = tf.equal(tf.range(tf.shape(ids)[1]), 0)
-        mask = tf.cast(tf.not_equal(ids, pad_id) | is_first, tf.int32)
-        features = {"token_ids": ids, "padding_mask": mask}
-        logits = network(features, training=False)
+        logits = network(_model_inputs(task, token_ids), training=False)
         return answers.classification(logits, class_names)
 
     @tf.function(input_signature=[text_spec])
@@ -82,7 +79,24 @@ def make(task, network, class_names):
         "serving_default": serve_text,
         "tokens": serve_tokens,
         "tokenize": tokenize,
+        "classify": classify.make("text", logits_of, class_names),
     }
+
+
+def _model_inputs(task, ids):
+    """Returns `token_ids` and `padding_mask` of ids that a client sent."""
+    pad_id, end_id = task.tokenizer.pad_id, task.tokenizer.end_id
+    ids = ids[:, : task.sequence_length]
+    # At least one column, of which the first always counts: a row of padding
+    # alone would be a mean over nothing.
+    is_empty = tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)
+    ids = tf.pad(ids, [[0, 0], [0, is_empty]], constant_values=pad_id)
+    is_end = tf.cast(tf.equal(ids, end_id), tf.int32)
+    num_ends_before = tf.cumsum(is_end, axis=1, exclusive=True)
+    ids = tf.where(num_ends_before > 0, pad_id, ids)
+    is_first = tf.equal(tf.range(tf.shape(ids)[1]), 0)
+    mask = tf.cast(tf.not_equal(ids, pad_id) | is_first, tf.int32)
+    return {"token_ids": ids, "padding_mask": mask}
 
 
 def check_corpus(seed):
@@ -118,4 +132,5 @@ def check_inputs(corpus, vocabulary_size, seed):
         "serving_default": {"text": text},
         "tokens": {"token_ids": ids},
         "tokenize": {"text": text},
+        "classify": classify.check_inputs("text", corpus),
     }
