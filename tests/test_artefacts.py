@@ -1,6 +1,7 @@
 """Files and directories that are complete or not there."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -441,3 +442,13 @@ def test_a_version_is_a_directory_with_a_decimal_name(name, tmp_path):
     path = tmp_path / name
     path.mkdir()
     assert artefacts.numbered(tmp_path) == {int(name): path}
+
+
+def test_a_locked_directory_keeps_others_waiting(tmp_path):
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with artefacts.lock(tmp_path), pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(descriptor)

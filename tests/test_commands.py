@@ -62,7 +62,14 @@ def test_training_ends_with_the_path_of_the_export_alone(smoke_workdir):
         "tensorboard",
     ]
     export = smoke_workdir / "export" / "mnist_mlp"
-    assert [p.name for p in export.iterdir()] == ["1"]
+    assert sorted(p.name for p in export.iterdir()) == [
+        "1",
+        "MODEL_CARD.md",
+        "batching.config",
+        "models.config",
+        "monitoring.config",
+        "request.json",
+    ]
     assert sorted(p.name for p in (export / "1").iterdir()) == [
         "assets",
         "assets.extra",
@@ -151,8 +158,9 @@ def test_predict_needs_only_the_export(
         (
             ["a.png"],
             2,
-            "error: `--workdir` must name the directory of a run, or "
-            "`--model_dir` an export. Received: neither.",
+            "error: `--workdir` must name the directory of a run, "
+            "`--model_dir` an export, or `--server` a served model. "
+            "Received: none.",
         ),
         (
             ["--workdir={run}", "{run}/config.json"],

@@ -370,6 +370,23 @@ def test_the_name_of_an_export_is_the_name_of_a_directory(name):
     config_lib.validate(make_config(export__name="mnist-mlp_2"))
 
 
+@pytest.mark.parametrize("sizes", [(), (2, 1), (1, 2, 2, 4)])
+def test_the_batch_sizes_of_a_server_increase(sizes):
+    assert problem_of(make_config(export__allowed_batch_sizes=sizes)) == (
+        "`--config.export.allowed_batch_sizes` must be increasing numbers, "
+        f"like 1,2,4,8. Received: {sizes!r}."
+    )
+    config_lib.validate(make_config(export__allowed_batch_sizes=(3,)))
+
+
+@pytest.mark.parametrize("sizes", [(0, 1), (1, 1025)])
+def test_a_batch_has_a_row_and_at_most_1024(sizes):
+    assert problem_of(make_config(export__allowed_batch_sizes=sizes)) == (
+        "`--config.export.allowed_batch_sizes` must be at least 1 and at most "
+        f"1024. Received: {sizes!r}."
+    )
+
+
 def test_an_exponential_schedule_does_not_end_at_zero():
     config = make_config(
         optimizer__schedule="exponential", optimizer__end_fraction=0.0
@@ -445,14 +462,14 @@ def test_a_part_of_another_class_is_refused():
         "`config.data` must be of the class ImageDataConfig or "
         "TextDataConfig. Received: None.",
         f"`config.model` must be of the class {model_classes}. "
-        "Received: ExportConfig(name='model').",
+        f"Received: {config_lib.ExportConfig()!r}.",
     ]
 
 
 def test_a_part_in_the_place_of_a_setting_is_refused():
     assert problem_of(make_config(seed=config_lib.ExportConfig())) == (
         "`--config.seed` must be a whole number. "
-        "Received: ExportConfig(name='model')."
+        f"Received: {config_lib.ExportConfig()!r}."
     )
 
 
@@ -549,7 +566,7 @@ def test_json_of_an_older_version_gets_the_defaults():
         (
             '{"export": {"nam": "x"}}',
             "`config.export.nam` is not a setting of this version. "
-            "Choices: name.",
+            "Choices: name, check, allowed_batch_sizes.",
         ),
         (
             '{"model": {"kind": "mnist_cnn"}}',

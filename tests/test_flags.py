@@ -304,7 +304,8 @@ def test_a_list_in_a_config_file_can_be_overridden(tmp_path):
         (
             ["--config.export=1"],
             "`--config.export` is not a setting. "
-            "Choices: --config.export.name.",
+            "Choices: --config.export.name, --config.export.check, "
+            "--config.export.allowed_batch_sizes.",
         ),
         (
             ["--worksdir=run"],
@@ -340,6 +341,7 @@ def test_a_wrong_flag_is_named_with_its_rule(words, message):
         "config.trainer.jit_compile",
         "config.model.hidden_dims",
         "config.export.name",
+        "config.export.allowed_batch_sizes",
     ],
 )
 def test_any_text_gives_a_value_of_the_type_or_an_error_of_ours(name):
@@ -729,7 +731,7 @@ def test_what_becomes_of_a_run_is_said_before_tensorflow(resume, tmp_path):
     [
         ("train", []),
         ("evaluate", ["split"]),
-        ("predict", ["model_dir", "split", "scores"]),
+        ("predict", ["model_dir", "server", "split", "scores"]),
         ("export", []),
         ("checkpoints", ["verify"]),
     ],

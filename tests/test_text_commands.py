@@ -127,7 +127,12 @@ def test_the_vocabulary_and_the_labels_are_in_the_saved_model(minilm_run):
     version = minilm_run[1] / "export" / "bert_classifier" / "1"
     facts = json.loads((version / "assets.extra/manifest.json").read_text())
     assert facts["labels"] == list(CLASSES)
-    assert facts["signatures"] == ["serving_default", "tokenize", "tokens"]
+    assert facts["signatures"] == [
+        "classify",
+        "serving_default",
+        "tokenize",
+        "tokens",
+    ]
     # One copy of the weights: 22.7 million of four bytes.
     size = (version / "variables/variables.data-00000-of-00001").stat().st_size
     assert 90e6 < size < 92e6

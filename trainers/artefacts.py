@@ -107,6 +107,17 @@ def remove_abandoned(parent):
             os.close(lock)
 
 
+@contextlib.contextmanager
+def lock(directory):
+    """Keeps others that lock a directory waiting meanwhile."""
+    descriptor = _locked(directory, wait=True)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
 def _locked(path, *, wait):
     """Returns an open descriptor that holds the lock of a directory.
 

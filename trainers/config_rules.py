@@ -79,14 +79,23 @@ def text_problems(config):
 
 def problems(config):
     """Rules of every experiment."""
-    name = config.export.name
+    yield from _optimizer_problems(config)
+    yield from _trainer_problems(config)
+    yield from _export_problems(config.export)
+
+
+def _export_problems(export):
+    name, sizes = export.name, list(export.allowed_batch_sizes)
     if not name or not name.replace("_", "").replace("-", "").isalnum():
         yield (
             "`--config.export.name` must be letters, digits, `_` and `-`. "
             f"Received: {name!r}."
         )
-    yield from _optimizer_problems(config)
-    yield from _trainer_problems(config)
+    if not sizes or sizes != sorted(set(sizes)):
+        yield (
+            "`--config.export.allowed_batch_sizes` must be increasing numbers, "
+            f"like 1,2,4,8. Received: {export.allowed_batch_sizes!r}."
+        )
 
 
 def _optimizer_problems(config):

@@ -94,6 +94,11 @@ def test_signatures_have_the_names_types_and_shapes_of_the_contract(version):
     assert tensors == {
         "serving_default": {"image": ("float32", [-1, 28, 28])} | outputs,
         "image_bytes": {"image_bytes": ("string", [-1])} | outputs,
+        "classify": {
+            "inputs": ("string", [-1]),
+            "classes": ("string", [-1, 10]),
+            "scores": ("float32", [-1, 10]),
+        },
     }
 
 
@@ -115,7 +120,15 @@ def test_manifest_names_model_labels_versions_and_sums(version, smoke_workdir):
     assert facts["weights_of_step"] == 16
     assert facts["weights_sha256"] == Workdir(smoke_workdir).best.sha256()
     assert facts["labels"] == [str(digit) for digit in range(10)]
-    assert facts["signatures"] == ["image_bytes", "serving_default"]
+    assert facts["signatures"] == ["classify", "image_bytes", "serving_default"]
+    assert facts["apis"] == {
+        "classify": ["predict", "classify"],
+        "image_bytes": ["predict"],
+        "serving_default": ["predict"],
+    }
+    assert facts["allowed_batch_sizes"] == [1, 2, 4, 8, 16, 32]
+    assert facts["oldest_server"] == "2.18"
+    assert facts["parameters"] == 55_050
     assert facts["versions"]["tensorflow"] == tf.__version__
     assert facts["config"] == json.loads(
         (smoke_workdir / "config.json").read_text()
@@ -129,7 +142,7 @@ def test_next_export_gets_the_next_number(workdir, run_command):
     assert run.returncode == 0, run.stderr
     base = workdir / "export" / "mnist_mlp"
     assert run.stdout == f"{base / '2'}\n"
-    assert sorted(p.name for p in base.iterdir()) == ["1", "2"]
+    assert sorted(artefacts.numbered(base)) == [1, 2]
 
 
 def export_once(workdir, **changes):
@@ -237,7 +250,29 @@ def test_failing_check_leaves_no_version_directory(workdir, monkeypatch):
         "  signature `serving_default` at batch 1: `logits` differs by "
     )
     base = workdir / "export" / "mnist_mlp"
-    assert [p.name for p in base.iterdir()] == ["1"]
+    assert [p.name for p in base.iterdir() if p.is_dir()] == ["1"]
+
+
+def test_what_answers_must_be_what_was_trained(workdir, monkeypatch):
+    config = load_config(workdir)
+
+    def make_inference(task, network):
+        return lambda *args, **kwargs: network(*args, **kwargs) + 1e-3
+
+    monkeypatch.setattr(
+        tasks.ImageClassification, "make_inference", make_inference
+    )
+    with pytest.raises(RunError) as error:
+        export.export_best(config, workdir)
+    assert (
+        str(error.value)
+        .splitlines()[1]
+        .startswith(
+            "  signature `serving_default` at batch 1: `logits` differs by 0.00"
+        )
+    )
+    base = workdir / "export" / "mnist_mlp"
+    assert [p.name for p in base.iterdir() if p.is_dir()] == ["1"]
 
 
 def test_model_that_loads_in_python_but_not_in_a_session_is_found(tmp_path):

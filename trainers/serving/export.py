@@ -14,15 +14,19 @@ from trainers import tasks
 from trainers import versions
 from trainers.errors import ConfigError
 from trainers.errors import RunError
+from trainers.serving import bundle
+from trainers.serving import linter
 from trainers.serving import servable_check
+from trainers.serving import warmup
 from trainers.workdir import Workdir
 
-# Inside `assets.extra/`, which TensorFlow Serving leaves to others.
-MANIFEST = "assets.extra/manifest.json"
+MANIFEST = bundle.MANIFEST
 
 
 def export_best(config, workdir):
     """Exports the best weights of a run as its next version.
+
+    The files of the bundle are written beside it, see `bundle`.
 
     Args:
         config: `ExperimentConfig` of the run.
@@ -40,15 +44,10 @@ def export_best(config, workdir):
     class_names = paths.read_labels()
     network, facts = evaluation.load_best(task, paths)
     base = paths.export_dir(config)
-    try:
-        return _export(base, network, task, class_names, config, facts)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
-            raise
-        raise ConfigError(
-            f"`--workdir` must be a directory that can be written to. "
-            f"Received: {str(base)!r}: {error.strerror}."
-        ) from None
+    with _writing(base):
+        version = _export(base, network, task, class_names, config, facts)
+        bundle.write(base, paths)
+    return version
 
 
 def export_once(config, workdir):
@@ -61,9 +60,22 @@ def export_once(config, workdir):
         the run, with this configuration, and is whole.
     """
     paths = Workdir(workdir)
-    artefacts.remove_abandoned(paths.export_dir(config))
-    exported = artefacts.numbered(paths.export_dir(config))
+    base = paths.export_dir(config)
+    artefacts.remove_abandoned(base)
+    version = _find_exported(config, paths, base)
+    if version is None:
+        return export_best(config, workdir)
+    with _writing(base):
+        # Who exported it may have been interrupted before this.
+        bundle.write(base, paths)
+    return version
+
+
+def _find_exported(config, paths, base):
+    """Returns the newest version that an export would make again."""
     weights_sha256 = paths.best.sha256()
+    batch_sizes = list(config.export.allowed_batch_sizes)
+    exported = artefacts.numbered(base)
     for _, path in sorted(exported.items(), reverse=True):
         with contextlib.suppress(RunError, LookupError, ConfigError):
             facts = artefacts.verify(path, MANIFEST)
@@ -73,21 +85,40 @@ def export_once(config, workdir):
             if (
                 facts["weights_sha256"] == weights_sha256
                 and facts["versions"] == versions.installed()
+                and facts["allowed_batch_sizes"] == batch_sizes
                 and not any(differences)
             ):
                 return path
-    return export_best(config, workdir)
+    return None
+
+
+@contextlib.contextmanager
+def _writing(base):
+    """Says which directory cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        raise ConfigError(
+            f"`--workdir` must be a directory that can be written to. "
+            f"Received: {str(base)!r}: {error.strerror}."
+        ) from None
 
 
 def _export(base, network, task, class_names, config, facts):
+    batch_sizes = list(config.export.allowed_batch_sizes)
     with artefacts.temporary_dir(base, "version") as path:
-        functions = task.make_signatures(network, class_names)
-        write_saved_model(path, functions)
-        servable_check.check(
-            path, functions, task.make_check_inputs(config.seed)
+        # What answers is compared with what was trained.
+        trained = task.make_signatures(network, class_names)
+        functions = task.make_signatures(
+            task.make_inference(network), class_names
         )
-        # The directory exists since the SavedModel was written.
-        (path / "assets.extra").mkdir()
+        inputs = task.make_check_inputs(config.seed)
+        write_saved_model(path, functions)
+        warmup.write(path, inputs, batch_sizes, model_name=config.export.name)
+        servable_check.check(path, trained, inputs, runtime=config.export.check)
+        signatures = linter.signatures(linter.read(path))
         return _publish(
             path,
             base,
@@ -95,8 +126,15 @@ def _export(base, network, task, class_names, config, facts):
                 "model": config.export.name,
                 "weights_of_step": facts["step"],
                 "weights_sha256": facts["weights_sha256"],
+                "parameters": network.count_params(),
                 "labels": class_names,
                 "signatures": sorted(functions),
+                "apis": {
+                    name: linter.apis(signature)
+                    for name, signature in sorted(signatures.items())
+                },
+                "allowed_batch_sizes": batch_sizes,
+                "oldest_server": linter.oldest_server(path),
                 "fingerprint": _fingerprint(path),
                 "versions": versions.installed(),
                 "config": config_lib.to_tree(config),

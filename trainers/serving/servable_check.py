@@ -3,8 +3,11 @@
 The server loads a SavedModel into a C++ session, not through the Python
 objects of `tf.saved_model.load`; there are exports that pass one and fail
 the other. So a fresh process, which knows nothing of the model but its
-directory, loads it into a session, calls every signature, and compares the
-answers with those of the model in memory.
+directory, loads it into a session, calls every signature, replays the warm-up
+file, and compares the answers with those of the model in memory.
+
+On demand, two more processes do so with the libraries of TensorFlow Serving
+2.20: one as before, one through TensorFlow's C API, without its Python.
 """
 
 import json
@@ -17,60 +20,138 @@ import tempfile
 
 import tensorflow as tf
 
+import trainers
 from trainers.errors import RunError
+from trainers.serving import linter
+from trainers.serving import second_runtime
+from trainers.serving import warmup
 
 BATCH_SIZES = (1, 7, 100)
-_PROCESS = "trainers.serving.check_process"
+# How a process loads a SavedModel, and its module.
+SESSION, C_API = "session loader", "C API"
+_MODULES = {
+    SESSION: "trainers.serving.check_process",
+    C_API: "trainers.serving.c_api_process",
+}
 
 
-def check(path, functions, inputs):
+def check(path, functions, inputs, runtime="session"):
     """Checks a SavedModel directory; returns only if all is well.
 
     Args:
         path: `pathlib.Path` of the directory.
-        functions: The exported `tf.function`s by signature name.
+        functions: `tf.function`s by signature name, with the answers that
+            are expected.
         inputs: Inputs by signature name and input name, with at least 100
             rows each.
+        runtime: `session` asks the installed TensorFlow, `serving_2_20` that
+            of TensorFlow Serving 2.20 besides; it is installed at first.
+
+    Raises:
+        RunError: What is wrong, a line each.
+        ConfigError: There is no place for the second runtime.
+    """
+    model = _InMemory(functions)
+    # Off: on a GPU it would cost more digits than the tolerance allows.
+    tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        for name, fed in inputs.items():
+            for size in BATCH_SIZES:
+                model(name, {key: rows[:size] for key, rows in fed.items()})
+        ask(SESSION, path, model.cases)
+        if runtime == "serving_2_20":
+            python = second_runtime.interpreter()
+            ask(SESSION, path, model.cases, python)
+            if (path / warmup.FILE).is_file():
+                # Its messages are known to Python alone; found to be good,
+                # they become cases.
+                model.signatures = linter.signatures(linter.read(path))
+                warmup.problems_of(path, model)
+            ask(C_API, path, model.cases, python)
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(tf32)
+
+
+class _InMemory:
+    """Calls exported functions, and keeps questions and answers as cases."""
+
+    def __init__(self, functions):
+        self._functions = functions
+        self.cases = []
+
+    def __call__(self, name, fed):
+        answer = self._functions[name](**fed)
+        answer = {key: x.numpy() for key, x in answer.items()}
+        self.cases.append((name, fed, answer))
+        return answer
+
+
+def ask(loader, path, cases, python=sys.executable):
+    """Lets a fresh process compare a SavedModel with answers.
+
+    Args:
+        loader: `SESSION` or `C_API`.
+        path: `pathlib.Path` of the directory; for the C API, of one that the
+            session loader was asked about before.
+        cases: List of (signature name, inputs by name, outputs by name).
+        python: Interpreter to run: this one, or `second_runtime`'s.
 
     Raises:
         RunError: What is wrong, a line each.
     """
-    cases = []
-    # Off: on a GPU it would cost more digits than the tolerance allows.
-    tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    for name, function in functions.items():
-        for size in BATCH_SIZES:
-            fed = {key: rows[:size] for key, rows in inputs[name].items()}
-            answer = {key: x.numpy() for key, x in function(**fed).items()}
-            cases.append((name, fed, answer))
-    tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    names = _tensor_names(path) if loader == C_API else None
     with tempfile.TemporaryDirectory() as directory:
         file = pathlib.Path(directory) / "cases"
-        file.write_bytes(pickle.dumps(cases))
-        root = pathlib.Path(__file__).parents[2]
-        run = subprocess.run(
-            [sys.executable, "-m", _PROCESS, str(path), str(file)],
-            env=os.environ
-            | {
-                "PYTHONPATH": os.pathsep.join(
-                    filter(None, [str(root), os.environ.get("PYTHONPATH")])
-                ),
-                # The proof needs no GPU, and training may hold all its memory.
-                "CUDA_VISIBLE_DEVICES": "-1",
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
+        file.write_bytes(pickle.dumps((names, cases)))
+        run = _run(directory, python, _MODULES[loader], str(path), str(file))
+    where = f" with TensorFlow {second_runtime.TENSORFLOW} and its {loader}"
+    if python == sys.executable:
+        where = ""
     if run.returncode:
         raise RunError(
-            "the export failed its check in a fresh process; no version was "
-            f"published.\n{(run.stderr or run.stdout)[-3000:]}"
+            f"the export failed its check in a fresh process{where}; no "
+            f"version was published. Exit code {run.returncode}.\n"
+            f"{(run.stderr or run.stdout)[-3000:]}"
         )
-    problems = json.loads(run.stdout.splitlines()[-1])
-    if problems:
+    found = json.loads(run.stdout.splitlines()[-1])
+    if where:
+        assert found["tensorflow"] == second_runtime.TENSORFLOW, found
+    if found["problems"]:
         raise RunError(
-            "the export would not serve; no version was published:\n  "
-            + "\n  ".join(problems)
+            f"the export would not serve{where}; no version was published:\n  "
+            + "\n  ".join(found["problems"])
         )
+
+
+def _tensor_names(path):
+    """Returns what the C API asks of the signatures, see `CApiModel`."""
+    return {
+        name: {
+            "inputs": {key: x.name for key, x in signature.inputs.items()},
+            "outputs": {key: x.name for key, x in signature.outputs.items()},
+        }
+        for name, signature in linter.signatures(linter.read(path)).items()
+    }
+
+
+def _run(directory, python, *words):
+    """Runs a module of this package in some environment."""
+    # Alone: of what is installed beside it, another environment has its own.
+    package = pathlib.Path(trainers.__file__).parent
+    (pathlib.Path(directory) / package.name).symlink_to(package)
+    search = [directory]
+    if python == sys.executable:
+        search += filter(None, [os.environ.get("PYTHONPATH")])
+    return subprocess.run(
+        [python, "-P", "-m", *words],
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join(search),
+            # The proof needs no GPU, and training may hold all its memory.
+            "CUDA_VISIBLE_DEVICES": "-1",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )

@@ -1,0 +1,269 @@
+"""MODEL_CARD.md: what a person should know of a model before using it."""
+
+import json
+import re
+
+from tensorflow.core.framework import types_pb2
+
+from trainers import config as config_lib
+
+_BEGIN = "<!-- Written by people; the next export keeps it. -->"
+_END = "<!-- The next export writes all that follows anew. -->"
+_BLANK = """\
+**To be filled in by people.**
+
+- For whom and for which decisions the model is:
+- For what it must not be used:
+- Who is harmed by a wrong answer, and how:
+- Who looks after it:
+"""
+_OVERALL = ("accuracy", "macro_f1", "roc_auc", "pr_auc", "loss")
+_OF_CLASS = ("precision", "recall", "f1", "support")
+_SERVER_FLAGS = (
+    "--model_config_file=/models/{name}/models.config",
+    "--enable_batching",
+    "--batching_parameters_file=/models/{name}/batching.config",
+    "--monitoring_config_file=/models/{name}/monitoring.config",
+)
+
+
+def make(version, facts, signatures, workdir, old=""):
+    """Returns the text of a model card.
+
+    Args:
+        version: `pathlib.Path` of the version directory.
+        facts: Its manifest.
+        signatures: Its `SignatureDef`s by name.
+        workdir: `Workdir` of the run, for `metrics.json` and
+            `data_report.json`; what is not there is called not known.
+        old: The card that there is. What people wrote for `Intended use`
+            is taken from it; without the marks of that, all of it is theirs.
+    """
+    if old and not _intended_use(old):
+        return old
+    config = config_lib.from_tree(facts["config"])
+    report = _read(workdir.path / "data_report.json")
+    metrics = _read(workdir.path / "metrics.json")
+    sections = (
+        ("", _summary(version, facts, config)),
+        ("Intended use", _intended_use(old) or _use(_BLANK)),
+        ("Data", _data(config, report)),
+        ("Quality", _quality(metrics, facts["labels"])),
+        ("Limits", _limits(config, metrics, facts["labels"])),
+        ("Signatures", _signatures(facts, signatures)),
+        ("Serving", _serving(facts)),
+        ("Identity", _identity(version, facts)),
+    )
+    return "\n".join(
+        (f"## {title}\n\n" if title else "") + text for title, text in sections
+    )
+
+
+def _use(text):
+    return f"{_BEGIN}\n\n{text}\n{_END}\n"
+
+
+def _intended_use(card):
+    """Returns what stands between the marks, with them."""
+    found = re.search(
+        f"{re.escape(_BEGIN)}.*?{re.escape(_END)}\n", card, re.DOTALL
+    )
+    return found and found[0]
+
+
+def _summary(version, facts, config):
+    labels = facts["labels"]
+    if isinstance(config.data, config_lib.TextDataConfig):
+        what = "texts"
+    else:
+        height, width, *channels = config.model.image_shape
+        colour = "colour" if channels else "grey"
+        what = f"{colour} images of {height} x {width} pixels"
+    return (
+        f"# {facts['model']}, version {version.name}\n\n"
+        f"Sorts {what} into {len(labels)} classes: "
+        f"{', '.join(map(_code, labels))}.\n"
+    )
+
+
+def _data(config, report):
+    data = config.data
+    lines = ["| setting | |", "|---|---|"]
+    for key in ("source", "path", "train", "validation", "test"):
+        if getattr(data, key):
+            lines.append(f"| `{key}` | {_code(getattr(data, key))} |")
+    lines.append("")
+    if report is None or "splits" not in report:
+        return "\n".join([*lines, "What it holds is not known.\n"])
+    splits = report["splits"]
+    lines += [
+        f"| examples | {' | '.join(splits)} |",
+        "|---|" + "---:|" * len(splits),
+    ]
+    for label in report["classes"]:
+        counts = [s["examples_by_class"][label] for s in splits.values()]
+        lines.append(f"| {_code(label)} | {_numbers(counts)} |")
+    counts = [split["examples"] for split in splits.values()]
+    lines += [f"| all | {_numbers(counts)} |", ""]
+    lines += [f"- {_plain(warning)}" for warning in report["warnings"]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _quality(metrics, labels):
+    split, found = _measured(metrics)
+    if not found:
+        return "Not measured.\n"
+    role = {
+        "test": "which had no part in training",
+        "validation": "which also chose the best epoch",
+    }[split]
+    lines = [
+        f"On the split {split}, {found['num_examples']:,} examples, {role}:",
+        "",
+        "| accuracy | macro F1 | ROC-AUC | PR-AUC | log loss |",
+        "|---:|---:|---:|---:|---:|",
+        f"| {_numbers(found[key] for key in _OVERALL)} |",
+        "",
+        "| class | precision | recall | F1 | examples |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for label in labels:
+        numbers = [found["per_class"][label][key] for key in _OF_CLASS]
+        lines.append(f"| {_code(label)} | {_numbers(numbers)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _measured(metrics):
+    """Returns name and metrics of the split that says most."""
+    for split in ("test", "validation"):
+        if (metrics or {}).get(split):
+            return split, metrics[split]
+    return None, None
+
+
+def _limits(config, metrics, labels):
+    data = config.data
+    lines = [
+        f"It answers with one of its {len(labels)} classes whatever it gets, "
+        "and cannot say that none of them fits.",
+        "How well its probabilities are calibrated was not measured.",
+    ]
+    if isinstance(data, config_lib.TextDataConfig):
+        lines.append(
+            f"Of a text it reads the first {data.max_bytes:,} bytes, and of "
+            f"these the first {data.sequence_length - 2} tokens."
+        )
+    else:
+        lines.append(
+            "Images of another size are resized, and those of another shape "
+            "are stretched."
+        )
+    split, found = _measured(metrics)
+    if found:
+        scores = {x: found["per_class"][x]["f1"] or 0.0 for x in labels}
+        weakest = sorted(labels, key=scores.__getitem__)[:3]
+        words = [f"{_code(x)} (F1 {scores[x]:.4f})" for x in weakest]
+        lines.append(f"Weakest on the split {split}: {', '.join(words)}.")
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def _signatures(facts, signatures):
+    lines = ["| signature | APIs | input | outputs |", "|---|---|---|---|"]
+    for name, signature in sorted(signatures.items()):
+        cells = [
+            f"`{name}`",
+            ", ".join(facts["apis"][name]),
+            _tensors(signature.inputs),
+            _tensors(signature.outputs),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tensors(infos):
+    words = []
+    for key, info in sorted(infos.items()):
+        sizes = [dim.size for dim in info.tensor_shape.dim]
+        shape = ["batch", *("any" if x == -1 else str(x) for x in sizes[1:])]
+        kind = types_pb2.DataType.Name(info.dtype)[3:].lower()
+        kind = {"float": "float32", "double": "float64"}.get(kind, kind)
+        words.append(f"`{key}: {kind}[{', '.join(shape)}]`")
+    return ", ".join(words)
+
+
+def _serving(facts):
+    name = facts["model"]
+    flags = " \\\n    ".join(_SERVER_FLAGS).format(name=name)
+    return (
+        "In the directory of this file, with TensorFlow Serving "
+        f"{facts['oldest_server']} or newer, or without Docker:\n\n"
+        "```sh\n"
+        f'docker run -p 8501:8501 -v "$PWD":/models/{name} '
+        f"tensorflow/serving:2.20.0 \\\n    {flags}\n"
+        f"python -m trainers.serve --model_base_path=. --model_name={name} "
+        "--port=8501\n"
+        f"curl http://localhost:8501/v1/models/{name}:predict "
+        "-d @request.json\n"
+        "```\n"
+    )
+
+
+def _identity(version, facts):
+    weights = (version / "variables").rglob("*")
+    rows = {
+        "files": _megabytes(version.rglob("*")),
+        "weights": f"{_megabytes(weights)}, {facts['parameters']:,} parameters "
+        f"of training step {facts['weights_of_step']:,}",
+        "SHA-256 of the weights": facts["weights_sha256"],
+        "fingerprint of the SavedModel": facts["fingerprint"],
+        "oldest TensorFlow Serving": facts["oldest_server"],
+        "allowed batch sizes": ", ".join(
+            map(str, facts["allowed_batch_sizes"])
+        ),
+        "exported with": ", ".join(
+            f"{key} {value}" for key, value in facts["versions"].items()
+        ),
+    }
+    lines = ["| | |", "|---|---|"]
+    lines += [f"| {key} | {value} |" for key, value in rows.items()]
+    lines += [
+        "",
+        f"SHA-256 of each file and all settings: "
+        f"`{version.name}/assets.extra/manifest.json`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _megabytes(paths):
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _numbers(values):
+    """Returns cells of a table."""
+    return " | ".join(
+        "not known"
+        if value is None
+        else f"{value:.4f}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        for value in values
+    )
+
+
+def _code(text):
+    """Returns a name of the user's as code, on one line, also in a table."""
+    text = _plain(text).replace("|", "\\|")
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def _plain(text):
+    return " ".join(str(text).split())
+
+
+def _read(path):
+    """Returns what a JSON file holds, `None` if there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
