@@ -15,6 +15,7 @@ COMMANDS = [
     "export",
     "launch",
     "predict",
+    "serve",
     "train",
 ]
 MODULES = {

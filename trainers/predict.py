@@ -1,15 +1,16 @@
-"""Lets an export answer; a line of JSON an example goes to stdout.
+"""Lets a model answer; a line of JSON an example goes to stdout.
 
     python -m trainers.predict --workdir=/tmp/mnist digit.png other.jpg
-    python -m trainers.predict --workdir=/tmp/mail mails.txt --scores
-    zcat mails.gz | python -m trainers.predict --workdir=/tmp/mail -
+    zcat mails.gz | python -m trainers.predict --workdir=/tmp/mail - --scores
+    python -m trainers.predict --server=http://HOST:PORT/v1/models/NAME a.txt
 
 A file of texts holds one a line, or is CSV, TSV, JSON lines or TFRecord by its
 name, with a column `--config.data.text_column`; `-` is stdin. `--split` sends
-examples of the run's data, or of what `--config.data` flags name.
+examples of the run or of `--config.data`. $TFMODELS_TOKEN is a server's token.
 """
 
 import json
+import os
 
 from absl import flags as absl_flags
 
@@ -19,6 +20,7 @@ from trainers.errors import ConfigError
 _MODEL_DIR = absl_flags.DEFINE_string(
     "model_dir", None, "An export, or its versions; by default --workdir's."
 )
+_SERVER = absl_flags.DEFINE_string("server", None, "A served model to ask.")
 _SPLIT = absl_flags.DEFINE_string("split", None, "Examples instead of files.")
 _SCORES = absl_flags.DEFINE_bool(
     "scores", False, "Write the probability of every class of a text."
@@ -28,15 +30,17 @@ _SCORES = absl_flags.DEFINE_bool(
 def check(config, workdir, files):
     """Refuses what cannot be answered."""
     if bool(files) == bool(_SPLIT.value):
-        raise ConfigError(
-            "give files or `--split`, one of the two. "
-            f"Received: {len(files)} files and --split={_SPLIT.value}."
-        )
-    if not workdir and not _MODEL_DIR.value:
-        raise ConfigError(
-            "`--workdir` must name the directory of a run, or `--model_dir` "
-            "an export. Received: neither."
-        )
+        problem = "give files or `--split`, one of the two. Received: "
+        problem += f"{len(files)} files and --split={_SPLIT.value}."
+    elif not (workdir or _MODEL_DIR.value or _SERVER.value):
+        problem = "`--workdir` must name the directory of a run, `--model_dir` "
+        problem += "an export, or `--server` a served model. Received: none."
+    elif _SERVER.value and "://" not in _SERVER.value:
+        problem = "`--server` must be like http://HOST:PORT/v1/models/NAME. "
+        problem += f"Received: {_SERVER.value!r}."
+    else:
+        return
+    raise ConfigError(problem)
 
 
 def main(config, workdir, files):
@@ -44,14 +48,11 @@ def main(config, workdir, files):
     from trainers.serving import predictions
     from trainers.workdir import Workdir
 
-    answers = predictions.predict(
-        _MODEL_DIR.value or Workdir(workdir).export_dir(config),
-        config and config.data,
-        files=files,
-        split=_SPLIT.value,
-        scores=_SCORES.value,
-    )
-    for answer in answers:
+    where = _SERVER.value or _MODEL_DIR.value
+    where = where or Workdir(workdir).export_dir(config)
+    options = {"split": _SPLIT.value, "scores": _SCORES.value, "files": files}
+    options["token"] = os.environ.get("TFMODELS_TOKEN")
+    for answer in predictions.predict(where, config and config.data, **options):
         print(json.dumps(answer, ensure_ascii=False), flush=True)
 
 

@@ -1,5 +1,6 @@
-"""Answers of an export for files and for splits of data, row by row."""
+"""Answers of a model for files and for splits of data, row by row."""
 
+import functools
 import itertools
 import pathlib
 
@@ -9,23 +10,29 @@ import tensorflow as tf
 from trainers import config as config_lib
 from trainers import tasks
 from trainers.data import text_sources
+from trainers.errors import ConfigError
 from trainers.errors import DataError
-from trainers.serving.predictor import Predictor
+from trainers.serving import predictors
+from trainers.serving.rest_predictor import RestPredictor
+from trainers.serving.rest_predictor import ServerError
+from trainers.tasks import classify
 
 _BATCH_SIZE = 64
 
 
-def predict(model_dir, data, *, files=(), split=None, scores=False):
+def predict(where, data, *, files=(), split=None, scores=False, token=None):
     """Yields an answer for each example, as dicts for JSON.
 
     Args:
-        model_dir: A version directory, or a directory of versions.
+        where: A version directory, a directory of versions, or the address of
+            a served model.
         data: Data part of an `ExperimentConfig`; `None` means that of the
-            model's run.
+            model's run, and of a served model the defaults.
         files: Paths: images, or texts as `text_sources.read_texts` reads.
         split: If there are no files: `train`, `validation`, `test`, a split as
-            TFDS writes it, or a file of labelled texts.
+            TFDS writes it, or a file of labelled texts. Not for served models.
         scores: Whether answers for texts have the probability of each class.
+        token: Bearer token of the server, if it wants one.
 
     Yields:
         For images `label`, `class_id`, `probabilities` and `logits`; for
@@ -35,28 +42,54 @@ def predict(model_dir, data, *, files=(), split=None, scores=False):
     Raises:
         ConfigError: There is no such model or split.
         DataError: An example cannot be read.
+        RunError: The server does not answer, or refuses.
     """
-    predictor = Predictor(model_dir)
+    predictor = predictors.connect(where, token)
+    if isinstance(predictor, RestPredictor):
+        return _predict_served(predictor, where, data, files, split, scores)
     facts = predictor.facts()
     config = config_lib.from_tree(facts["config"])
     data = data or config.data
     is_text = isinstance(config.data, config_lib.TextDataConfig)
+    class_names = facts["labels"] if scores else None
+    answer_fn = functools.partial(_label, predictor, class_names)
     if split:
         examples = _read_split(config, data, split, facts["labels"])
         places = _places(examples, facts["labels"])
         if is_text:
             texts = zip(places, examples.features["text"], strict=True)
-            return _answer_texts(predictor, texts, facts["labels"], scores)
+            return _answer_texts(answer_fn, texts)
         return _answer_images(predictor, places, examples.features["image"])
     if is_text:
         files = list(files)
         # On stdin somebody may wait for an answer to a line.
         batch_size = 1 if "-" in files else _BATCH_SIZE
-        texts = _read_texts(files, data)
-        return _answer_texts(
-            predictor, texts, facts["labels"], scores, batch_size
-        )
+        return _answer_texts(answer_fn, _read_texts(files, data), batch_size)
     return _answer_image_files(predictor, files)
+
+
+def _predict_served(predictor, where, data, files, split, scores):
+    """Does what `predict` does, with what the signatures say of the model."""
+    if split:
+        raise ConfigError(
+            "`--split` is for exports; give files to a served model. "
+            f"Received: {split!r} for {where!r}."
+        )
+    signatures = predictor.signatures
+    if "text" in signatures["serving_default"].inputs:
+        if not isinstance(data, config_lib.TextDataConfig):
+            data = config_lib.TextDataConfig()
+        answer_fn = functools.partial(_classify, predictor)
+        if not scores:
+            answer_fn = functools.partial(_label, predictor, None)
+        # One by one: how much a server takes at once is a setting of its own.
+        return _answer_texts(answer_fn, _read_texts(files, data), 1)
+    if "image_bytes" in signatures:
+        return _answer_image_files(predictor, files)
+    raise ConfigError(
+        "`--server` must be the address of a model of texts or images. "
+        f"Received: {where!r}, with the signatures {sorted(signatures)}."
+    )
 
 
 def _read_split(config, data, split, class_names):
@@ -80,24 +113,38 @@ def _read_texts(files, data):
             yield {"example": where}, text
 
 
-def _answer_texts(
-    predictor, texts, class_names, scores, batch_size=_BATCH_SIZE
-):
+def _answer_texts(answer_fn, texts, batch_size=_BATCH_SIZE):
     """Yields answers as batches come in."""
     for batch in _batches(texts, batch_size):
         places, rows = zip(*batch, strict=True)
-        answer = predictor("serving_default", {"text": list(rows)})
-        for row, place in enumerate(places):
-            probabilities = answer["probabilities"][row]
-            found = place | {
-                "label": answer["label"][row].decode("utf-8"),
-                "probability": float(probabilities.max()),
-            }
-            if scores:
-                found["scores"] = dict(
-                    zip(class_names, probabilities.tolist(), strict=True)
-                )
-            yield found
+        for place, answer in zip(places, answer_fn(rows), strict=True):
+            yield place | answer
+
+
+def _label(predictor, class_names, texts):
+    """Yields the label of each text, and with names the score of each."""
+    answer = predictor("serving_default", {"text": list(texts)})
+    for label, row in zip(
+        answer["label"], answer["probabilities"].tolist(), strict=True
+    ):
+        found = {"label": label.decode("utf-8"), "probability": max(row)}
+        if class_names:
+            found["scores"] = dict(zip(class_names, row, strict=True))
+        yield found
+
+
+def _classify(predictor, texts):
+    """Yields label and scores where only the model knows its classes."""
+    answer = predictor("classify", classify.check_inputs("text", texts))
+    for names, scores in zip(
+        answer["classes"].tolist(), answer["scores"].tolist(), strict=True
+    ):
+        names = [name.decode("utf-8") for name in names]
+        yield {
+            "label": names[0],
+            "probability": scores[0],
+            "scores": dict(sorted(zip(names, scores, strict=True))),
+        }
 
 
 def _batches(rows, batch_size):
@@ -137,6 +184,10 @@ def _answer_image_files(predictor, files):
             raise DataError(
                 f"{file}: is not a whole PNG, JPEG, BMP or GIF image."
             ) from None
+        except ServerError as error:
+            if error.status != 400:
+                raise
+            raise DataError(f"{file}: {error}") from None
         yield from _image_rows(answer, [{"file": str(file)}])
 
 

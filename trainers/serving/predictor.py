@@ -7,6 +7,7 @@ import tensorflow as tf
 from trainers import artefacts
 from trainers.errors import ConfigError
 from trainers.serving import export
+from trainers.serving import linter
 
 
 def find_version(path):
@@ -37,7 +38,12 @@ def find_version(path):
 
 
 class Predictor:
-    """Calls the signatures of an export."""
+    """Calls the signatures of an export; threads may share it.
+
+    Attributes:
+        path: `pathlib.Path` of the version directory.
+        signatures: `SignatureDef`s by name.
+    """
 
     def __init__(self, path):
         """Loads the highest version under a path; see `find_version`.
@@ -51,6 +57,7 @@ class Predictor:
         self.path = find_version(path)
         # Before TensorFlow reads what may be damaged.
         self._facts = artefacts.verify(self.path, export.MANIFEST)
+        self.signatures = linter.signatures(linter.read(self.path))
         # Kept: the signatures hold no reference to the variables.
         self._model = tf.saved_model.load(str(self.path))
 
@@ -60,9 +67,19 @@ class Predictor:
         Args:
             signature: Name of a signature.
             inputs: Arrays by input name, all of the same number of rows.
+
+        Raises:
+            tf.errors.InvalidArgumentError: The graph refuses the values.
         """
         function = self._model.signatures[signature]
-        answer = function(**{k: tf.constant(v) for k, v in inputs.items()})
+        fed = {key: tf.constant(value) for key, value in inputs.items()}
+        try:
+            answer = function(**fed)
+        except UnicodeDecodeError:
+            # TensorFlow puts bytes of the input into its message.
+            raise tf.errors.InvalidArgumentError(
+                None, None, "an input holds bytes that cannot be read"
+            ) from None
         return {name: value.numpy() for name, value in answer.items()}
 
     def facts(self):

@@ -1,0 +1,55 @@
+"""Serves an export on this machine, as TensorFlow Serving's REST interface.
+
+python -m trainers.serve --model_base_path=/tmp/mail/export/bert_classifier
+
+Prints the URL of the model as soon as it answers. A page to try the model is at
+`/`. A new version in the directory takes over by itself. Ctrl-C and SIGTERM end
+the server when running requests are answered.
+"""
+
+from absl import flags as absl_flags
+
+from trainers import flags
+from trainers.serving.server import settings as settings_lib
+
+_TOKEN_FILE = absl_flags.DEFINE_string(
+    "token_file",
+    None,
+    "File with the token of clients; or TFMODELS_TOKEN has it.",
+)
+
+
+def _define(field):
+    define = {
+        str: absl_flags.DEFINE_string,
+        int: absl_flags.DEFINE_integer,
+    }[field.type]
+    return define(field.name, field.default or None, field.metadata["doc"])
+
+
+_FLAGS = [_define(f) for f in settings_lib.FLAGS]
+
+
+def _settings():
+    settings = settings_lib.Settings(
+        **{f.name: f.value for f in _FLAGS if f.value is not None},
+        token=settings_lib.read_token(_TOKEN_FILE.value),
+    )
+    settings_lib.validate(settings)
+    return settings
+
+
+def check(config, workdir, arguments):
+    """Refuses wrong flags before TensorFlow is imported."""
+    _settings()
+
+
+def main(config, workdir, arguments):
+    """Serves until a signal."""
+    from trainers.serving.server import process
+
+    process.serve(_settings(), ready=lambda url: print(url, flush=True))
+
+
+if __name__ == "__main__":
+    flags.run(main, needs=(), check=check)
