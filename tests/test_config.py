@@ -370,11 +370,13 @@ def test_the_name_of_an_export_is_the_name_of_a_directory(name):
     config_lib.validate(make_config(export__name="mnist-mlp_2"))
 
 
-@pytest.mark.parametrize("sizes", [(), (2, 1), (1, 2, 2, 4)])
+@pytest.mark.parametrize(
+    "sizes", [(), (2, 1), (1, 2, 2, 4), tuple(range(1, 102))]
+)
 def test_the_batch_sizes_of_a_server_increase(sizes):
     assert problem_of(make_config(export__allowed_batch_sizes=sizes)) == (
         "`--config.export.allowed_batch_sizes` must be increasing numbers, "
-        f"like 1,2,4,8. Received: {sizes!r}."
+        f"like 1,2,4,8, at most 100 of them. Received: {sizes!r}."
     )
     config_lib.validate(make_config(export__allowed_batch_sizes=(3,)))
 

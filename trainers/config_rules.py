@@ -91,10 +91,12 @@ def _export_problems(export):
             "`--config.export.name` must be letters, digits, `_` and `-`. "
             f"Received: {name!r}."
         )
-    if not sizes or sizes != sorted(set(sizes)):
+    # A server takes 1,000 warm-up requests: a few a signature and size.
+    if not sizes or sizes != sorted(set(sizes)) or len(sizes) > 100:
         yield (
             "`--config.export.allowed_batch_sizes` must be increasing numbers, "
-            f"like 1,2,4,8. Received: {export.allowed_batch_sizes!r}."
+            "like 1,2,4,8, at most 100 of them. "
+            f"Received: {export.allowed_batch_sizes!r}."
         )
 
 

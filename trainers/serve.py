@@ -1,6 +1,7 @@
 """Serves an export on this machine, as TensorFlow Serving's REST interface.
 
-python -m trainers.serve --model_base_path=/tmp/mail/export/bert_classifier
+    python -m trainers.serve --workdir=/tmp/mail
+    python -m trainers.serve --model_base_path=/tmp/mail/export/bert_classifier
 
 Prints the URL of the model as soon as it answers. A page to try the model is at
 `/`. A new version in the directory takes over by itself. Ctrl-C and SIGTERM end
@@ -11,6 +12,7 @@ from absl import flags as absl_flags
 
 from trainers import flags
 from trainers.serving.server import settings as settings_lib
+from trainers.workdir import Workdir
 
 _TOKEN_FILE = absl_flags.DEFINE_string(
     "token_file",
@@ -30,25 +32,27 @@ def _define(field):
 _FLAGS = [_define(f) for f in settings_lib.FLAGS]
 
 
-def _settings():
-    settings = settings_lib.Settings(
-        **{f.name: f.value for f in _FLAGS if f.value is not None},
-        token=settings_lib.read_token(_TOKEN_FILE.value),
-    )
+def _settings(config, workdir):
+    values = {f.name: f.value for f in _FLAGS if f.value is not None}
+    if workdir and "model_base_path" not in values:
+        values["model_base_path"] = str(Workdir(workdir).export_dir(config))
+    token = settings_lib.read_token(_TOKEN_FILE.value)
+    settings = settings_lib.Settings(**values, token=token)
     settings_lib.validate(settings)
     return settings
 
 
 def check(config, workdir, arguments):
     """Refuses wrong flags before TensorFlow is imported."""
-    _settings()
+    _settings(config, workdir)
 
 
 def main(config, workdir, arguments):
     """Serves until a signal."""
     from trainers.serving.server import process
 
-    process.serve(_settings(), ready=lambda url: print(url, flush=True))
+    settings = _settings(config, workdir)
+    process.serve(settings, ready=lambda url: print(url, flush=True))
 
 
 if __name__ == "__main__":

@@ -335,6 +335,18 @@ def test_what_cannot_be_served_is_said_at_once(bundle, tmp_path, run_command):
     )
 
 
+def test_the_model_of_a_run_is_found(smoke_text_workdir, run_command):
+    run = run_command(
+        "trainers.serve", f"--workdir={smoke_text_workdir}", "--port=70000"
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    # Nothing is said of --model_base_path.
+    assert run.stderr == (
+        "error: `--port` must be at least 0 and at most 65535. Received: "
+        "70000.\n"
+    )
+
+
 def test_a_damaged_model_is_not_served(bundle, tmp_path, run_command):
     base = shutil.copytree(bundle, tmp_path / "digits")
     (base / "1" / "saved_model.pb").write_bytes(b"damaged")

@@ -21,7 +21,9 @@ class Settings:
         token: That clients must send; empty if they need none.
     """
 
-    model_base_path: str = setting("", "Directory of numbered versions.")
+    model_base_path: str = setting(
+        "", "Directory of numbered versions; by default that of --workdir."
+    )
     model_name: str = setting("", "Name in paths; by default the directory's.")
     host: str = setting(
         "127.0.0.1", "Address to listen on; 0.0.0.0 is all of the machine."
