@@ -257,7 +257,6 @@ def test_manifests_are_all_there():
     assert files == {"storage.yaml", "train.yaml", "serving.yaml"}
     assert list(TRAIN) == ["Service", "Job"]
     assert list(SERVING) == [
-        "ConfigMap",
         "Deployment",
         "Service",
         "HorizontalPodAutoscaler",
@@ -404,8 +403,12 @@ def test_sigterm_reaches_python_in_a_pod(stand_ins, tmp_path):
 
 
 def flags(container):
-    """Returns `{name: value}` of a container's `--name=value` words."""
-    return dict(word[2:].split("=", 1) for word in container["args"])
+    """Returns `{name: value}` of a container's `--name=value` words.
+
+    A value that is not there is empty.
+    """
+    words = [word[2:].partition("=") for word in container["args"]]
+    return {name: value for name, _, value in words}
 
 
 def test_flags_of_the_job_exist():
@@ -464,12 +467,14 @@ def test_serving_serves_what_training_exports():
     }
     ports = {item["name"]: item["containerPort"] for item in server["ports"]}
     assert ports == {"grpc": 8500, "rest": 8501}
+    # The files of the bundle, which say that it is at /models/<name>.
     assert flags(server) == {
-        "model_name": name,
-        "model_base_path": mount["mountPath"],
         "port": str(ports["grpc"]),
         "rest_api_port": str(ports["rest"]),
-        "monitoring_config_file": "/config/monitoring.config",
+        "model_config_file": f"/models/{name}/models.config",
+        "enable_batching": "",
+        "batching_parameters_file": f"/models/{name}/batching.config",
+        "monitoring_config_file": f"/models/{name}/monitoring.config",
     }
     ready = server["readinessProbe"]["httpGet"]
     assert ready == {"path": f"/v1/models/{name}", "port": "rest"}
@@ -478,7 +483,7 @@ def test_serving_serves_what_training_exports():
 def test_serving_parts_belong_together():
     deployment = SERVING["Deployment"]
     name = deployment["metadata"]["name"]
-    spec, server = pod(deployment)
+    _, server = pod(deployment)
     template = deployment["spec"]["template"]["metadata"]
     selector = {"app": name}
     assert template["labels"] == selector
@@ -507,11 +512,9 @@ def test_serving_parts_belong_together():
     # Two that decide on the number would quarrel.
     assert "replicas" not in deployment["spec"]
 
-    config = SERVING["ConfigMap"]
-    assert spec["volumes"][1]["configMap"]["name"] == config["metadata"]["name"]
-    assert list(config["data"]) == ["monitoring.config"]
     path = template["annotations"]["prometheus.io/path"]
-    assert f'path: "{path}"' in config["data"]["monitoring.config"]
+    bundle = (ROOT / "trainers" / "serving" / "bundle.py").read_text()
+    assert f'path: "{path}"' in bundle
     assert template["annotations"]["prometheus.io/port"] == "8501"
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import pathlib
 import re
+import shutil
+import socket
 import subprocess
 import sys
 
@@ -22,14 +24,32 @@ def readme_tmp(tmp_path_factory):
 
 
 def test_readme_has_its_blocks():
-    assert len(BLOCKS) == 8
+    assert len(BLOCKS) == 9
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split()[-1])
-def test_block_runs(block, readme_tmp):
+@pytest.fixture
+def port():
+    """Stands for the README's 8501, which may be taken."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def commands(block):
+    """Returns the names of a block's commands."""
+    return "-".join(re.findall(r"-m trainers\.(\w+)", block))
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=commands)
+def test_block_runs(block, readme_tmp, port):
+    if "curl" in block and not shutil.which("curl"):
+        pytest.skip("needs the program `curl`")
     # Installing is what the test command itself has done.
     script = block.replace("pip install -e . && ", "")
     script = script.replace("/tmp/", f"{readme_tmp}/")
+    script = script.replace("8501", str(port))
+    # What a failure leaves in the background.
+    script = f"trap 'jobs -p | xargs -r kill' EXIT\n{script}"
     path = os.path.dirname(sys.executable)
     run = subprocess.run(
         ["bash", "-ec", script],
@@ -48,11 +68,47 @@ def test_block_runs(block, readme_tmp):
             assert label[1] == label[2]
     if "timeout" in block:
         assert "exit code 75" in run.stdout.splitlines()
-    if "A mail reader" in block:
+    if "curl" in block:
+        check_served(run.stdout, port)
+    elif "A mail reader" in block:
         # The path of the export, the answer, and the metrics.
         _, answer, metrics = run.stdout.split("\n", 2)
         assert len(json.loads(answer)["scores"]) == 8
         assert json.loads(metrics)["num_examples"] == 451
+
+
+def check_served(stdout, port):
+    """Checks what a server and its clients print."""
+    url, *answers = stdout.splitlines()
+    assert url == f"http://127.0.0.1:{port}/v1/models/bert_classifier"
+    # The server ends its answers without a line break.
+    decoder = json.JSONDecoder()
+    rest, found = "".join(answers), []
+    while rest:
+        answer, end = decoder.raw_decode(rest)
+        found.append(answer)
+        rest = rest[end:]
+    status, predicted, classified, answer = found
+    (version,) = status["model_version_status"]
+    assert (version["version"], version["state"]) == ("1", "AVAILABLE")
+    (prediction,) = predicted["predictions"]
+    assert answer["label"] == prediction["label"]
+    (ranking,) = classified["results"]
+    assert len(ranking) == 8
+    assert ranking[0][0] == answer["label"]
+    assert sorted(ranking, key=lambda pair: -pair[1]) == ranking
+
+
+def test_docker_command_is_that_of_the_model_card(readme_tmp):
+    base = readme_tmp / "sections" / "export" / "bert_classifier"
+    text = README.read_text(encoding="utf-8")
+    (command,) = re.findall(r"^docker run (?:.*\\\n)*.*\n", text, re.M)
+    card = (base / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert command in card
+    files = re.findall(r"=/models/bert_classifier/(\S+)", command)
+    assert files == ["models.config", "batching.config", "monitoring.config"]
+    for name in [*files, "request.json"]:
+        assert (base / name).is_file()
 
 
 def test_docs_name_only_files_that_exist():
