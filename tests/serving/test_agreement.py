@@ -1,6 +1,7 @@
 """When do two answers agree?"""
 
 import numpy as np
+import pytest
 
 from trainers.serving import agreement
 
@@ -18,6 +19,28 @@ def ranking(classes, scores):
         "classes": np.array(classes, object),
         "scores": np.array(scores, np.float32),
     }
+
+
+@pytest.mark.parametrize(
+    "logit, error, differs",
+    [
+        (0.5, 0.9e-5, False),
+        (0.5, 1.1e-5, True),
+        (50.0, 40e-5, False),
+        (50.0, 60e-5, True),
+        (np.nan, 0.0, True),
+        (np.inf, 0.0, True),
+    ],
+)
+def test_numbers_agree_to_five_digits_of_the_largest(logit, error, differs):
+    expected = {"logits": np.array([[logit, 0.25]], np.float64)}
+    got = {"logits": expected["logits"] + [[0.0, error]]}
+    assert bool(problems(got, expected)) is differs
+
+
+def test_no_rows_agree():
+    nothing = {"logits": np.zeros((0, 3), np.float32)}
+    assert problems(nothing, nothing) == []
 
 
 def test_classes_of_nearly_equal_scores_may_change_places():

@@ -122,7 +122,7 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
         second_runtime.interpreter(INSTALLS)
     place = tmp_path / "cache" / "tfmodels-trainers"
     assert str(error.value) == (
-        "`--config.export.check=serving_2_20` installs 2 GB in the cache, "
+        "`--config.export.check=serving_2_20` installs 1.7 GB in the cache, "
         "which must be a place that can be written to; $XDG_CACHE_HOME names "
         f"another. Received: {str(place)!r}: Not a directory."
     )

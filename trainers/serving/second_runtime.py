@@ -62,7 +62,7 @@ def interpreter(installs=_INSTALLS):
             # The name is taken where another exporter was faster.
             if not os.path.isfile(final / _VERSIONS):
                 raise ConfigError(
-                    "`--config.export.check=serving_2_20` installs 2 GB in "
+                    "`--config.export.check=serving_2_20` installs 1.7 GB in "
                     "the cache, which must be a place that can be written "
                     f"to; $XDG_CACHE_HOME names another. Received: "
                     f"{str(base)!r}: {error.strerror}."

@@ -1,11 +1,13 @@
 """What is refused before a model is asked: size, number, time, token."""
 
 import asyncio
+import socket
 
 import pytest
 import served_models
 
 from trainers.errors import ConfigError
+from trainers.serving.server import process
 from trainers.serving.server import settings as settings_lib
 
 PATH = "/v1/models/tiny:predict"
@@ -267,3 +269,30 @@ def test_settings_that_break_a_rule(tmp_path):
         f"WORKDIR/export/NAME. Received: {str(tmp_path / 'none')!r}.",
         "`--model_name` must be letters, digits, `_` and `-`. Received: 'a/b'.",
     ]
+
+
+def test_no_answer_waits_for_an_acknowledgement():
+    """Nagle's algorithm would hold the second segment back for 40 ms."""
+
+    async def accept():
+        loop = asyncio.get_running_loop()
+        accepted = loop.create_future()
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport):
+                connection = transport.get_extra_info("socket")
+                accepted.set_result(
+                    connection.getsockopt(
+                        socket.IPPROTO_TCP, socket.TCP_NODELAY
+                    )
+                )
+
+        with process._bind(settings_lib.Settings(port=0)) as listener:
+            server = await loop.create_server(Protocol, sock=listener)
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            async with server:
+                is_on = await accepted
+                writer.close()
+        return is_on
+
+    assert asyncio.run(accept()) == 1

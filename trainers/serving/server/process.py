@@ -204,7 +204,9 @@ def _bind(settings):
         ConfigError: The address is not of this machine, or taken.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
+    # Named, or asyncio does not take it for TCP and leaves Nagle's algorithm
+    # on: the second segment of an answer would wait 40 ms for the first's ACK.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))

@@ -1,0 +1,200 @@
+"""What the benchmarks of serving share: an export, its texts, processes."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import multiprocessing
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from trainers import startup
+
+SEQUENCE_LENGTH = 128
+# Of a process that is measured: answers rows with probabilities.
+_answer = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """What an export is asked.
+
+    Attributes:
+        signature: Name of the signature.
+        key: Name of its input.
+        values: List of bytes.
+    """
+
+    signature: str
+    key: str
+    values: list
+
+    def take(self, number, size):
+        """Returns the rows of a call; from the beginning after the last."""
+        first = number * size
+        return [
+            self.values[i % len(self.values)]
+            for i in range(first, first + size)
+        ]
+
+    def fed(self, values):
+        """Returns the inputs of the signature by name."""
+        return {self.key: np.array(values, dtype=object)}
+
+
+def make_export(scratch):
+    """Exports MiniLM with a random head, as after a run.
+
+    Args:
+        scratch: Directory, in which `head.npz` gets the head.
+
+    Returns:
+        Path of the directory of versions.
+    """
+    startup.import_tensorflow()
+    import keras
+
+    import tfmodels
+    from trainers import config_files
+    from trainers import tasks
+    from trainers import weights
+    from trainers.serving import export
+    from trainers.workdir import Workdir
+
+    config = config_files.load("configs/bert_classifier.py:minilm")
+    config.data.sequence_length = SEQUENCE_LENGTH
+    task = tasks.make_task(config)
+    class_names = task.load(config.data).class_names
+    keras.utils.set_random_seed(config.seed)
+    network = tfmodels.make_model(task.model_config, len(class_names))
+    tfmodels.load_pretrained(network, task.model_config)
+    kernel, bias = network.get_layer("logits").weights
+    kernel.assign(kernel * 10)  # Texts get different probabilities.
+    np.savez(scratch / "head.npz", kernel=kernel, bias=bias)
+    paths = Workdir(scratch / "run")
+    paths.path.mkdir()
+    paths.create(config, class_names, task.assets())
+    paths.best.save(weights.arrays_of(network), step=0, facts={})
+    return export.export_best(config, paths.path).parent
+
+
+def read_rows(base):
+    """Returns the `Rows` for an export: images of its warm-up, or texts."""
+    startup.import_tensorflow()
+    from trainers import config as config_lib
+    from trainers.data import text_sources
+    from trainers.serving import predictor
+    from trainers.serving import warmup
+
+    asked = warmup.requests(predictor.find_version(base))
+    images = [fed[name] for name, fed in asked if name == "image_bytes"]
+    if images:
+        return Rows("image_bytes", "image_bytes", list(images[-1]))
+    data = config_lib.TextDataConfig(
+        train="package://trainers.data.debian_packages/packages.csv.gz",
+        validation="none",
+        test="none",
+    )
+    texts = text_sources.read_splits(data)["train"].features["text"]
+    return Rows(
+        "serving_default",
+        "text",
+        np.random.default_rng(0).permutation(texts).tolist(),
+    )
+
+
+def load_export(base, rows):
+    """Returns a function from rows to probabilities, in this process."""
+    startup.import_tensorflow()
+    from trainers.serving import predictor
+
+    model = predictor.Predictor(base)
+    return lambda values: model(rows.signature, rows.fed(values))[
+        "probabilities"
+    ]
+
+
+class Side:
+    """A process with a model, undisturbed by threads of another."""
+
+    def __init__(self, name, load, *arguments):
+        """Starts it.
+
+        Args:
+            name: For people.
+            load: Called there with the arguments, such as `load_export`.
+            *arguments: Its arguments.
+        """
+        self.name = name
+        self._process = _executor()
+        self._process.submit(_start, load, *arguments).result()
+
+    def __call__(self, values):
+        """Returns seconds, as that process measures them, and the answer."""
+        return self._process.submit(_timed, values).result()
+
+    def resident(self):
+        """Returns the bytes of memory that it has."""
+        return resident(self._process.submit(os.getpid).result())
+
+    def close(self):
+        """Ends it."""
+        self._process.shutdown()
+
+
+def _start(load, *arguments):
+    global _answer
+    _answer = load(*arguments)
+
+
+def _timed(values):
+    start = time.perf_counter()
+    answer = _answer(values)
+    return time.perf_counter() - start, answer
+
+
+def in_process(function, *arguments):
+    """Returns what a function returns in a process that ends with it."""
+    with _executor() as executor:
+        return executor.submit(function, *arguments).result()
+
+
+def _executor():
+    context = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
+
+
+@contextlib.contextmanager
+def serving(base):
+    """Yields the process of a local server, and the URL of its model."""
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "trainers.serve"),
+            f"--model_base_path={base}",
+            "--port=0",
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = server.stdout.readline().strip()
+        if not url:
+            sys.exit("error: the server did not start; see above.")
+        yield server, url
+    finally:
+        server.terminate()
+        server.communicate()
+    if server.returncode:
+        sys.exit(f"error: the server ended with the code {server.returncode}.")
+
+
+def resident(pid):
+    """Returns the bytes of memory that a process has at the moment."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    return int(fields["VmRSS"].split()[0]) * 1024

