@@ -73,10 +73,10 @@ def _difference(got, expected):
     if expected.dtype.kind != "f":
         if got.tolist() != expected.tolist():
             return "differs from the model in memory"
+        return None
+    with np.errstate(invalid="ignore"):  # Infinity less infinity.
+        errors = np.abs(got - expected)
     # NaN compares with nothing and so counts as different.
-    elif not np.all(
-        np.abs(got - expected) <= TOLERANCE * np.abs(expected).max(initial=1.0)
-    ):
-        error = np.abs(got - expected).max()
-        return f"differs by {error} from the model in memory"
+    if not np.all(errors <= TOLERANCE * np.abs(expected).max(initial=1.0)):
+        return f"differs by {errors.max()} from the model in memory"
     return None
