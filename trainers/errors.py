@@ -17,3 +17,7 @@ class DataError(ValueError):
 
 class RunError(RuntimeError):
     """A run could not go on or its result could not be used. Exit code 1."""
+
+
+class RefusedError(RunError):
+    """A model has no such signature or input, or refuses its values."""

@@ -30,12 +30,21 @@ def ranking(classes, scores):
         (50.0, 60e-5, True),
         (np.nan, 0.0, True),
         (np.inf, 0.0, True),
+        (-np.inf, 99.0, True),
     ],
 )
 def test_numbers_agree_to_five_digits_of_the_largest(logit, error, differs):
     expected = {"logits": np.array([[logit, 0.25]], np.float64)}
     got = {"logits": expected["logits"] + [[0.0, error]]}
     assert bool(problems(got, expected)) is differs
+
+
+def test_infinity_excuses_no_other_number_and_no_other_row():
+    expected = {"logits": np.array([[np.inf, 1.0]])}
+    assert problems({"logits": np.array([[0.0, 99.0]])}, expected)
+    expected = {"logits": np.array([[1e6, 1.0], [0.0, 1.0]])}
+    got = {"logits": np.array([[1e6, 1.0], [0.0, 1.1]])}
+    assert problems(got, expected)
 
 
 def test_no_rows_agree():

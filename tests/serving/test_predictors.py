@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trainers.errors import ConfigError
+from trainers.errors import RefusedError
 from trainers.serving import predictors
 from trainers.serving.predictor import Predictor
 from trainers.serving.rest_predictor import RestPredictor
@@ -28,3 +29,57 @@ def test_a_path_and_an_address_answer_alike(image_export, served_image):
 def test_what_is_neither_is_said_to_be_no_export():
     with pytest.raises(ConfigError, match="^`--model_dir` must be an export"):
         predictors.connect("localhost:8501/v1/models/m")
+
+
+@pytest.mark.parametrize(
+    "signature, inputs, words",
+    [
+        ("other", {"image": [[0.0]]}, "there is no signature `other`. "),
+        (
+            "image_bytes",
+            {"image": [b""]},
+            "the inputs of the signature `image_bytes` are image_bytes. "
+            "Received: image.",
+        ),
+        (
+            "image_bytes",
+            {"image_bytes": [b"no image"]},
+            "the signature `image_bytes` refuses the values: ",
+        ),
+        (
+            "serving_default",
+            {"image": [["a"]]},
+            "the signature `serving_default` refuses the values: ",
+        ),
+        (
+            "classify",
+            {"inputs": [b"\xff\xff"]},
+            "the signature `classify` refuses bytes that cannot be read",
+        ),
+    ],
+)
+def test_both_refuse_with_one_error(
+    image_export, served_image, signature, inputs, words
+):
+    with pytest.raises(RefusedError) as error:
+        predictors.connect(image_export)(signature, inputs)
+    assert str(error.value).startswith(words)
+    with pytest.raises(RefusedError) as error:
+        predictors.connect(served_image)(signature, inputs)
+    assert error.value.status in (400, 404)
+
+
+def test_no_rows_have_no_answers(text_export, served_text):
+    nothing = {"text": np.array([], object)}
+    found, served = (
+        predictors.connect(where)("serving_default", nothing)
+        for where in (text_export, served_text)
+    )
+    shapes = {name: value.shape for name, value in found.items()}
+    assert shapes == {
+        "logits": (0, 8),
+        "probabilities": (0, 8),
+        "class_id": (0,),
+        "label": (0,),
+    }
+    assert {name: value.shape for name, value in served.items()} == shapes

@@ -5,13 +5,13 @@ import itertools
 import pathlib
 
 import numpy as np
-import tensorflow as tf
 
 from trainers import config as config_lib
 from trainers import tasks
 from trainers.data import text_sources
 from trainers.errors import ConfigError
 from trainers.errors import DataError
+from trainers.errors import RefusedError
 from trainers.serving import predictors
 from trainers.serving.rest_predictor import RestPredictor
 from trainers.serving.rest_predictor import ServerError
@@ -180,14 +180,14 @@ def _answer_image_files(predictor, files):
             raise DataError(f"{file}: {error.strerror}") from None
         try:
             answer = predictor("image_bytes", {"image_bytes": [content]})
-        except tf.errors.InvalidArgumentError:
-            raise DataError(
-                f"{file}: is not a whole PNG, JPEG, BMP or GIF image."
-            ) from None
         except ServerError as error:
             if error.status != 400:
                 raise
             raise DataError(f"{file}: {error}") from None
+        except RefusedError:
+            raise DataError(
+                f"{file}: is not a whole PNG, JPEG, BMP or GIF image."
+            ) from None
         yield from _image_rows(answer, [{"file": str(file)}])
 
 

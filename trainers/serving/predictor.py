@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from trainers import artefacts
 from trainers.errors import ConfigError
+from trainers.errors import RefusedError
 from trainers.serving import export
 from trainers.serving import linter
 
@@ -69,17 +70,38 @@ class Predictor:
             inputs: Arrays by input name, all of the same number of rows.
 
         Raises:
-            tf.errors.InvalidArgumentError: The graph refuses the values.
+            RefusedError: There is no such signature or input, one is missing,
+                or the graph refuses the values.
         """
+        if signature not in self.signatures:
+            raise RefusedError(
+                f"there is no signature `{signature}`. Choices: "
+                f"{', '.join(sorted(self.signatures))}."
+            )
+        names = sorted(self.signatures[signature].inputs)
+        if sorted(inputs) != names:
+            raise RefusedError(
+                f"the inputs of the signature `{signature}` are "
+                f"{', '.join(names)}. Received: {', '.join(sorted(inputs))}."
+            )
         function = self._model.signatures[signature]
-        fed = {key: tf.constant(value) for key, value in inputs.items()}
         try:
+            fed = {key: tf.constant(value) for key, value in inputs.items()}
             answer = function(**fed)
         except UnicodeDecodeError:
             # TensorFlow puts bytes of the input into its message.
-            raise tf.errors.InvalidArgumentError(
-                None, None, "an input holds bytes that cannot be read"
+            raise RefusedError(
+                f"the signature `{signature}` refuses bytes that cannot be read"
             ) from None
+        except (
+            tf.errors.InvalidArgumentError,
+            TypeError,
+            ValueError,
+        ) as error:
+            words = " ".join(str(error).split())[:300]
+            raise RefusedError(
+                f"the signature `{signature}` refuses the values: {words}"
+            ) from error
         return {name: value.numpy() for name, value in answer.items()}
 
     def facts(self):

@@ -18,6 +18,7 @@ from google.protobuf import json_format
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from trainers.errors import ConfigError
+from trainers.errors import RefusedError
 from trainers.errors import RunError
 from trainers.serving.server.settings import TOKEN_VARIABLE
 
@@ -32,7 +33,7 @@ _CONNECTIONS = {
 }
 
 
-class ServerError(RunError):
+class ServerError(RefusedError):
     """A server refused a request.
 
     Attributes:
@@ -97,7 +98,8 @@ class RestPredictor:
             inputs: Arrays by input name, all of the same number of rows.
 
         Raises:
-            ServerError: The server refuses; its words say why.
+            ServerError: The server refuses, a `RefusedError`; its words say
+                why.
             RunError: No server answers, or something else does.
         """
         request = {"signature_name": signature, "inputs": inputs}
@@ -215,8 +217,14 @@ def _to_array(value, info):
     """Reads an output by its `TensorInfo`."""
     dtype = tf.as_dtype(info.dtype)
     if dtype == tf.string:
-        return np.array(_to_bytes(value), dtype=object)
-    return np.array(value, dtype=dtype.as_numpy_dtype)
+        array = np.array(_to_bytes(value), dtype=object)
+    else:
+        array = np.array(value, dtype=dtype.as_numpy_dtype)
+    if not array.size:
+        # JSON has no shape for what holds nothing.
+        dims = info.tensor_shape.dim[1:]
+        array = array.reshape((len(array), *(max(d.size, 0) for d in dims)))
+    return array
 
 
 def _to_bytes(value):

@@ -6,6 +6,8 @@ import re
 
 import tensorflow as tf
 
+from trainers.errors import RefusedError
+
 _LOGGER = logging.getLogger(__name__)
 # TensorFlow's codes in the order of their numbers, and TensorFlow Serving's
 # HTTP status for each: `ToHTTPStatusCode` in its `http_server.cc`.
@@ -68,6 +70,10 @@ def of(error):
         return StatusError("UNAVAILABLE", "The server stops.")
     if isinstance(error, RecursionError):
         return invalid("JSON Parse error: Too many levels")
+    if isinstance(error, RefusedError):
+        if not isinstance(error.__cause__, tf.errors.OpError):
+            return invalid(error)
+        error = error.__cause__
     if isinstance(error, tf.errors.OpError):
         code = error.error_code
         name = _CODES[code] if 0 < code < len(_CODES) else "UNKNOWN"
