@@ -1,6 +1,9 @@
 """19: exporters that die, and exporters at once."""
 
+import errno
+import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -10,6 +13,9 @@ import pytest
 
 from trainers import artefacts
 from trainers import config_files
+from trainers.errors import ConfigError
+from trainers.errors import RunError
+from trainers.serving import bundle
 from trainers.serving import export
 from trainers.serving import servable_check
 
@@ -80,6 +86,76 @@ def test_a_damaged_version_is_not_taken_for_the_export(finished, monkeypatch):
     first = export.export_once(config, finished)
     (first / "saved_model.pb").write_bytes(b"cut")
     assert export.export_once(config, finished).name == "2"
+
+
+def limit_files(size):
+    """Forbids files above a size; returns what undoes it."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_no_version_where_its_bundle_has_no_place(finished, monkeypatch):
+    monkeypatch.setattr(servable_check, "check", lambda *args, **kwargs: None)
+    config = config_files.load(str(finished / "config.json"))
+    card = finished / "export/mnist_mlp/MODEL_CARD.md"
+    card.mkdir(parents=True)
+    for exporter in (export.export_best, export.export_once):
+        with pytest.raises(ConfigError) as error:
+            exporter(config, finished)
+        assert str(error.value).endswith(f" Received: {str(card)!r}.")
+        assert versions(finished) == ["MODEL_CARD.md"]
+    card.rmdir()
+    # The disk is full once the version itself is written.
+    original, undo = export._fingerprint, []
+
+    def limit_and_fingerprint(path):
+        undo.append(limit_files(100_000))
+        return original(path)
+
+    monkeypatch.setattr(export, "_fingerprint", limit_and_fingerprint)
+    try:
+        with pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            export.export_best(config, finished)
+    finally:
+        undo.pop()()
+    assert list(card.parent.iterdir()) == []
+
+
+def test_a_published_version_whose_bundle_fails_is_completed(
+    finished, monkeypatch
+):
+    monkeypatch.setattr(servable_check, "check", lambda *args, **kwargs: None)
+    config = config_files.load(str(finished / "config.json"))
+    original = bundle.write
+
+    def write(base, workdir):
+        undo = limit_files(1000)
+        try:
+            original(base, workdir)
+        finally:
+            undo()
+
+    monkeypatch.setattr(bundle, "write", write)
+    version = finished / "export/mnist_mlp/1"
+    with pytest.raises(RunError) as error:
+        export.export_best(config, finished)
+    assert str(error.value) == (
+        f"{version} is published and whole, but the files beside it are not "
+        f"complete: [Errno {errno.EFBIG}] {os.strerror(errno.EFBIG)}. Another "
+        "export makes another version; `python -m trainers.train` with the "
+        "flags of the run completes this one."
+    )
+    monkeypatch.undo()
+    assert export.export_once(config, finished) == version
+    assert sorted(path.name for path in version.parent.iterdir()) == [
+        "1",
+        "MODEL_CARD.md",
+        "batching.config",
+        "models.config",
+        "monitoring.config",
+        "request.json",
+    ]
 
 
 def test_a_setting_that_may_change_makes_no_second_version(

@@ -12,6 +12,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from trainers import artefacts
 from trainers import config as config_lib
+from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.serving import bundle
 from trainers.serving import export
@@ -221,6 +222,31 @@ def test_an_interrupted_export_is_completed(workdir, base):
     (base / "models.config.tmp-1").write_text("model_con")
     config = config_lib.from_json((workdir / "config.json").read_text())
     assert export.export_once(config, workdir) == base / "1"
+    assert contents(base) == before
+
+
+def test_files_with_a_temporary_name_of_somebody_else_stay(workdir, base):
+    own = [base / name for name in ("notes.txt.tmp-1", "models.tmp-2")]
+    left = [base / f"{name}.tmp-{i}" for i, name in enumerate(NAMES)]
+    for file in own + left:
+        file.write_text("cut")
+    bundle.write(base, Workdir(workdir))
+    assert sorted(base.glob("*.tmp-*")) == sorted(own)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_directory_in_the_way_is_named(workdir, base, name):
+    before = contents(base)
+    (base / name).unlink()
+    (base / name).mkdir()
+    with pytest.raises(ConfigError) as error:
+        bundle.write(base, Workdir(workdir))
+    assert str(error.value) == (
+        "`--workdir` must have a file or nothing where an export writes a "
+        f"file; move it away. Received: {str(base / name)!r}."
+    )
+    (base / name).rmdir()
+    bundle.write(base, Workdir(workdir))
     assert contents(base) == before
 
 

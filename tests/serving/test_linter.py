@@ -264,6 +264,28 @@ def test_one_meta_graph_has_the_tag(version, tmp_path, count):
     assert str(error.value) == problem
 
 
+@pytest.mark.parametrize(
+    "dtype, name",
+    [
+        (types_pb2.DT_HALF, "DT_HALF"),
+        (types_pb2.DT_UINT16, "DT_UINT16"),
+        (types_pb2.DT_RESOURCE, "DT_RESOURCE"),
+        (types_pb2.DT_VARIANT, "DT_VARIANT"),
+        (99, "99"),  # Of some newer TensorFlow.
+    ],
+)
+def test_inputs_are_of_types_that_json_has(version, tmp_path, dtype, name):
+    tensor = {"x": (dtype, -1)}
+    found, _ = lint_signature(version, tmp_path, "other", tensor, tensor)
+    expected = [
+        f"input `x` of signature `other` has the type {name}, which REST "
+        "cannot read",
+        f"output `x` of signature `other` has the type {name}, which REST "
+        "cannot write",
+    ]
+    assert found == expected[: 1 if name == "DT_UINT16" else 2]
+
+
 # --- Ops of servers ----------------------------------------------------------
 
 
@@ -357,6 +379,44 @@ def test_a_graph_for_newer_readers_is_refused(version, tmp_path):
     assert linter.lint(tmp_path) == [
         "the graph's `min_consumer` must be at most 2288, the version that "
         "TensorFlow Serving 2.20 reads, not 2289"
+    ]
+
+
+def test_files_of_this_machine_are_refused(tmp_path):
+    def read_all(file):
+        names = tf.io.matching_files(file)
+        reader = tf.raw_ops.WholeFileReaderV2()
+        count = tf.raw_ops.ReaderNumRecordsProducedV2(reader_handle=reader)
+        return {"y": file + tf.strings.as_string(count) + names[0]}
+
+    path = save(tmp_path / "1", bytes_signature(read_all))
+    assert linter.lint(path) == [
+        f"op {op} needs this process or this machine's files"
+        for op in ("MatchingFiles", "WholeFileReaderV2")
+    ]
+
+
+@pytest.mark.parametrize("op", ["XlaCallModule", "XlaLaunch", "XlaLaunchV2"])
+def test_ops_of_xla_are_refused(version, tmp_path, op):
+    changed(version, tmp_path, lambda g: g.graph_def.node.add(name="x", op=op))
+    assert linter.lint(tmp_path) == [f"op {op} needs XLA, which servers lack"]
+
+
+@pytest.mark.parametrize(
+    "nodes_fn",
+    [
+        lambda graph_def: graph_def.node,
+        lambda graph_def: graph_def.library.function[0].node_def,
+    ],
+    ids=["graph", "function"],
+)
+def test_a_node_that_must_be_compiled_is_refused(version, tmp_path, nodes_fn):
+    def change(graph):
+        nodes_fn(graph.graph_def)[0].attr["_XlaMustCompile"].b = True
+
+    changed(version, tmp_path, change)
+    assert linter.lint(tmp_path) == [
+        "a function is compiled with `jit_compile`: servers lack XLA"
     ]
 
 

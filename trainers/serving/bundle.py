@@ -15,8 +15,10 @@ import hashlib
 import json
 import logging
 import string
+import tempfile
 
 from trainers import artefacts
+from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.serving import linter
 from trainers.serving import model_card
@@ -86,6 +88,42 @@ prometheus_config {
 }
 
 
+_FILES = (*_CONFIGS, REQUEST, MODEL_CARD)
+# Bytes that all of them fit into, new beside old.
+_ROOM = 1 << 18
+
+
+@contextlib.contextmanager
+def room(base):
+    """Keeps space for the files while a version is published.
+
+    So what they would fail for is found while there is no new version.
+
+    Args:
+        base: `pathlib.Path` of the directory of versions.
+
+    Raises:
+        ConfigError: Something else is where a file of the bundle belongs.
+        OSError: The disk is full, or a file there cannot be read.
+    """
+    _check_files(base)
+    # It has no name: nothing stays of it if the process dies.
+    with tempfile.TemporaryFile(dir=base) as file:
+        file.write(bytes(_ROOM))
+        file.flush()
+        yield
+
+
+def _check_files(base):
+    for path in (base / name for name in _FILES):
+        if path.exists() and not path.is_file():
+            raise ConfigError(
+                "`--workdir` must have a file or nothing where an export "
+                f"writes a file; move it away. Received: {str(path)!r}."
+            )
+        _read(path)
+
+
 def write(base, workdir):
     """Writes the files of the newest version.
 
@@ -95,13 +133,16 @@ def write(base, workdir):
             tells.
 
     Raises:
+        ConfigError: Something else is where one of the files belongs.
         RunError: No version is whole.
     """
+    _check_files(base)
     # Of two exporters the second one finds the newest version of both.
     with artefacts.lock(base):
         for path in artefacts.temporaries(base):
-            if path.is_file():
-                path.unlink()  # Of a process that died.
+            # Of a process that died; others are somebody's own.
+            if path.name.rpartition(".tmp-")[0] in _FILES and path.is_file():
+                path.unlink()
         version, facts = _newest(base)
         signatures = linter.signatures(linter.read(version))
         names = _names(version, facts, signatures)

@@ -38,6 +38,7 @@ def export_best(config, workdir):
     Raises:
         ConfigError: The work directory holds no run, or cannot be written to.
         RunError: The export failed its servable check; nothing is published.
+            Or it is published, and a file beside it could not be written.
     """
     paths = Workdir(workdir)
     task = tasks.restore_task(config, paths)
@@ -46,7 +47,16 @@ def export_best(config, workdir):
     base = paths.export_dir(config)
     with _writing(base):
         version = _export(base, network, task, class_names, config, facts)
+    try:
         bundle.write(base, paths)
+    except OSError as error:
+        # A server may have loaded the version already: it stays.
+        raise RunError(
+            f"{version} is published and whole, but the files beside it are "
+            f"not complete: {error}. Another export makes another version; "
+            "`python -m trainers.train` with the flags of the run completes "
+            "this one."
+        ) from None
     return version
 
 
@@ -119,27 +129,25 @@ def _export(base, network, task, class_names, config, facts):
         warmup.write(path, inputs, batch_sizes, model_name=config.export.name)
         servable_check.check(path, trained, inputs, runtime=config.export.check)
         signatures = linter.signatures(linter.read(path))
-        return _publish(
-            path,
-            base,
-            {
-                "model": config.export.name,
-                "weights_of_step": facts["step"],
-                "weights_sha256": facts["weights_sha256"],
-                "parameters": network.count_params(),
-                "labels": class_names,
-                "signatures": sorted(functions),
-                "apis": {
-                    name: linter.apis(signature)
-                    for name, signature in sorted(signatures.items())
-                },
-                "allowed_batch_sizes": batch_sizes,
-                "oldest_server": linter.oldest_server(path),
-                "fingerprint": _fingerprint(path),
-                "versions": versions.installed(),
-                "config": config_lib.to_tree(config),
+        manifest = {
+            "model": config.export.name,
+            "weights_of_step": facts["step"],
+            "weights_sha256": facts["weights_sha256"],
+            "parameters": network.count_params(),
+            "labels": class_names,
+            "signatures": sorted(functions),
+            "apis": {
+                name: linter.apis(signature)
+                for name, signature in sorted(signatures.items())
             },
-        )
+            "allowed_batch_sizes": batch_sizes,
+            "oldest_server": linter.oldest_server(path),
+            "fingerprint": _fingerprint(path),
+            "versions": versions.installed(),
+            "config": config_lib.to_tree(config),
+        }
+        with bundle.room(base):
+            return _publish(path, base, manifest)
 
 
 def write_saved_model(path, functions):

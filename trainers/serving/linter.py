@@ -28,14 +28,21 @@ _OUTPUT_TYPES = {
     types_pb2.DT_BOOL,
     types_pb2.DT_STRING,
 }
-# Python code, which a server does not have, and files of this machine.
+# What the JSON reader takes.
+_INPUT_TYPES = _OUTPUT_TYPES - {types_pb2.DT_UINT16}
+# Python code, which a server does not have, and files of this machine. Those
+# of the loader, such as RestoreV2, are for the version's own files.
 _FORBIDDEN_OPS = {
     "EagerPyFunc",
+    "MatchingFiles",
     "PyFunc",
     "PyFuncStateless",
     "ReadFile",
+    "WholeFileReader",
+    "WholeFileReaderV2",
     "WriteFile",
 }
+_XLA_OPS = {"XlaCallModule", "XlaLaunch", "XlaLaunchV2"}
 # Keras adds it for its own loader; no request names it.
 _INTERNAL_SIGNATURES = {"__saved_model_init_op"}
 
@@ -138,13 +145,24 @@ def _lint_signature(name, signature):
             shape = info.tensor_shape
             if shape.unknown_rank or not shape.dim or shape.dim[0].size != -1:
                 yield f"{where} must have the batch as first dimension"
+    for key, info in signature.inputs.items():
+        where = f"input `{key}` of signature `{name}`"
+        if info.dtype not in _INPUT_TYPES:
+            kind = _type_name(info.dtype)
+            yield f"{where} has the type {kind}, which REST cannot read"
     for key, info in signature.outputs.items():
         where = f"output `{key}` of signature `{name}`"
         if info.dtype not in _OUTPUT_TYPES:
-            kind = types_pb2.DataType.Name(info.dtype)
+            kind = _type_name(info.dtype)
             yield f"{where} has the type {kind}, which REST cannot write"
         if info.dtype == types_pb2.DT_STRING and key.endswith("_bytes"):
             yield f"{where} would come back as base64: another name is needed"
+
+
+def _type_name(number):
+    """Returns DT_HALF and the like; the number of one that is too new."""
+    names = types_pb2.DataType.DESCRIPTOR.values_by_number
+    return names[number].name if number in names else str(number)
 
 
 def _lint_api(name, signature):
@@ -216,9 +234,14 @@ _API_RULES = {
 
 
 def _lint_graph(graph):
-    for op in sorted(server_ops.used_ops(graph.graph_def) & _FORBIDDEN_OPS):
+    used = server_ops.used_ops(graph.graph_def)
+    for op in sorted(used & _FORBIDDEN_OPS):
         yield f"op {op} needs this process or this machine's files"
+    for op in sorted(used & _XLA_OPS):
+        yield f"op {op} needs XLA, which servers lack"
     yield from server_ops.problems_of(graph.graph_def)
     functions = graph.graph_def.library.function
-    if any(f.attr["_XlaMustCompile"].b for f in functions):
+    compiled = [*functions, *graph.graph_def.node]
+    compiled += [node for f in functions for node in f.node_def]
+    if any(x.attr["_XlaMustCompile"].b for x in compiled):
         yield "a function is compiled with `jit_compile`: servers lack XLA"
