@@ -3,10 +3,14 @@
 import base64
 import json
 import math
+import threading
 
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from trainers.serving.server import protocol
+from trainers.serving.server import tensors
 
 
 def b64(data):
@@ -603,3 +607,88 @@ def test_a_body_of_ten_megabytes(server):
     status, answer = server.post("predict", body)
     assert status == 200
     assert answer["outputs"] == {"last": [123456], "width": [1_300_000]}
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (
+            [0, 0, 0],
+            "Input `x` must have the shape [-1,2], -1 for any size. Received: "
+            "[40000,3].",
+        ),
+        (
+            [0, 0, "x"],
+            "Failed to process element: 39999 of 'instances' list. Error: "
+            'INVALID_ARGUMENT: JSON Value: "x" Type: String is not of '
+            "expected type: float",
+        ),
+        (
+            [0, 0, 2**24],
+            "Failed to process element: 39999 of 'instances' list. Error: "
+            "INVALID_ARGUMENT: Cannot convert JSON value: 16777216 to float "
+            "without loss of precision.",
+        ),
+    ],
+)
+def test_a_wrong_row_of_many_is_found_in_few_looks(
+    last, words, server, monkeypatch
+):
+    looks = []
+
+    def count(function):
+        def counted(*arguments):
+            looks.append(function)
+            return function(*arguments)
+
+        return counted
+
+    for name in ("_flatten", "_convert", "_explain"):
+        monkeypatch.setattr(tensors, name, count(getattr(tensors, name)))
+    rows = [[0, 0, 0]] * 39_999 + [last]
+    assert server.post("predict", {"instances": rows}) == (
+        400,
+        {"error": words},
+    )
+    assert len(looks) < 100
+
+
+def test_copies_of_a_context_are_bounded(server):
+    body = {
+        "signature_name": "classify",
+        "context": {"text": "x" * 2**20},
+        "examples": [{}] * 64,
+    }
+    assert server.post("classify", body) == (
+        413,
+        {
+            "error": "The `context`, which each example gets, must have at "
+            "most 67,108,864 bytes in all of them. Received: 1,048,602 bytes "
+            "for 64 examples."
+        },
+    )
+
+
+def test_a_large_body_is_read_while_the_loop_goes_on(server, monkeypatch):
+    threads = []
+
+    def parse(body):
+        threads.append(threading.current_thread() is server._thread)
+        return original(body)
+
+    original = protocol.parse
+    monkeypatch.setattr(protocol, "parse", parse)
+    for count in (1, 20_000):
+        status, _ = server.post("predict", {"instances": [[0, 0]] * count})
+        assert status == 200
+    assert threads == [True, False]
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1.5E+309", "1" * 310 + ".0"])
+def test_a_number_beyond_double_is_no_infinity(number, server):
+    assert server.post(
+        "predict", f'{{"inputs": [[{number}, 1]]}}'.encode()
+    ) == (
+        400,
+        {"error": "JSON Parse error: Number too big to be stored in double."},
+    )

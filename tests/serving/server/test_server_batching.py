@@ -351,3 +351,28 @@ def test_over_rest_a_bad_image_fails_alone_in_a_batch_of_four(tiny_base):
     count = ':tensorflow:serving:request_count{{model_name="tiny",status="{}"}}'
     assert samples[count.format("OK")] == 3
     assert samples[count.format("INVALID_ARGUMENT")] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        # Refused before anybody looks at the rows, which are all wrong.
+        ("predict", {"instances": ["wrong"] * 9}),
+        ("predict", {"inputs": ["wrong"] * 9}),
+        (
+            "predict",
+            {
+                "signature_name": "two_inputs",
+                "inputs": {"number": ["wrong"] * 9, "text": [1]},
+            },
+        ),
+        ("classify", {"signature_name": "classify", "examples": [0] * 9}),
+        ("regress", {"signature_name": "regress", "examples": [0] * 9}),
+    ],
+)
+def test_over_rest_too_many_rows_are_refused_unseen(method, body, tiny_base):
+    with served_models.serving(tiny_base, parameters()) as server:
+        assert server.post(method, body) == (
+            400,
+            {"error": "Task size 9 is larger than maximum input batch size 8"},
+        )

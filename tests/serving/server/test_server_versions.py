@@ -290,3 +290,32 @@ def test_names_that_are_no_versions_are_passed_by(base):
     (base / "5").write_text(json.dumps("a file"))
     with served_models.serving(base) as server:
         assert states(server) == {1: "AVAILABLE"}
+
+
+def test_what_stays_wrong_is_logged_once(base, caplog):
+    models = base / "models.config"
+    with served_models.serving(base) as server:
+        caplog.clear()
+        models.write_text("broken")
+        for _ in range(3):
+            poll(server)
+        assert len(caplog.messages) == 1
+        assert caplog.messages[0].startswith(f"{models}")
+        assert caplog.messages[0].endswith(" The versions stay as they are.")
+        # Mended and broken again, it is news.
+        models.unlink()
+        poll(server)
+        models.write_text("broken")
+        poll(server)
+        assert len(caplog.messages) == 2
+        assert server.post("predict", ROW) == OLD
+
+
+def test_a_version_that_failed_is_forgotten_with_its_directory(base):
+    broken = publish(base)
+    (broken / "saved_model.pb").write_bytes(b"damaged")
+    with served_models.serving(base) as server:
+        assert states(server) == {2: "END"}
+        shutil.rmtree(broken)
+        poll(server)
+        assert states(server) == {1: "AVAILABLE"}

@@ -24,6 +24,8 @@ from trainers.serving.server import statuses
 _MODEL = r"(?i)/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _RUN_PATH = re.compile(_MODEL + ":(classify|regress|predict)")
 _READ_PATH = re.compile(_MODEL + "(/metadata)?")
+# Bytes of a body from which on the work with it would hold up others.
+_LARGE = 2**16
 _PAGE = pathlib.Path(__file__).with_name("page.html")
 _POLICY = (
     "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; "
@@ -91,9 +93,11 @@ class App:
         method = method.lower()
         try:
             with self._limits:
-                document = protocol.parse(await self._limits.read(body))
+                content = await self._limits.read(body)
+                work = _in_thread if len(content) >= _LARGE else _at_once
+                document = await work(protocol.parse, content)
                 answer = await self._predict(
-                    (name, _number(version), label), method, document
+                    (name, _number(version), label), method, document, work
                 )
             status = "OK"
             return _json(answer)
@@ -109,21 +113,34 @@ class App:
                 seconds = time.perf_counter() - begin
                 self._metrics.count_request(status, method, seconds)
 
-    async def _predict(self, model, method, document):
-        """Returns the document that answers another."""
+    async def _predict(self, model, method, document, work):
+        """Returns the document that answers another.
+
+        Args:
+            model: Arguments of `Versions.find`.
+            method: `predict`, `classify` or `regress`.
+            document: From `protocol.parse`.
+            work: Calls a function where it holds up nobody.
+        """
         with self._versions.find(*model).in_use() as servable:
+            size = protocol.num_rows(document, method)
             if method == "predict":
                 signature, definition = protocol.find_signature(
                     document, servable.signatures
                 )
-                inputs, is_row = protocol.read_predict(document, definition)
+                servable.check_size(size)
+                inputs, is_row = await work(
+                    protocol.read_predict, document, definition
+                )
                 outputs = await servable.run(signature, inputs)
-                return protocol.write_predict(outputs, is_row)
+                return await work(protocol.write_predict, outputs, is_row)
             signature = examples.find_signature(
                 document, servable.signatures, method
             )
-            outputs = await servable.run(signature, examples.read(document))
-            return examples.write(outputs, method)
+            servable.check_size(size)
+            inputs = await work(examples.read, document)
+            outputs = await servable.run(signature, inputs)
+            return await work(examples.write, outputs, method)
 
     def _metadata(self, name, version, label):
         servable = self._versions.find(name, version, label)
@@ -144,6 +161,13 @@ class App:
                 )
             },
         }
+
+
+_in_thread = asyncio.to_thread
+
+
+async def _at_once(function, *arguments):
+    return function(*arguments)
 
 
 def _number(version):

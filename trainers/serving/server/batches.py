@@ -84,6 +84,15 @@ class Parameters:
             )
         return parameters
 
+    def check_size(self, size):
+        """Refuses a request of more rows than a batch may have."""
+        if self.max_batch_size is not None and size > self.max_batch_size:
+            # TensorFlow Serving splits it, if its configuration says so.
+            raise statuses.invalid(
+                f"Task size {size} is larger than maximum input batch size "
+                f"{self.max_batch_size}"
+            )
+
     def padded_size(self, size):
         """Returns the rows with which a batch of so many is run."""
         return next((a for a in self.allowed_batch_sizes if a >= size), size)

@@ -50,14 +50,9 @@ class Queue:
         parameters = self._scheduler.parameters
         size = batches.num_rows(inputs)
         most = parameters.max_batch_size
+        parameters.check_size(size)
         if most is None:
             batch = self._open(0.0)
-        elif size > most:
-            # TensorFlow Serving splits it, if its configuration says so.
-            raise statuses.invalid(
-                f"Task size {size} is larger than maximum input batch size "
-                f"{most}"
-            )
         elif self._batches and self._batches[-1].size + size <= most:
             batch = self._batches[-1]
         elif len(self._batches) >= parameters.max_enqueued_batches:

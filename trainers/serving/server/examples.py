@@ -9,10 +9,13 @@ from tensorflow.core.example import example_pb2
 from tensorflow.core.framework import types_pb2
 
 from trainers.serving.server import protocol
+from trainers.serving.server import scalars
 from trainers.serving.server import statuses
 from trainers.serving.server import tensors
 
 _INPUT = "inputs"
+# Of all copies of a context: a small body could fill the memory with them.
+_CONTEXT_BYTES = 64 * 2**20
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 # Names and types of outputs by method.
@@ -75,19 +78,27 @@ def read(document):
         context = _example(document["context"])
     if "examples" not in document:
         raise statuses.invalid(
-            f"JSON Value: {tensors.quote(document)} When method is classify, "
+            f"JSON Value: {scalars.quote(document)} When method is classify, "
             "key 'examples' is expected and was not found"
         )
     examples = document["examples"]
     if type(examples) is not list:
         raise statuses.invalid(
-            f"JSON Value: {tensors.quote(document)} Expecting 'examples' value "
+            f"JSON Value: {scalars.quote(document)} Expecting 'examples' value "
             "to be an list/array"
         )
     if not examples:
         raise statuses.invalid(
-            f"JSON Value: {tensors.quote(document)} 'examples' value is an "
+            f"JSON Value: {scalars.quote(document)} 'examples' value is an "
             "empty array"
+        )
+    if len(context) * len(examples) > _CONTEXT_BYTES:
+        raise statuses.StatusError(
+            "INVALID_ARGUMENT",
+            "The `context`, which each example gets, must have at most "
+            f"{_CONTEXT_BYTES:,} bytes in all of them. Received: "
+            f"{len(context):,} bytes for {len(examples)} examples.",
+            http=413,
         )
     rows = np.empty(len(examples), object)
     # Of two messages in a row the fields of the second win.
@@ -99,7 +110,7 @@ def _example(value):
     if type(value) is not dict:
         raise statuses.invalid(
             "Example must be JSON object but got JSON "
-            f"{tensors.json_type(value)}"
+            f"{scalars.json_type(value)}"
         )
     example = example_pb2.Example()
     for name, content in value.items():
@@ -111,21 +122,21 @@ def _example(value):
 
 
 def _checked(name):
-    tensors.encode_text(name)
+    scalars.encode_text(name)
     return name
 
 
 def _add(name, value, feature):
     """Adds a JSON value to a feature, whose first one has set the kind."""
-    if tensors.is_base64(value):
-        kind, value = "bytes_list", tensors.decode_base64(value)
+    if scalars.is_base64(value):
+        kind, value = "bytes_list", scalars.decode_base64(value)
     elif type(value) is str:
-        kind, value = "bytes_list", tensors.encode_text(value)
+        kind, value = "bytes_list", scalars.encode_text(value)
     elif type(value) is float:
         kind = "float_list"
         if _LARGEST_FLOAT < abs(value) < np.inf:
             raise statuses.invalid(
-                f"Cannot convert JSON value: {tensors.quote(value)} to float "
+                f"Cannot convert JSON value: {scalars.quote(value)} to float "
                 "without loss of precision."
             )
     elif type(value) in (int, bool):
@@ -137,7 +148,7 @@ def _add(name, value, feature):
     else:
         raise statuses.invalid(
             f"Feature: {name} has element with unexpected JSON type: "
-            f"{tensors.json_type(value)}"
+            f"{scalars.json_type(value)}"
         )
     before = feature.WhichOneof("kind")
     if before not in (None, kind):

@@ -8,6 +8,7 @@ import pathlib
 import signal
 import socket
 import threading
+import time
 
 import uvicorn
 
@@ -44,10 +45,13 @@ def serve(settings, ready=lambda url: None):
     """
     end = threading.Timer(settings.stop_seconds + 1, _end)
     end.daemon = True
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
     try:
         asyncio.run(_serve(settings, ready, end))
     finally:
         end.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _end():
@@ -92,11 +96,13 @@ async def _serve(settings, ready, end):
             raise RunError(f"no version in {base_path} could be loaded.")
         host, port = listener.getsockname()[:2]
         host = f"[{host}]" if ":" in host else host
-        server = _Server(
-            app,
-            settings.stop_seconds,
-            lambda: ready(f"http://{host}:{port}/v1/models/{name}"),
-        )
+        url = f"http://{host}:{port}/v1/models/{name}"
+
+        def say():
+            if not stop.is_set():
+                ready(url)
+
+        server = _Server(app, settings, say)
         tasks = [
             asyncio.create_task(versions.watch()),
             asyncio.create_task(server.exit_on(stop)),
@@ -111,7 +117,7 @@ async def _serve(settings, ready, end):
 class _Server(uvicorn.Server):
     """Leaves the signals to us: uvicorn ends with them as its exit code."""
 
-    def __init__(self, app, stop_seconds, ready):
+    def __init__(self, app, settings, ready):
         super().__init__(
             uvicorn.Config(
                 app,
@@ -123,9 +129,10 @@ class _Server(uvicorn.Server):
                 ws="none",
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=stop_seconds,
+                timeout_graceful_shutdown=settings.stop_seconds,
             )
         )
+        self._settings = settings
         self._ready = ready
 
     def capture_signals(self):
@@ -134,7 +141,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets=None):
         """Says when connections are taken."""
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # Another one was faster.
+            raise _no_address(self._settings, error) from None
         self._ready()
 
     async def exit_on(self, stop):
@@ -145,23 +155,27 @@ class _Server(uvicorn.Server):
 
 
 def _stop_by_signals(end):
-    """Returns the event that the first signal sets, when it starts a timer."""
+    """Returns the event that the first signal sets, when it starts a timer.
+
+    The handlers are not the loop's: timer and second signal have to work even
+    while something holds up the loop.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     one_until = None
 
-    def ask(number):
+    def ask(number, frame):
         nonlocal one_until
         if one_until is None:
-            one_until = loop.time() + stopping.ONE_REQUEST_SECONDS
+            one_until = time.monotonic() + stopping.ONE_REQUEST_SECONDS
             end.start()
-            stop.set()
-        elif loop.time() > one_until:
+            loop.call_soon_threadsafe(stop.set)
+        elif time.monotonic() > one_until:
             os._exit(128 + number)
 
     for number in stopping.SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, ask, number)
+            signal.signal(number, ask)
     return stop
 
 
@@ -212,9 +226,13 @@ def _bind(settings):
         listener.bind((settings.host, settings.port))
     except OSError as error:
         listener.close()
-        raise ConfigError(
-            "`--host` and `--port` must be an address of this machine, and a "
-            f"port that is free. Received: {settings.host!r}, "
-            f"{settings.port}: {error.strerror}."
-        ) from None
+        raise _no_address(settings, error) from None
     return listener
+
+
+def _no_address(settings, error):
+    return ConfigError(
+        "`--host` and `--port` must be an address of this machine, and a "
+        f"port that is free. Received: {settings.host!r}, "
+        f"{settings.port}: {error.strerror}."
+    )

@@ -10,11 +10,16 @@ References:
 """
 
 import json
+import math
+import re
 
+from trainers.serving.server import scalars
 from trainers.serving.server import statuses
 from trainers.serving.server import tensors
 
 _DEFAULT_SIGNATURE = "serving_default"
+# Where a number may be that no double holds, for which to look takes time.
+_HUGE = re.compile(rb"[0-9.][eE]\+?[0-9]{2}|[0-9]{300}")
 
 
 def parse(body):
@@ -26,7 +31,10 @@ def parse(body):
     if not body:
         raise statuses.invalid("JSON Parse error: The document is empty")
     try:
-        document = json.loads(body.decode("utf-8-sig"))
+        document = json.loads(
+            body.decode("utf-8-sig"),
+            parse_float=_finite if _HUGE.search(body) else None,
+        )
     except json.JSONDecodeError as error:
         raise statuses.invalid(
             f"JSON Parse error: {error.msg} at offset: {error.pos}"
@@ -38,13 +46,20 @@ def parse(body):
         ) from None
     except RecursionError:
         raise statuses.invalid("JSON Parse error: Too many levels") from None
-    except ValueError:  # An integer of thousands of digits.
+    except ValueError:  # Not finite, or an integer of thousands of digits.
         raise statuses.invalid(
             "JSON Parse error: Number too big to be stored in double."
         ) from None
     if type(document) is not dict:
         raise _format_error(document, "Is not object")
     return document
+
+
+def _finite(text):
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError
+    return value
 
 
 def signature_name(document):
@@ -57,6 +72,22 @@ def signature_name(document):
             "value.",
         )
     return name or _DEFAULT_SIGNATURE
+
+
+def num_rows(document, method):
+    """Returns how many rows a request seems to have, without a look at them.
+
+    Args:
+        document: From `parse`.
+        method: `predict`, `classify` or `regress`.
+    """
+    if method != "predict":
+        lists = [document.get("examples")]
+    else:
+        columns = document.get("inputs")
+        columns = columns.values() if _is_object(columns) else [columns]
+        lists = [document.get("instances"), *columns]
+    return max((len(each) for each in lists if type(each) is list), default=0)
 
 
 def find_signature(document, signatures):
@@ -107,11 +138,11 @@ def read_predict(document, signature):
 
 
 def _format_error(value, *words):
-    return statuses.invalid(f"JSON Value: {tensors.quote(value)} ", *words)
+    return statuses.invalid(f"JSON Value: {scalars.quote(value)} ", *words)
 
 
 def _is_object(value):
-    return type(value) is dict and not tensors.is_base64(value)
+    return type(value) is dict and not scalars.is_base64(value)
 
 
 def _read_rows(rows, infos):
@@ -168,7 +199,7 @@ def _check_row(number, row, names):
     if len(row) != len(names):
         raise statuses.invalid(
             f"Failed to process element: {number} of 'instances' list. JSON "
-            f"object: {tensors.quote(row)} must only have keys: "
+            f"object: {scalars.quote(row)} must only have keys: "
             f"{','.join(names)}"
         )
 

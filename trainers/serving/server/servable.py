@@ -70,6 +70,10 @@ class Servable:
             if not self._num_requests:
                 self._unused.set()
 
+    def check_size(self, size):
+        """Refuses a request of too many rows before they are converted."""
+        self._scheduler.parameters.check_size(size)
+
     async def run(self, signature, inputs):
         """Returns the outputs of a signature by name."""
         return await self._queues[signature](inputs)

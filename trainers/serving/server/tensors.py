@@ -8,19 +8,15 @@ tokens for what is not finite `NaN`, `Infinity` and `-Infinity` are read, not
 """
 
 import base64
-import binascii
 import dataclasses
 import itertools
-import json
 
 import numpy as np
 from tensorflow.core.framework import types_pb2
 
+from trainers.serving.server import scalars
 from trainers.serving.server import statuses
 
-# Characters of a value that an error repeats.
-_QUOTED = 200
-_B64 = "b64"
 _BYTES_SUFFIX = "_bytes"
 
 
@@ -47,62 +43,6 @@ def _types():
 
 
 _TYPES = dict(_types())
-_JSON_TYPES = {
-    dict: "Object",
-    list: "Array",
-    str: "String",
-    int: "Number",
-    float: "Number",
-    type(None): "Null",
-}
-
-
-def json_type(value):
-    """Returns what TensorFlow Serving calls the type of a JSON value."""
-    return _JSON_TYPES.get(type(value)) or str(value)
-
-
-def quote(value):
-    """Returns the beginning of a JSON value, for an error."""
-    text = json.dumps(value)
-    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
-
-
-def is_base64(value):
-    """Returns whether a JSON value stands for bytes."""
-    return (
-        type(value) is dict and len(value) == 1 and type(value.get(_B64)) is str
-    )
-
-
-def decode_base64(value):
-    """Returns the bytes that a JSON value stands for."""
-    if not is_base64(value):
-        raise statuses.invalid(
-            f"JSON Value: {quote(value)} not formatted correctly for base64 "
-            "data"
-        )
-    text = value[_B64]
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        pass
-    try:
-        # White space is skipped, and `=` at the end may be missing.
-        text = "".join(text.split())
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise statuses.invalid("Unable to base64 decode") from None
-
-
-def encode_text(text):
-    """Returns the bytes of a JSON string."""
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise statuses.invalid(
-            "JSON Parse error: The surrogate pair in string is invalid."
-        ) from None
 
 
 def to_array(value, name, info):
@@ -132,22 +72,50 @@ def rows_to_array(rows, name, info, prefix):
         prefix: Called with the number of a row; returns the words before what
             is wrong with it.
     """
+    kind = _type_of(info, rows)
+    first = _shape(rows[0])
+    array = _convert_rows(rows, first, kind)
+    if array is not None:
+        shape = [len(rows), *first]
+        _check_shape(shape, name, info)
+        return array.reshape(shape)
+    number, end = 0, len(rows)
+    # Halves, not rows: it is each single look that takes time.
+    while end - number > 1:
+        middle = (number + end) // 2
+        if _convert_rows(rows[number:middle], first, kind) is None:
+            end = middle
+        else:
+            number = middle
     try:
-        return to_array(rows, name, info)
+        return _refuse(rows[number], first, kind)
+    except statuses.StatusError as error:
+        raise statuses.invalid(
+            prefix(number), f" Error: {error.code}: {error}"
+        ) from None
+
+
+def _convert_rows(rows, first, kind):
+    """Returns a flat array; `None` if a row has another shape or type."""
+    shape, values = _flatten(rows)
+    if (
+        values is None
+        or shape[1:] != first
+        or not set(map(type, values)) <= kind.kinds
+    ):
+        return None
+    try:
+        return _convert(values, kind)
     except statuses.StatusError:
-        kind = _type_of(info, rows)
-        first = _shape(rows[0])
-        for number, row in enumerate(rows):
-            try:
-                shape = _shape(row)
-                _explain(row, shape, kind)
-                _compare_shapes(first, shape)
-                _convert(_flatten(row)[1], kind)
-            except statuses.StatusError as error:
-                raise statuses.invalid(
-                    prefix(number), f" Error: {error.code}: {error}"
-                ) from None
-        raise
+        return None
+
+
+def _refuse(row, first, kind):
+    """Raises the error for a row that is not right."""
+    shape = _shape(row)
+    _explain(row, shape, kind)
+    _compare_shapes(first, shape)
+    _convert(_flatten(row)[1], kind)
 
 
 def _type_of(info, value):
@@ -156,7 +124,7 @@ def _type_of(info, value):
         name = types_pb2.DataType.Name(info.dtype).removeprefix("DT_").lower()
         raise statuses.StatusError(
             "UNIMPLEMENTED",
-            f"Conversion of JSON Value: {quote(value)} to type: {name}",
+            f"Conversion of JSON Value: {scalars.quote(value)} to type: {name}",
         )
     return _TYPES[info.dtype]
 
@@ -187,13 +155,15 @@ def _explain(value, shape, kind, level=0):
     if type(value) is not list:
         if level != len(shape):
             raise statuses.invalid(
-                f"JSON Value: {quote(value)} found at incorrect level: "
-                f"{level + 1} in the JSON DOM. Expected at level: {len(shape)}"
+                f"JSON Value: {scalars.quote(value)} found at incorrect "
+                f"level: {level + 1} in the JSON DOM. Expected at level: "
+                f"{len(shape)}"
             )
         if type(value) not in kind.kinds:
             raise statuses.invalid(
-                f"JSON Value: {quote(value)} Type: {json_type(value)} is not "
-                f"of expected type: {kind.name}"
+                f"JSON Value: {scalars.quote(value)} Type: "
+                f"{scalars.json_type(value)} is not of expected type: "
+                f"{kind.name}"
             )
         return
     if level >= len(shape):
@@ -244,7 +214,9 @@ def _convert(values, kind):
     if kind.dtype is object:
         array = np.empty(len(values), object)
         array[:] = [
-            encode_text(v) if type(v) is str else decode_base64(v)
+            scalars.encode_text(v)
+            if type(v) is str
+            else scalars.decode_base64(v)
             for v in values
         ]
         return array
@@ -255,8 +227,8 @@ def _convert(values, kind):
             limits = np.iinfo(kind.dtype)
             wrong = next(v for v in values if not limits.min <= v <= limits.max)
             raise statuses.invalid(
-                f"JSON Value: {quote(wrong)} Type: Number is not of expected "
-                f"type: {kind.name}"
+                f"JSON Value: {scalars.quote(wrong)} Type: Number is not of "
+                f"expected type: {kind.name}"
             ) from None
     for value in values:
         if type(value) is int and not -kind.most <= value <= kind.most:
@@ -272,8 +244,8 @@ def _convert(values, kind):
 
 def _lossy(value, kind):
     return statuses.invalid(
-        f"Cannot convert JSON value: {quote(value)} to {kind.name} without "
-        "loss of precision."
+        f"Cannot convert JSON value: {scalars.quote(value)} to {kind.name} "
+        "without loss of precision."
     )
 
 
@@ -289,7 +261,7 @@ def to_json(array, name):
     if array.dtype != object:
         return array.tolist()
     if name.endswith(_BYTES_SUFFIX):
-        flat = [{_B64: base64.b64encode(v).decode()} for v in array.flat]
+        flat = [{scalars.B64: base64.b64encode(v).decode()} for v in array.flat]
     else:
         flat = [value.decode("utf-8", "replace") for value in array.flat]
     values = np.empty(array.size, object)

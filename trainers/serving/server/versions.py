@@ -96,6 +96,7 @@ class Versions:
         self._policy = Policy.read(models_config, name)
         self._servables = {}
         self._failed_at = {}
+        self._warned = {}
         self._unloading = set()
         if not self._wanted():
             raise ConfigError(
@@ -117,13 +118,24 @@ class Versions:
             if policy != self._policy:
                 self._policy = policy
                 _LOGGER.info("%s: read again", self._models_config)
+            self._warn("config", "")
         except ConfigError as error:
-            _LOGGER.warning("%s The versions stay as they are.", error)
+            self._warn("config", f"{error} The versions stay as they are.")
         return self._wanted()
+
+    def _warn(self, source, words):
+        """Logs what is wrong, but not again as long as it stays the same."""
+        if words and words != self._warned.get(source):
+            _LOGGER.warning("%s", words)
+        self._warned[source] = words
 
     async def poll(self):
         """Loads what is new, and gives up what is no longer wanted."""
         wanted = await asyncio.to_thread(self._read)
+        for number, known in list(self._servables.items()):
+            if known.state == "END" and number not in wanted:
+                del self._servables[number]
+                self._failed_at.pop(number, None)
         now = asyncio.get_running_loop().time()
         for number in sorted(wanted, reverse=True):
             known = self._servables.get(number)
@@ -146,9 +158,10 @@ class Versions:
             await asyncio.sleep(POLL_SECONDS)
             try:
                 await self.poll()
+                self._warn("poll", "")
             # A file system that is gone for a while.
             except Exception as error:
-                _LOGGER.warning("%s: %s", self._base_path, error)
+                self._warn("poll", f"{self._base_path}: {error}")
 
     async def _load(self, number, path):
         found = servable.Servable(number, path, self._scheduler)
