@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import typing
 
 import pytest
 
@@ -172,7 +173,9 @@ def test_every_setting_of_texts_has_a_doc_and_a_default_of_its_type():
     for name, field, value in config_lib.leaves(make_config()):
         doc = field.metadata["doc"]
         assert doc[0].isupper() and doc.rstrip(")").endswith("."), name
-        assert type(value) is field.type or field.type is tuple, name
+        assert type(value) is (typing.get_origin(field.type) or field.type), (
+            name
+        )
 
 
 # The best metric.

@@ -167,6 +167,8 @@ MAY_CHANGE = {
     "config.trainer.keep_checkpoints": 9,
     "config.trainer.start_timeout_seconds": 7.0,
     "config.data.service": "host:5050",
+    "config.export.check": "serving_2_20",
+    "config.export.allowed_batch_sizes": (1, 3),
 }
 
 

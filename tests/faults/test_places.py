@@ -85,14 +85,19 @@ def test_what_is_missing_is_made(tmp_path, data_file, reference):
 
 
 @pytest.fixture
-def paused(run_words, user_env):
-    """A trainer that holds the work directory, at step 13."""
+def paused(run_words, user_env, tmp_path):
+    """A trainer that holds the work directory, at step 13, and writes none."""
     made = fault_runs.command(
         user_env, "trainers.train", _PAUSED, run_words, stdin=subprocess.PIPE
     )
+    checkpoint = tmp_path / "run" / "checkpoints" / "step-00000010"
     with subprocess.Popen(**made) as process:
         try:
             assert process.stdout.readline() == "paused\n"
+            # It is written beside the training.
+            while not checkpoint.exists():
+                assert process.poll() is None
+                time.sleep(0.05)
             yield process
         finally:
             process.kill()
@@ -118,11 +123,6 @@ def test_a_second_trainer_is_refused_and_the_first_unharmed(
 def test_a_killed_trainer_holds_nothing(
     paused, tmp_path, run_words, reference, caplog
 ):
-    # It is written beside the training.
-    checkpoint = tmp_path / "run" / "checkpoints" / "step-00000010"
-    while not checkpoint.exists():
-        assert paused.poll() is None
-        time.sleep(0.05)
     paused.send_signal(signal.SIGKILL)
     paused.wait(60)
     with caplog.at_level("INFO", logger="trainers"):
