@@ -1,22 +1,15 @@
-"""What the benchmarks of serving share: an export, its texts, processes."""
+"""What the benchmarks of serving share: an export, its texts, a server."""
 
-import concurrent.futures
 import contextlib
 import dataclasses
-import multiprocessing
-import os
-import pathlib
 import subprocess
 import sys
-import time
 
 import numpy as np
 
 from trainers import startup
 
 SEQUENCE_LENGTH = 128
-# Of a process that is measured: answers rows with probabilities.
-_answer = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,56 +111,6 @@ def load_export(base, rows):
     ]
 
 
-class Side:
-    """A process with a model, undisturbed by threads of another."""
-
-    def __init__(self, name, load, *arguments):
-        """Starts it.
-
-        Args:
-            name: For people.
-            load: Called there with the arguments, such as `load_export`.
-            *arguments: Its arguments.
-        """
-        self.name = name
-        self._process = _executor()
-        self._process.submit(_start, load, *arguments).result()
-
-    def __call__(self, values):
-        """Returns seconds, as that process measures them, and the answer."""
-        return self._process.submit(_timed, values).result()
-
-    def resident(self):
-        """Returns the bytes of memory that it has."""
-        return resident(self._process.submit(os.getpid).result())
-
-    def close(self):
-        """Ends it."""
-        self._process.shutdown()
-
-
-def _start(load, *arguments):
-    global _answer
-    _answer = load(*arguments)
-
-
-def _timed(values):
-    start = time.perf_counter()
-    answer = _answer(values)
-    return time.perf_counter() - start, answer
-
-
-def in_process(function, *arguments):
-    """Returns what a function returns in a process that ends with it."""
-    with _executor() as executor:
-        return executor.submit(function, *arguments).result()
-
-
-def _executor():
-    context = multiprocessing.get_context("spawn")
-    return concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
-
-
 @contextlib.contextmanager
 def serving(base):
     """Yields the process of a local server, and the URL of its model."""
@@ -191,10 +134,3 @@ def serving(base):
         server.communicate()
     if server.returncode:
         sys.exit(f"error: the server ended with the code {server.returncode}.")
-
-
-def resident(pid):
-    """Returns the bytes of memory that a process has at the moment."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    fields = dict(line.split(":", 1) for line in status.splitlines())
-    return int(fields["VmRSS"].split()[0]) * 1024

@@ -29,7 +29,8 @@ import time
 
 import numpy as np
 
-# What the benchmarks of serving share, beside this file.
+# Beside this file.
+import processes
 import served_minilm
 
 from trainers import startup
@@ -53,24 +54,24 @@ def main():
     rounds = options.rounds
     with (
         tempfile.TemporaryDirectory() as scratch,
-        contextlib.ExitStack() as sides,
+        contextlib.ExitStack() as stack,
     ):
 
         def start(*arguments):
-            side = served_minilm.Side(*arguments)
-            return sides.enter_context(contextlib.closing(side))
+            side = processes.Side(*arguments)
+            return stack.enter_context(contextlib.closing(side))
 
         scratch = pathlib.Path(scratch)
-        base = options.model_dir or served_minilm.in_process(
+        base = options.model_dir or processes.in_process(
             served_minilm.make_export, scratch
         )
-        rows = served_minilm.in_process(served_minilm.read_rows, base)
+        rows = processes.in_process(served_minilm.read_rows, base)
         print(f"{len(rows.values)} rows; {os.cpu_count()} cores")
         ours = start("this project", served_minilm.load_export, base, rows)
         if options.model_dir:
             measure_sides([ours], rows, rounds)
         else:
-            path = str(served_minilm.in_process(find_model))
+            path = str(processes.in_process(find_model))
             theirs = start("PyTorch", load_theirs, path, scratch / "head.npz")
             compare(ours, theirs, rows)
             measure_sides([ours, theirs], rows, rounds)
@@ -196,7 +197,7 @@ def measure_rest(ours, base, rows, rounds):
         start = time.perf_counter()
         together = ask_together(ask, rows, rounds)
         rate = len(together) / (time.perf_counter() - start)
-        memory = served_minilm.resident(server.pid)
+        memory = processes.resident(server.pid)
     added = statistics.median(behind) - statistics.median(inside)
     print("\n| one row a request | p50 ms | p99 ms | rows/s |")
     print("|---|---:|---:|---:|")

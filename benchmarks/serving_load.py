@@ -31,7 +31,8 @@ import urllib.request
 
 import numpy as np
 
-# What the benchmarks of serving share, beside this file.
+# Beside this file.
+import processes
 import served_minilm
 
 from trainers import artefacts
@@ -92,7 +93,7 @@ def main():
             base = scratch / options.model_dir.absolute().name
             shutil.copytree(options.model_dir, base)
         else:
-            base = served_minilm.in_process(served_minilm.make_export, scratch)
+            base = processes.in_process(served_minilm.make_export, scratch)
         texts, expected = make_cases(base)
         with served_minilm.serving(base) as (server, url):
             counts, samples = load(options, server, url, base, texts, expected)
@@ -106,9 +107,9 @@ def main():
 
 def make_cases(base):
     """Returns texts, the long one last, and their probabilities."""
-    rows = served_minilm.in_process(served_minilm.read_rows, base)
+    rows = processes.in_process(served_minilm.read_rows, base)
     texts = [*rows.values[:_NUM_TEXTS], _LONG_TEXT]
-    side = served_minilm.Side("export", served_minilm.load_export, base, rows)
+    side = processes.Side("export", served_minilm.load_export, base, rows)
     with contextlib.closing(side):
         answers = [side([text])[1][0] for text in texts]
     return texts, np.array(answers)
@@ -200,7 +201,7 @@ def sample(seconds, server, url):
         states = json.load(answer)["model_version_status"]
     return Sample(
         seconds,
-        served_minilm.resident(server.pid),
+        processes.resident(server.pid),
         len(os.listdir(place / "fd")),
         len(os.listdir(place / "task")),
         [int(s["version"]) for s in states if s["state"] == "AVAILABLE"],

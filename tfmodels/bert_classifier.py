@@ -42,7 +42,9 @@ def make_bert_classifier(config, num_classes):
     """
     import keras
 
-    encoder = encoders.make_encoder(config.encoder)
+    encoder = encoders.make_encoder(
+        config.encoder, only_first=config.pooling == "pooled"
+    )
     x = encoder.output  # [batch, sequence_length, hidden_dim]
     if config.pooling == "mean":
         # float32: bfloat16 counts only to 256.

@@ -39,6 +39,7 @@ class BertInference:
         """
         self._config = config
         encoder = config.encoder
+        self._num_heads = encoder.num_heads
         self._head_dim = encoder.hidden_dim // encoder.num_heads
         self._weights = {v.path: v.value for v in network.variables}
         positions = self._weights.pop("position_embedding/embeddings").numpy()
@@ -47,9 +48,19 @@ class BertInference:
             segments = self._weights.pop("segment_embedding/embeddings")
             positions = positions + segments[0].numpy()
         self._positions = _variable(positions, "position_embedding")
-        self._fused = [
-            self._fuse(f"transformer_layer_{index}/self_attention_layer/")
-            for index in range(encoder.num_layers)
+        together = [("query", "key", "value")]
+        groups = [together] * encoder.num_layers
+        if config.pooling == "pooled":
+            # In the last layer only [CLS] asks.
+            groups[-1] = [("query",), ("key", "value")]
+        self._projections = [
+            [
+                self._fuse(
+                    f"transformer_layer_{index}/self_attention_layer/", x
+                )
+                for x in names
+            ]
+            for index, names in enumerate(groups)
         ]
 
     def __call__(self, features, training=False):
@@ -65,12 +76,13 @@ class BertInference:
         ids, mask = features["token_ids"], features["padding_mask"]
         words = _Words(mask)
         x = self._embed(words, ids)  # [num_words, hidden_dim]
-        for index, fused in enumerate(self._fused):
+        for index, projections in enumerate(self._projections):
             prefix = f"transformer_layer_{index}"
-            attended = self._attend(words, x, fused)
+            asking = x if len(projections) == 1 else tf.gather(x, words.firsts)
+            attended = self._attend(words, x, asking, projections)
             x = self._add(
                 f"{prefix}/self_attention_layer",
-                x,
+                asking,
                 self._attention_output(prefix, attended),
             )
             x = self._add(
@@ -78,11 +90,11 @@ class BertInference:
             )
         return self._dense("logits", self._pool(words, x))
 
-    def _fuse(self, prefix):
-        """Returns kernel `[hidden_dim, 3 * hidden_dim]` and bias as one."""
+    def _fuse(self, prefix, names):
+        """Returns one kernel `[hidden_dim, n * hidden_dim]`, and bias, of n."""
         dim = self._config.encoder.hidden_dim
         kernels, biases = [], []
-        for name in ("query", "key", "value"):
+        for name in names:
             kernel = self._weights.pop(f"{prefix}{name}/kernel").numpy()
             bias = self._weights.pop(f"{prefix}{name}/bias").numpy()
             # The scale of the scores, once and for all.
@@ -90,8 +102,10 @@ class BertInference:
             kernels.append(kernel.reshape(dim, dim) * scale)
             biases.append(bias.reshape(dim) * scale)
         return (
-            _variable(np.concatenate(kernels, axis=1), f"{prefix}qkv/kernel"),
-            _variable(np.concatenate(biases), f"{prefix}qkv/bias"),
+            _variable(
+                np.concatenate(kernels, axis=1), f"{prefix}{name}_kernel"
+            ),
+            _variable(np.concatenate(biases), f"{prefix}{name}_bias"),
         )
 
     def _embed(self, words, ids):
@@ -100,19 +114,30 @@ class BertInference:
         x += tf.gather(self._positions, words.columns)
         return self._normalize("embeddings_layer_norm", x)
 
-    def _attend(self, words, x, fused):
-        """Returns `[num_words, hidden_dim]`, what each word finds in others."""
-        kernel, bias = fused
-        x = tf.nn.bias_add(tf.matmul(x, kernel), bias)
-        shape = [*words.shape, 3, -1, self._head_dim]
-        x = tf.reshape(tf.gather(x, words.of_places), shape)
-        # [3, batch, num_heads, sequence_length, head_dim]
-        query, key, value = tf.unstack(tf.transpose(x, (2, 0, 3, 1, 4)))
+    def _attend(self, words, x, asking, projections):
+        """Returns `[len(asking), hidden_dim]`, what each finds in its text."""
+        if asking is x:
+            ((kernel, bias),) = projections
+            rows = tf.gather(_project(x, kernel, bias), words.of_places)
+            query, key, value = self._heads(words.shape, rows, 3)
+        else:
+            (kernel, bias), (kernels, biases) = projections
+            single = _project(asking, kernel, bias)
+            (query,) = self._heads([words.shape[0], 1], single, 1)
+            rows = tf.gather(_project(x, kernels, biases), words.of_places)
+            key, value = self._heads(words.shape, rows, 2)
         scores = tf.matmul(query, key, transpose_b=True) + words.masked
-        x = tf.matmul(tf.nn.softmax(scores), value)
-        x = tf.transpose(x, (0, 2, 1, 3))
-        x = tf.reshape(x, (-1, self._config.encoder.hidden_dim))
-        return tf.gather(x, words.places)
+        found = tf.matmul(tf.nn.softmax(scores), value)
+        found = tf.transpose(found, (0, 2, 1, 3))
+        found = tf.reshape(found, (-1, self._config.encoder.hidden_dim))
+        return tf.gather(found, words.places) if asking is x else found
+
+    def _heads(self, shape, rows, count):
+        """Returns `[batch, num_heads, length, head_dim]`, `count` of them."""
+        # Sizes all given, as there may be no rows.
+        shape = [*shape, count, self._num_heads, self._head_dim]
+        x = tf.transpose(tf.reshape(rows, shape), (2, 0, 3, 1, 4))
+        return tf.unstack(x, num=count)
 
     def _attention_output(self, prefix, x):
         name = f"{prefix}/self_attention_layer/attention_output"
@@ -128,14 +153,18 @@ class BertInference:
         return self._dense(f"{prefix}/feedforward_output_dense", x)
 
     def _pool(self, words, x):
-        """Returns `[batch, hidden_dim]`, what stands for a text."""
+        """Returns `[batch, hidden_dim]`, what stands for a text.
+
+        Args:
+            words: `_Words`.
+            x: `[num_words, hidden_dim]`, or `[batch, hidden_dim]` of [CLS].
+        """
         if self._config.pooling == "mean":
             sums = tf.math.segment_sum(x, words.rows)
             return sums / words.counts
-        first = tf.gather(x, words.firsts)
         is_bert = self._config.encoder.family == "bert"
         activation = tf.nn.tanh if is_bert else tf.nn.relu
-        return activation(self._dense("pooled_dense", first))
+        return activation(self._dense("pooled_dense", x))
 
     def _add(self, name, x, y):
         return self._normalize(f"{name}_norm", x + y)
@@ -174,6 +203,10 @@ class _Words:
         counted = tf.cast(mask, tf.float32)
         self.masked = (1.0 - counted)[:, tf.newaxis, tf.newaxis, :] * _MASKED
         self.counts = tf.reduce_sum(counted, axis=1, keepdims=True)
+
+
+def _project(x, kernel, bias):
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
 
 def _variable(value, name):

@@ -70,6 +70,13 @@ class EncoderConfig:
     dropout: float = setting(
         0.1, "Share of units dropped in training.", at_least=0, below=1
     )
+    implementation: str = setting(
+        "fast",
+        "How the layers are computed, with the same weights: `fast` with "
+        "fewer and larger ops, dropout in steps of 1/256, or by "
+        "`keras_nlp`'s own.",
+        choices=("fast", "keras_nlp"),
+    )
     frozen_layers: int = setting(
         0,
         "Lowest transformer layers whose weights stay as they are, and those "
@@ -78,7 +85,7 @@ class EncoderConfig:
     )
 
 
-def make_encoder(config):
+def make_encoder(config, *, only_first=False):
     """Builds the encoder with random weights.
 
     The layers have the names and variables of `keras_nlp.models.BertBackbone`
@@ -86,31 +93,54 @@ def make_encoder(config):
 
     Args:
         config: `EncoderConfig`, after `presets.read` if it has a preset.
+        only_first: Whether the vector of `[CLS]` is enough.
 
     Returns:
         `keras.Model` from `{"token_ids", "padding_mask": int32[batch,
-        sequence_length]}` to `float32[batch, sequence_length, hidden_dim]`.
+        sequence_length]}` to `float32[batch, sequence_length, hidden_dim]`;
+        with `only_first` the sequence may be cut to its first position.
     """
     import keras
-    import keras_nlp
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     padding_mask = keras.Input((None,), dtype="int32", name="padding_mask")
     x = _embed(token_ids, config)  # [batch, sequence_length, hidden_dim]
     for index in range(config.num_layers):
-        x = keras_nlp.layers.TransformerEncoder(
-            intermediate_dim=config.intermediate_dim,
-            num_heads=config.num_heads,
-            dropout=config.dropout,
-            activation=_activation(config.activation),
-            layer_norm_epsilon=1e-12,
-            kernel_initializer=_initializer(),
+        is_last = index == config.num_layers - 1
+        layer = _make_layer(
+            config,
             name=f"transformer_layer_{index}",
-        )(x, padding_mask=padding_mask)
+            only_first=only_first and is_last,
+        )
+        x = layer(x, padding_mask=padding_mask)
     inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
     encoder = keras.Model(inputs, x, name="encoder")
     _freeze(encoder, config)
     return encoder
+
+
+def _make_layer(config, *, name, only_first):
+    """Returns a transformer layer, fast or as KerasHub has it."""
+    shared = {
+        "intermediate_dim": config.intermediate_dim,
+        "num_heads": config.num_heads,
+        "dropout": config.dropout,
+        "kernel_initializer": _initializer(),
+        "name": name,
+    }
+    if config.implementation == "fast":
+        from tfmodels import fast_transformer
+
+        return fast_transformer.FastTransformerEncoder(
+            activation=config.activation, only_first=only_first, **shared
+        )
+    import keras_nlp
+
+    return keras_nlp.layers.TransformerEncoder(
+        activation=_activation(config.activation),
+        layer_norm_epsilon=1e-12,
+        **shared,
+    )
 
 
 def _embed(token_ids, config):

@@ -366,6 +366,7 @@ def test_rows_without_an_end_count_up_to_their_padding(served):
     np.testing.assert_allclose(
         signatures["tokens"](token_ids=tf.constant(ids))["logits"],
         network(features, training=False),
+        rtol=1e-6,
         atol=1e-6,
     )
 

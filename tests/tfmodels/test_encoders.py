@@ -246,9 +246,10 @@ def test_an_encoder_is_kerashubs(family, activation, other, backbone_class):
 
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_approximate", "relu"])
-def test_each_activation_is_taken(activation):
+def test_each_activation_is_taken_by_keras_nlps_layers(activation):
     x = np.linspace(-3, 3, 7).astype(np.float32)
-    encoder = encoders.make_encoder(make_config(activation=activation).encoder)
+    config = make_config(activation=activation, implementation="keras_nlp")
+    encoder = encoders.make_encoder(config.encoder)
     layer = encoder.get_layer("transformer_layer_0")
     found = layer._feedforward_intermediate_dense.activation(x)
     expected = {

@@ -32,14 +32,17 @@ def minilm():
 
 def make_outputs(encoder, reference):
     """Returns the last hidden states, and the pooled outputs."""
-    config = BertClassifierConfig(encoder=encoder)
-    network = tfmodels.make_model(config, 2)
-    tfmodels.load_pretrained(network, config)
-    last = network.get_layer(f"transformer_layer_{encoder.num_layers - 1}")
-    pooled = network.get_layer("pooled_dense")
-    model = keras.Model(network.input, [last.output, pooled.output])
-    inputs = {k: reference[k] for k in ("token_ids", "padding_mask")}
-    return [output.numpy() for output in model(inputs)]
+    last = f"transformer_layer_{encoder.num_layers - 1}"
+    outputs = []
+    # Of texts that are pooled the last layer has the first position alone.
+    for pooling, name in (("mean", last), ("pooled", "pooled_dense")):
+        config = BertClassifierConfig(encoder=encoder, pooling=pooling)
+        network = tfmodels.make_model(config, 2)
+        tfmodels.load_pretrained(network, config)
+        model = keras.Model(network.input, network.get_layer(name).output)
+        inputs = {k: reference[k] for k in ("token_ids", "padding_mask")}
+        outputs.append(model(inputs).numpy())
+    return outputs
 
 
 def test_the_sizes_are_those_of_minilm(minilm):

@@ -1,0 +1,163 @@
+"""KerasHub's transformer layer, computed in fewer and larger pieces."""
+
+import math
+
+import keras_nlp
+import tensorflow as tf
+
+from tfmodels import fused_ops
+
+# Added to the scores of padding, whose softmax is then 0.
+_MASKED = -1e9
+
+
+class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
+    """Computes what `keras_nlp.layers.TransformerEncoder` does.
+
+    Variables, their names and their layout are KerasHub's own, and so are the
+    seeds of dropout; only the way from inputs to outputs is another one:
+    queries, keys and values are one product, and what lies between the
+    products are the pieces of `fused_ops`.
+    """
+
+    def __init__(self, *, activation, only_first=False, **kwargs):
+        """Makes the layer.
+
+        Args:
+            activation: `gelu`, `gelu_approximate` or `relu`.
+            only_first: Whether only the first position of each text is
+                wanted, as of the last layer below `[CLS]`: the rest of the
+                work is not done.
+            **kwargs: As KerasHub's, without `normalize_first`.
+        """
+        # Kernels are cast here, and biases are used as they are.
+        super().__init__(autocast=False, layer_norm_epsilon=1e-12, **kwargs)
+        self._activation_name = activation
+        self._only_first = only_first
+
+    def compute_output_shape(self, inputs_shape):
+        """Returns `(batch, sequence_length or 1, hidden_dim)`."""
+        batch, length, hidden_dim = inputs_shape
+        return batch, 1 if self._only_first else length, hidden_dim
+
+    def call(self, inputs, padding_mask, training=False):
+        """Returns `[batch, sequence_length, hidden_dim]`.
+
+        Args:
+            inputs: `[batch, sequence_length, hidden_dim]`.
+            padding_mask: `int32[batch, sequence_length]`, 1 for tokens.
+            training: Whether to drop out.
+        """
+        fused = self._fused(training)
+        x = tf.cast(inputs, self.compute_dtype)
+        # Sizes all given, as there may be no rows.
+        batch, length = tf.unstack(tf.shape(padding_mask))
+        dim = x.shape[-1]
+        # [batch * sequence_length, hidden_dim]
+        rows = tf.reshape(x, (-1, dim))
+        asking = x[:, 0] if self._only_first else rows
+        attended = self._attend(fused, rows, asking, padding_mask, training)
+        layer = self._self_attention_layer
+        x = self._add_normalize(
+            fused,
+            tf.matmul(attended, _matrix(layer._output_dense.kernel, x.dtype)),
+            layer._output_dense.bias,
+            asking,
+            self._self_attention_layer_norm,
+            self._self_attention_dropout if training else None,
+        )
+        dense = self._feedforward_intermediate_dense
+        y = tf.matmul(x, _matrix(dense.kernel, x.dtype))
+        y = fused.add_bias_activate(y, dense.bias.value, self._activation_name)
+        dense = self._feedforward_output_dense
+        x = self._add_normalize(
+            fused,
+            tf.matmul(y, _matrix(dense.kernel, x.dtype)),
+            dense.bias,
+            x,
+            self._feedforward_layer_norm,
+            self._feedforward_dropout if training else None,
+        )
+        return tf.reshape(x, (batch, 1 if self._only_first else length, dim))
+
+    def _fused(self, training):
+        # For answers, which come in many shapes, compiling does not pay; on
+        # accelerators it was not measured.
+        types = {d.device_type for d in tf.config.list_logical_devices()}
+        is_compiled = training and types == {"CPU"}
+        return fused_ops.COMPILED if is_compiled else fused_ops.PLAIN
+
+    def _attend(self, fused, rows, asking, padding_mask, training):
+        """Returns `[len(asking), hidden_dim]`, what each finds in its text."""
+        shape = tf.unstack(tf.shape(padding_mask))
+        if self._only_first:
+            (query,) = self._project(fused, asking, (shape[0], 1), "query")
+            key, value = self._project(fused, rows, shape, "key", "value")
+        else:
+            query, key, value = self._project(
+                fused, rows, shape, "query", "key", "value"
+            )
+        scores = tf.matmul(query, key, transpose_b=True)
+        masked = (1.0 - tf.cast(padding_mask, tf.float32)) * _MASKED
+        weights = fused.masked_softmax_dropout(
+            scores,
+            masked[:, tf.newaxis, tf.newaxis, :],
+            bits=_bits(
+                training and self._self_attention_layer._dropout_layer, scores
+            ),
+            rate=self.dropout,
+        )
+        # [batch, num_heads, queries, head_dim]
+        x = tf.matmul(weights, value)
+        return tf.reshape(tf.transpose(x, (0, 2, 1, 3)), tf.shape(asking))
+
+    def _project(self, fused, rows, shape, *names):
+        """Returns `[batch, num_heads, length, head_dim]` for each name.
+
+        Args:
+            fused: `FusedOps`.
+            rows: `[batch * length, hidden_dim]`.
+            shape: Batch and length.
+            *names: Of `query`, `key` and `value`.
+        """
+        dim = rows.shape[-1]
+        kernels, biases = [], []
+        for name in names:
+            dense = getattr(self._self_attention_layer, f"_{name}_dense")
+            kernel = tf.reshape(dense.kernel.value, (dim, dim))
+            bias = tf.reshape(dense.bias.value, (dim,))
+            if name == "query":
+                # Of the scores, here where it is cheap.
+                scale = 1 / math.sqrt(dim // self.num_heads)
+                kernel, bias = kernel * scale, bias * scale
+            kernels.append(kernel)
+            biases.append(bias)
+        kernel = tf.cast(tf.concat(kernels, axis=1), rows.dtype)
+        x = fused.add_bias(tf.matmul(rows, kernel), tf.concat(biases, axis=0))
+        shape = (*shape, len(names), self.num_heads, dim // self.num_heads)
+        x = tf.transpose(tf.reshape(x, shape), (2, 0, 3, 1, 4))
+        return tf.unstack(x, num=len(names))
+
+    def _add_normalize(self, fused, x, bias, residual, norm, dropout):
+        return fused.dropout_add_normalize(
+            x,
+            bias.value,
+            residual,
+            norm.gamma.value,
+            norm.beta.value,
+            bits=_bits(dropout, x),
+            rate=self.dropout,
+        )
+
+
+def _matrix(kernel, dtype):
+    """Returns `[inputs, units]`; several dimensions of inputs are one."""
+    return tf.cast(tf.reshape(kernel.value, (-1, kernel.shape[-1])), dtype)
+
+
+def _bits(dropout, like):
+    """Returns the random bits of a Keras dropout layer; none if it is off."""
+    if not dropout or not dropout.rate:
+        return None
+    seed = tf.cast(dropout.seed_generator.next(), tf.int32)
+    return fused_ops.random_bits(tf.shape(like), seed)
