@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from trainers.config import OptimizerConfig
+from trainers.training import fused_adam
 from trainers.training import optimizers
 
 # Of a peak of 0.5, with 4 steps of warm-up, 12 in all, and an end at a tenth.
@@ -112,7 +113,7 @@ def test_a_schedule_is_made_again_from_its_config():
         ),
         (
             {"name": "adam", "beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3},
-            keras.optimizers.Adam,
+            fused_adam.FusedAdam,
             {
                 "beta_1": 0.8,
                 "beta_2": 0.9,
@@ -124,7 +125,7 @@ def test_a_schedule_is_made_again_from_its_config():
         (
             {"name": "adamw", "beta_1": 0.8, "beta_2": 0.9, "epsilon": 1e-3}
             | {"weight_decay": 0.5},
-            keras.optimizers.AdamW,
+            fused_adam.FusedAdamW,
             {
                 "beta_1": 0.8,
                 "beta_2": 0.9,
@@ -245,3 +246,41 @@ def test_a_whole_number_is_a_number(settings):
     config = OptimizerConfig(**settings)
     optimizer = make_optimizer(config)
     assert apply(optimizer, keras.Variable([3.0]), [2.0]) == [1.0]
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_in_one_op_is_that_of_keras(name):
+    settings = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}
+    if name == "adamw":
+        settings["weight_decay"] = 0.1
+    rng = np.random.default_rng(0)
+    first = [rng.normal(size=(5, 3)), rng.normal(size=7)]
+    gradients = [[rng.normal(size=a.shape) for a in first] for _ in range(6)]
+
+    def trained(optimizer):
+        variables = [keras.Variable(a, dtype="float32") for a in first]
+        optimizer.build(variables)
+
+        @tf.function
+        def step(*gradients):
+            optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+        for values in gradients:
+            step(*(tf.constant(v, tf.float32) for v in values))
+        return [
+            v.numpy()
+            for v in (
+                *variables,
+                *optimizer._momentums,
+                *optimizer._velocities,
+            )
+        ]
+
+    ours = make_optimizer(
+        OptimizerConfig(name=name, learning_rate=0.25, **settings)
+    )
+    theirs = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}
+    expected = trained(theirs[name](0.25, **settings))
+    for a, b, before in zip(trained(ours), expected, first * 3, strict=True):
+        assert np.abs(b - before).max() > 0.1
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)

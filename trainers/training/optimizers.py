@@ -7,6 +7,8 @@ import re
 import keras
 import tensorflow as tf
 
+from trainers.training import fused_adam
+
 
 def make_optimizer(config, total_steps, variables):
     """Builds a Keras optimizer with its schedule, not yet its slots.
@@ -57,8 +59,8 @@ def _make(config, learning_rate):
         "epsilon": config.epsilon,
     }
     if config.name == "adam":
-        return keras.optimizers.Adam(**adam)
-    return keras.optimizers.AdamW(weight_decay=config.weight_decay, **adam)
+        return fused_adam.FusedAdam(**adam)
+    return fused_adam.FusedAdamW(weight_decay=config.weight_decay, **adam)
 
 
 def _is_free_of_decay(path):
