@@ -53,6 +53,7 @@ def main():
 def make_step(deterministic_ops="auto"):
     """Returns a function that trains a step, and the model."""
     config = config_files.load("configs/bert_classifier.py:minilm")
+    config.trainer.dtype_policy = "float32"
     config.trainer.deterministic_ops = deterministic_ops
     task = tasks.make_task(config)
     splits = task.load(config.data)

@@ -93,6 +93,7 @@ def measure(options):
     os.sched_setaffinity(0, {options.core})
     cluster = cluster_lib.read()
     config = config_files.load(options.config)
+    config.trainer.dtype_policy = "float32"
     config.data.global_batch_size = options.rows * cluster.num_workers
     strategy = strategies.make_strategy(config.trainer, cluster)
     task = tasks.make_task(config)

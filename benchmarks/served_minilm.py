@@ -59,6 +59,7 @@ def make_export(scratch):
     from trainers.workdir import Workdir
 
     config = config_files.load("configs/bert_classifier.py:minilm")
+    config.trainer.dtype_policy = "float32"
     config.data.sequence_length = SEQUENCE_LENGTH
     task = tasks.make_task(config)
     class_names = task.load(config.data).class_names

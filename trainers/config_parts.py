@@ -179,8 +179,10 @@ class TrainerConfig:
     )
     dtype_policy: str = setting(
         "float32",
-        "Keras dtype policy in training; exports are float32.",
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        "Keras dtype policy in training; exports are float32. `auto` takes "
+        "mixed_bfloat16 where the CPU multiplies it natively, else, and with "
+        "accelerators, float32; a run keeps what it began with.",
+        choices=("float32", "mixed_bfloat16", "mixed_float16", "auto"),
     )
     jit_compile: bool = setting(False, "Compile the training step with XLA.")
     steps_per_execution: int = setting(

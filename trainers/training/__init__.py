@@ -12,6 +12,7 @@ from trainers import tasks
 from trainers.evaluation import metrics as metrics_lib
 from trainers.training import checkpoints
 from trainers.training import fitting
+from trainers.training import precision
 from trainers.training import steps as steps_lib
 from trainers.training import strategies
 from trainers.training import workers as workers_lib
@@ -49,6 +50,7 @@ def train_and_evaluate(config, workdir, finish_fn=None):
         Stopped: On request, with a checkpoint.
     """
     config_lib.validate(config)
+    config = precision.resolve(config, workdir)
     cluster = cluster_lib.read()
     paths = Workdir(workdir)
     with workers_lib.lost_ones_named(cluster), contextlib.ExitStack() as stack:
