@@ -426,3 +426,29 @@ def test_scratch_learns_the_embedded_texts(tmp_path):
     metrics = training.train_and_evaluate(config, tmp_path / "W")
     assert metrics["test"]["accuracy"] > 0.6
     assert metrics["train"]["padding_share"] < 0.1
+
+
+def test_a_pooled_run_leaves_its_precision_to_the_machine_and_goes_on(
+    run_command, tmp_path
+):
+    words = [
+        "--config=configs/bert_classifier.py:smoke",
+        f"--workdir={tmp_path}",
+        "--config.model.pooling=pooled",
+        "--config.trainer.dtype_policy=auto",
+    ]
+    version = tmp_path / "export" / "bert_classifier" / "1"
+    for _ in range(2):  # The second finds the run finished, and exported.
+        run = run_command("trainers.train", *words)
+        assert (run.returncode, run.stdout) == (0, f"{version}\n"), run.stderr
+    config = json.loads((tmp_path / "config.json").read_text())
+    policy = config["trainer"]["dtype_policy"]
+    assert policy in ("float32", "mixed_bfloat16")
+    manifest = version / "assets.extra" / "manifest.json"
+    exported = json.loads(manifest.read_text())["config"]
+    assert exported["trainer"]["dtype_policy"] == policy
+    other = {"float32": "mixed_bfloat16", "mixed_bfloat16": "float32"}[policy]
+    words[-1] = f"--config.trainer.dtype_policy={other}"
+    run = run_command("trainers.train", *words)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert f"was {policy!r}. Received: {other!r}." in run.stderr

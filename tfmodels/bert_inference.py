@@ -198,7 +198,7 @@ class _Words:
         # int32[batch * sequence_length]: the word of a place; of padding,
         # the first, which nobody looks at.
         self.of_places = tf.cumsum(flat, exclusive=True) * flat
-        self.firsts = self.of_places[::length]
+        self.firsts = tf.reshape(self.of_places, self.shape)[:, 0]
         # [batch, 1, 1, sequence_length], [batch, 1]
         counted = tf.cast(mask, tf.float32)
         self.masked = (1.0 - counted)[:, tf.newaxis, tf.newaxis, :] * _MASKED

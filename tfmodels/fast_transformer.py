@@ -14,6 +14,8 @@ _MASKED = -1e9
 class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
     """Computes what `keras_nlp.layers.TransformerEncoder` does.
 
+    In rows that have a token: of others neither result nor gradient counts.
+
     Variables, their names and their layout are KerasHub's own, and so are the
     seeds of dropout; only the way from inputs to outputs is another one:
     queries, keys and values are one product, and what lies between the

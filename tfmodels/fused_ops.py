@@ -38,7 +38,7 @@ class FusedOps:
 
     `bits` are `random_bits` in the shape of what is dropped out, `None` drops
     nothing. The rate is a multiple of 1/256 then, the nearest to the one that
-    is asked for but not 0; what is left is scaled by its exact inverse.
+    is asked for but not 0 or 1; what is left is scaled by its exact inverse.
     """
 
     def __init__(self, *, compiled):
@@ -150,6 +150,8 @@ def _sum_of_rows(x, like):
 
     As a product of matrices, which uses all cores and adds up in float32.
     """
+    if x.dtype == tf.float16:
+        x = tf.cast(x, tf.float32)  # It ends at 65,504.
     ones = tf.ones([1, tf.shape(x)[0]], x.dtype)
     return tf.cast(tf.matmul(ones, x)[0], like.dtype)
 
@@ -158,7 +160,7 @@ def _drop(x, bits, rate):
     """Returns float32 with 0 where it is dropped, and larger elsewhere."""
     if bits is None:
         return x
-    threshold = max(round(rate * 256), 1)
+    threshold = min(max(round(rate * 256), 1), 255)
     kept = tf.cast(bits, tf.int32) >= threshold
     return tf.where(kept, x * (256 / (256 - threshold)), tf.zeros_like(x))
 

@@ -16,6 +16,7 @@ def check(config, workdir, arguments):
     """Refuses wrong paths and warns, before TensorFlow is imported."""
     from trainers import cluster
     from trainers import config as config_lib
+    from trainers import precision
     from trainers.data import inputs
     from trainers.workdir import Workdir
 
@@ -28,7 +29,7 @@ def check(config, workdir, arguments):
         logging.getLogger("trainers").warning(line)
     inputs.check(config)
     if workers.is_chief:
-        Workdir(workdir).check(config)
+        Workdir(workdir).check(precision.as_begun(config, workdir))
 
 
 def main(config, workdir, arguments):

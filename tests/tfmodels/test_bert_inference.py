@@ -82,3 +82,17 @@ def test_training_is_refused():
     inference = bert_inference.BertInference(make_network(config), config)
     with pytest.raises(AssertionError):
         inference(make_features([3]), training=True)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+@pytest.mark.parametrize("family", ["bert", "distil_bert"])
+def test_its_graph_knows_the_shape_of_logits(family, pooling):
+    """What serves looks there for the dimension of the batch."""
+    config = make_config(family, pooling)
+    inference = bert_inference.BertInference(make_network(config), config)
+    specs = {
+        name: tf.TensorSpec((None, None), tf.int32)
+        for name in ("token_ids", "padding_mask")
+    }
+    graph = tf.function(inference).get_concrete_function(specs)
+    assert graph.output_shapes.as_list() == [None, 5]

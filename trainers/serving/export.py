@@ -9,6 +9,7 @@ import tensorflow as tf
 from trainers import artefacts
 from trainers import config as config_lib
 from trainers import evaluation
+from trainers import precision
 from trainers import run_identity
 from trainers import tasks
 from trainers import versions
@@ -40,6 +41,7 @@ def export_best(config, workdir):
         RunError: The export failed its servable check; nothing is published.
             Or it is published, and a file beside it could not be written.
     """
+    config = precision.as_begun(config, workdir)
     paths = Workdir(workdir)
     task = tasks.restore_task(config, paths)
     class_names = paths.read_labels()
@@ -69,6 +71,7 @@ def export_once(config, workdir):
         Path of the newest version that was exported from the best weights of
         the run, with this configuration, and is whole.
     """
+    config = precision.as_begun(config, workdir)
     paths = Workdir(workdir)
     base = paths.export_dir(config)
     artefacts.remove_abandoned(base)

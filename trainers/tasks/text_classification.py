@@ -110,6 +110,7 @@ class TextClassification:
     def assets(self):
         """Returns the files, text by name, that `read_assets` needs."""
         encoder = dataclasses.asdict(self.model_config.encoder)
+        del encoder["implementation"]  # The weights are the same.
         return {
             _VOCABULARY: "".join(f"{t}\n" for t in self.tokenizer.vocabulary),
             _ENCODER: json.dumps(encoder, indent=2) + "\n",
@@ -125,6 +126,7 @@ class TextClassification:
             vocabulary = wordpiece.read_vocabulary(directory / _VOCABULARY)
             text = (directory / _ENCODER).read_text(encoding="utf-8")
             encoder = encoders.EncoderConfig(**json.loads(text))
+            encoder.implementation = self.model_config.encoder.implementation
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(
                 "`--workdir` must be the directory of a run. Received: "

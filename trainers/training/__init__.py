@@ -7,12 +7,12 @@ from trainers import cluster as cluster_lib
 from trainers import config as config_lib
 from trainers import evaluation
 from trainers import metric_names
+from trainers import precision
 from trainers import run_identity
 from trainers import tasks
 from trainers.evaluation import metrics as metrics_lib
 from trainers.training import checkpoints
 from trainers.training import fitting
-from trainers.training import precision
 from trainers.training import steps as steps_lib
 from trainers.training import strategies
 from trainers.training import workers as workers_lib
@@ -50,12 +50,12 @@ def train_and_evaluate(config, workdir, finish_fn=None):
         Stopped: On request, with a checkpoint.
     """
     config_lib.validate(config)
-    config = precision.resolve(config, workdir)
     cluster = cluster_lib.read()
     paths = Workdir(workdir)
     with workers_lib.lost_ones_named(cluster), contextlib.ExitStack() as stack:
         strategy = strategies.make_strategy(config.trainer, cluster)
         workers = Workers(strategy, cluster)
+        config = precision.resolve(config, workdir, workers)
         goes_on = True
         if workers.is_chief:
             goes_on = paths.check(config)

@@ -7,6 +7,8 @@ import tensorflow as tf
 class FusedAdam(keras.optimizers.Adam):
     """Updates each variable and its two slots in one pass over them.
 
+    Gradients have to be dense, as `TrainingModel` makes them.
+
     Keras's own `update_step` computes the same from a dozen ops, each of which
     reads and writes arrays of the variable's size. TensorFlow's op has the
     same formula, epsilon where Keras has it, for CPU, GPU and XLA.

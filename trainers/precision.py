@@ -3,8 +3,7 @@
 import dataclasses
 import pathlib
 
-import tensorflow as tf
-
+from trainers import stopping
 from trainers.errors import ConfigError
 from trainers.workdir import Workdir
 
@@ -13,34 +12,54 @@ _CPUINFO = pathlib.Path("/proc/cpuinfo")
 _NATIVE = {"avx512_bf16", "amx_bf16"}
 
 
-def resolve(config, workdir):
+def resolve(config, workdir, workers=None):
     """Returns the configuration with a Keras dtype policy in place of `auto`.
 
     Args:
         config: `ExperimentConfig`; read, not changed.
         workdir: Directory of the run. One that was begun keeps its policy,
             also on another machine.
+        workers: `Workers` who all call it; bfloat16 is for all or none.
+            `None` means this process alone.
     """
     if config.trainer.dtype_policy != "auto":
         return config
-    policy = _of_run(workdir) or _of_machine()
+    is_slow = not _multiplies_bfloat16()
+    if workers is not None:
+        with stopping.deferred() as request:
+            is_slow = workers.any(is_slow)
+        request()
+    begun = as_begun(config, workdir)
+    if begun is not config:
+        return begun
+    return _with(config, "float32" if is_slow else "mixed_bfloat16")
+
+
+def as_begun(config, workdir):
+    """Returns it with the policy that a run began with in place of `auto`.
+
+    Where none began it is returned as it is. Needs no TensorFlow.
+    """
+    if config.trainer.dtype_policy != "auto":
+        return config
+    try:
+        begun = Workdir(workdir).read_config()
+    except ConfigError:
+        return config  # There is none; or what is wrong is said later.
+    return _with(config, begun.trainer.dtype_policy)
+
+
+def _with(config, policy):
     trainer = dataclasses.replace(config.trainer, dtype_policy=policy)
     return dataclasses.replace(config, trainer=trainer)
 
 
-def _of_run(workdir):
-    try:
-        return Workdir(workdir).read_config().trainer.dtype_policy
-    except ConfigError:
-        return None  # There is none; or what is wrong is said later.
+def _multiplies_bfloat16():
+    import tensorflow as tf
 
-
-def _of_machine():
     # With accelerators it was not measured.
     kinds = {d.device_type for d in tf.config.list_physical_devices()}
-    if kinds == {"CPU"} and _NATIVE & _cpu_flags():
-        return "mixed_bfloat16"
-    return "float32"
+    return kinds == {"CPU"} and bool(_NATIVE & _cpu_flags())
 
 
 def _cpu_flags():

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from trainers import config_files
+from trainers import precision
 from trainers import training
-from trainers.training import precision
 
 
 def make_config(policy="auto"):
@@ -66,6 +66,24 @@ def test_accelerators_get_float32(cpu, tmp_path, monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda: devices)
     found = precision.resolve(make_config(), tmp_path / "run")
     assert found.trainer.dtype_policy == "float32"
+
+
+def test_bfloat16_is_for_all_workers_or_none(cpu, tmp_path):
+    class Others:
+        """Workers of whom this is one."""
+
+        def __init__(self, is_one_slow):
+            self.is_one_slow = is_one_slow
+
+        def any(self, is_so):
+            return is_so or self.is_one_slow
+
+    cpu("amx_bf16")
+    for is_one_slow, policy in ((False, "mixed_bfloat16"), (True, "float32")):
+        found = precision.resolve(
+            make_config(), tmp_path / "run", Others(is_one_slow)
+        )
+        assert found.trainer.dtype_policy == policy
 
 
 def test_what_is_said_is_taken(cpu, tmp_path):
