@@ -335,7 +335,8 @@ def test_json_with_another_kind_of_data_is_refused(kind):
             "`config.model.encoder.hidden` is not a setting of this version. "
             "Choices: preset, family, vocabulary, vocabulary_size, lowercase, "
             "num_layers, num_heads, hidden_dim, intermediate_dim, "
-            "max_sequence_length, activation, dropout, frozen_layers.",
+            "max_sequence_length, activation, dropout, implementation, "
+            "frozen_layers.",
         ),
     ],
 )
