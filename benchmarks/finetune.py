@@ -24,12 +24,14 @@ import csv
 import json
 import os
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+# Beside this file.
+import processes
 
 _START = time.perf_counter()
 _LENGTH = 128
@@ -51,9 +53,7 @@ def main():
     options = parser.parse_args()
     if options.role:
         result = run(options.role, options.texts, options.seeds, options.epochs)
-        result["megabytes"] = (
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-        )
+        result["megabytes"] = processes.most_memory() / 1e6
         print(json.dumps(result))
         return
     sides = [*options.sides, *["keras_nlp_512"] * options.slow]

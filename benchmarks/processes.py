@@ -4,6 +4,7 @@ import concurrent.futures
 import multiprocessing
 import os
 import pathlib
+import resource
 import time
 
 # Of a process that is measured.
@@ -66,3 +67,8 @@ def resident(pid):
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
     return int(fields["VmRSS"].split()[0]) * 1024
+
+
+def most_memory():
+    """Returns the bytes that this process had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import itertools
 import os
-import resource
 import statistics
 
 import numpy as np
@@ -130,7 +129,7 @@ def load_ours(implementation, dtype, shape):
 
     def step(_):
         float(model.train_function(batches)["loss"])
-        return most_memory()
+        return processes.most_memory()
 
     step(None)
     step(None)
@@ -167,16 +166,11 @@ def load_theirs(dtype, shape):
         optimizer.step()
         optimizer.zero_grad()
         loss.item()
-        return most_memory()
+        return processes.most_memory()
 
     step(None)
     step(None)
     return step
-
-
-def most_memory():
-    """Returns the bytes that this process had at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

@@ -7,20 +7,13 @@ rounding, in about two thirds of the time where texts of many lengths stand in
 a batch. `benchmarks/serving.py` measures it.
 """
 
-import functools
 import math
 
 import numpy as np
 import tensorflow as tf
 
-_ACTIVATIONS = {
-    "gelu": functools.partial(tf.nn.gelu, approximate=False),
-    "gelu_approximate": functools.partial(tf.nn.gelu, approximate=True),
-    "relu": tf.nn.relu,
-}
-# Added to the scores of padding, whose softmax is then 0.
-_MASKED = -1e9
-_EPSILON = 1e-12  # Of BERT's layer normalization.
+from tfmodels import fused_ops
+from tfmodels.encoders import EPSILON
 
 
 class BertInference:
@@ -133,23 +126,17 @@ class BertInference:
         return tf.gather(found, words.places) if asking is x else found
 
     def _heads(self, shape, rows, count):
-        """Returns `[batch, num_heads, length, head_dim]`, `count` of them."""
-        # Sizes all given, as there may be no rows.
-        shape = [*shape, count, self._num_heads, self._head_dim]
-        x = tf.transpose(tf.reshape(rows, shape), (2, 0, 3, 1, 4))
-        return tf.unstack(x, num=count)
+        return fused_ops.split_heads(rows, shape, count, self._num_heads)
 
     def _attention_output(self, prefix, x):
         name = f"{prefix}/self_attention_layer/attention_output"
         kernel = self._weights[f"{name}/kernel"]  # [heads, head_dim, dim]
         kernel = tf.reshape(kernel, (-1, self._config.encoder.hidden_dim))
-        return tf.nn.bias_add(
-            tf.matmul(x, kernel), self._weights[f"{name}/bias"]
-        )
+        return _project(x, kernel, self._weights[f"{name}/bias"])
 
     def _feedforward(self, prefix, x):
         x = self._dense(f"{prefix}/feedforward_intermediate_dense", x)
-        x = _ACTIVATIONS[self._config.encoder.activation](x)
+        x = fused_ops.activate(x, self._config.encoder.activation)
         return self._dense(f"{prefix}/feedforward_output_dense", x)
 
     def _pool(self, words, x):
@@ -170,15 +157,13 @@ class BertInference:
         return self._normalize(f"{name}_norm", x + y)
 
     def _dense(self, name, x):
-        return tf.nn.bias_add(
-            tf.matmul(x, self._weights[f"{name}/kernel"]),
-            self._weights[f"{name}/bias"],
-        )
+        kernel = self._weights[f"{name}/kernel"]
+        return _project(x, kernel, self._weights[f"{name}/bias"])
 
     def _normalize(self, name, x):
         """Returns x with mean 0 and variance 1 a word, scaled and shifted."""
         mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
-        factor = tf.math.rsqrt(variance + _EPSILON)
+        factor = tf.math.rsqrt(variance + EPSILON)
         factor *= self._weights[f"{name}/gamma"]
         return x * factor + (self._weights[f"{name}/beta"] - mean * factor)
 
@@ -200,8 +185,8 @@ class _Words:
         self.of_places = tf.cumsum(flat, exclusive=True) * flat
         self.firsts = tf.reshape(self.of_places, self.shape)[:, 0]
         # [batch, 1, 1, sequence_length], [batch, 1]
+        self.masked = fused_ops.padding_scores(mask)
         counted = tf.cast(mask, tf.float32)
-        self.masked = (1.0 - counted)[:, tf.newaxis, tf.newaxis, :] * _MASKED
         self.counts = tf.reduce_sum(counted, axis=1, keepdims=True)
 
 

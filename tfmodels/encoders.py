@@ -8,6 +8,8 @@ import functools
 
 from tfmodels.settings import setting
 
+# Of BERT's layer normalization.
+EPSILON = 1e-12
 _SIZES = ("preset", ("",))  # They matter where no preset has them.
 
 
@@ -138,7 +140,7 @@ def _make_layer(config, *, name, only_first):
 
     return keras_nlp.layers.TransformerEncoder(
         activation=_activation(config.activation),
-        layer_norm_epsilon=1e-12,
+        layer_norm_epsilon=EPSILON,
         **shared,
     )
 
@@ -174,7 +176,7 @@ def _embed(token_ids, config):
         )
     x = keras.layers.Add(name="embeddings_add")(parts)
     x = keras.layers.LayerNormalization(
-        epsilon=1e-12, name="embeddings_layer_norm"
+        epsilon=EPSILON, name="embeddings_layer_norm"
     )(x)
     return keras.layers.Dropout(config.dropout, name="embeddings_dropout")(x)
 

@@ -6,9 +6,7 @@ import keras_nlp
 import tensorflow as tf
 
 from tfmodels import fused_ops
-
-# Added to the scores of padding, whose softmax is then 0.
-_MASKED = -1e9
+from tfmodels.encoders import EPSILON
 
 
 class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
@@ -33,7 +31,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
             **kwargs: As KerasHub's, without `normalize_first`.
         """
         # Kernels are cast here, and biases are used as they are.
-        super().__init__(autocast=False, layer_norm_epsilon=1e-12, **kwargs)
+        super().__init__(autocast=False, layer_norm_epsilon=EPSILON, **kwargs)
         self._activation_name = activation
         self._only_first = only_first
 
@@ -100,10 +98,9 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
                 fused, rows, shape, "query", "key", "value"
             )
         scores = tf.matmul(query, key, transpose_b=True)
-        masked = (1.0 - tf.cast(padding_mask, tf.float32)) * _MASKED
         weights = fused.masked_softmax_dropout(
             scores,
-            masked[:, tf.newaxis, tf.newaxis, :],
+            fused_ops.padding_scores(padding_mask),
             bits=_bits(
                 training and self._self_attention_layer._dropout_layer, scores
             ),
@@ -136,9 +133,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
             biases.append(bias)
         kernel = tf.cast(tf.concat(kernels, axis=1), rows.dtype)
         x = fused.add_bias(tf.matmul(rows, kernel), tf.concat(biases, axis=0))
-        shape = (*shape, len(names), self.num_heads, dim // self.num_heads)
-        x = tf.transpose(tf.reshape(x, shape), (2, 0, 3, 1, 4))
-        return tf.unstack(x, num=len(names))
+        return fused_ops.split_heads(x, shape, len(names), self.num_heads)
 
     def _add_normalize(self, fused, x, bias, residual, norm, dropout):
         return fused.dropout_add_normalize(

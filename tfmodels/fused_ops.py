@@ -14,7 +14,10 @@ import math
 
 import tensorflow as tf
 
-_EPSILON = 1e-12  # Of BERT's layer normalization.
+from tfmodels.encoders import EPSILON
+
+# Added to the scores of padding, whose softmax is then 0.
+_MASKED = -1e9
 
 
 def random_bits(shape, seed):
@@ -31,6 +34,37 @@ def random_bits(shape, seed):
     )
     bits = tf.reshape(tf.bitcast(words, tf.uint8), [-1])
     return tf.reshape(bits[:size], shape)
+
+
+def padding_scores(mask):
+    """Returns `float32[batch, 1, 1, sequence_length]`, to add to scores.
+
+    Args:
+        mask: `int32[batch, sequence_length]`, 1 for tokens.
+    """
+    counted = tf.cast(mask, tf.float32)
+    return (1.0 - counted)[:, tf.newaxis, tf.newaxis, :] * _MASKED
+
+
+def split_heads(rows, shape, count, num_heads):
+    """Returns `[batch, num_heads, length, head_dim]`, `count` of them.
+
+    Args:
+        rows: `[batch * length, count * num_heads * head_dim]`.
+        shape: Batch and length; both, as there may be no rows.
+        count: int, how many stand beside each other.
+        num_heads: int.
+    """
+    head_dim = rows.shape[-1] // (count * num_heads)
+    x = tf.reshape(rows, (*shape, count, num_heads, head_dim))
+    return tf.unstack(tf.transpose(x, (2, 0, 3, 1, 4)), num=count)
+
+
+def activate(x, activation):
+    """Returns `gelu`, `gelu_approximate` or `relu` of x."""
+    if activation == "relu":
+        return tf.nn.relu(x)
+    return tf.nn.gelu(x, approximate=activation == "gelu_approximate")
 
 
 class FusedOps:
@@ -127,8 +161,7 @@ class FusedOps:
 
         Args:
             scores: `[batch, num_heads, queries, keys]`.
-            masked: `float32[batch, 1, 1, keys]`, very negative for keys that
-                are not looked at; it gets no gradient.
+            masked: From `padding_scores`; it gets no gradient.
             bits: `uint8` of the shape of `scores`.
             rate: Share of the weights that is dropped.
         """
@@ -166,11 +199,7 @@ def _drop(x, bits, rate):
 
 
 def _activate(x, bias, activation):
-    y = _float32(x) + _float32(bias)
-    if activation == "relu":
-        y = tf.nn.relu(y)
-    else:
-        y = tf.nn.gelu(y, approximate=activation == "gelu_approximate")
+    y = activate(_float32(x) + _float32(bias), activation)
     return tf.cast(y, x.dtype)
 
 
@@ -198,7 +227,7 @@ def _add_normalize(x, bias, residual, gamma, beta, bits, rate):
     x = _float32(residual) + _drop(x + _float32(bias), bits, rate)
     x -= tf.reduce_mean(x, axis=-1, keepdims=True)
     variance = tf.reduce_mean(x * x, axis=-1, keepdims=True)
-    inverse = tf.math.rsqrt(variance + _EPSILON)
+    inverse = tf.math.rsqrt(variance + EPSILON)
     normalized = x * inverse
     y = normalized * _float32(gamma) + _float32(beta)
     return tf.cast(y, dtype), tf.cast(normalized, dtype), inverse

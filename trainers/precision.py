@@ -29,9 +29,9 @@ def resolve(config, workdir, workers=None):
         with stopping.deferred() as request:
             is_slow = workers.any(is_slow)
         request()
-    begun = as_begun(config, workdir)
-    if begun is not config:
-        return begun
+    config = as_begun(config, workdir)
+    if config.trainer.dtype_policy != "auto":
+        return config
     return _with(config, "float32" if is_slow else "mixed_bfloat16")
 
 
