@@ -83,7 +83,7 @@ def _child(words):
 
 
 def _cut(texts, rows):
-    for file in texts.iterdir():
+    for file in texts.glob("*.csv"):
         lines = list(csv.reader(file.open()))
         with file.open("w") as output:
             csv.writer(output).writerows(lines[: rows and rows + 1])
@@ -145,7 +145,10 @@ def write_texts(directory):
     from trainers.data import text_sources
 
     data = config_files.load("configs/bert_classifier.py:minilm").data
-    for name, examples in text_sources.read_splits(data).items():
+    splits = text_sources.read_splits(data)
+    names = {label for split in splits.values() for label in split.labels}
+    (directory / "classes.json").write_text(json.dumps(sorted(names)))
+    for name, examples in splits.items():
         with (directory / f"{name}.csv").open("w") as file:
             rows = csv.writer(file)
             rows.writerow(("text", "label"))
@@ -156,10 +159,10 @@ def write_texts(directory):
 
 
 def read_texts(directory, name):
-    """Returns texts, and labels by their place in the order of names."""
+    """Returns texts, numbers of their labels, and the number of classes."""
     with (directory / f"{name}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    names = sorted({row["label"] for row in rows})
+    names = json.loads((directory / "classes.json").read_text())
     labels = [names.index(row["label"]) for row in rows]
     return [row["text"] for row in rows], labels, len(names)
 
