@@ -336,7 +336,7 @@ def test_json_with_another_kind_of_data_is_refused(kind):
             "Choices: preset, family, vocabulary, vocabulary_size, lowercase, "
             "num_layers, num_heads, hidden_dim, intermediate_dim, "
             "max_sequence_length, activation, dropout, implementation, "
-            "frozen_layers.",
+            "recompute_activations, frozen_layers.",
         ),
     ],
 )

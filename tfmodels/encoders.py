@@ -79,6 +79,13 @@ class EncoderConfig:
         "`keras_nlp`'s own.",
         choices=("fast", "keras_nlp"),
     )
+    recompute_activations: bool = setting(
+        False,
+        "Whether a layer keeps only its inputs for the backward pass and "
+        "computes the rest again there: less memory, slower, the same weights.",
+        only_with=("implementation", ("fast",)),
+        may_change=True,
+    )
     frozen_layers: int = setting(
         0,
         "Lowest transformer layers whose weights stay as they are, and those "
@@ -134,7 +141,10 @@ def _make_layer(config, *, name, only_first):
         from tfmodels import fast_transformer
 
         return fast_transformer.FastTransformerEncoder(
-            activation=config.activation, only_first=only_first, **shared
+            activation=config.activation,
+            only_first=only_first,
+            recompute_activations=config.recompute_activations,
+            **shared,
         )
     import keras_nlp
 

@@ -20,7 +20,14 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
     products are the pieces of `fused_ops`.
     """
 
-    def __init__(self, *, activation, only_first=False, **kwargs):
+    def __init__(
+        self,
+        *,
+        activation,
+        only_first=False,
+        recompute_activations=False,
+        **kwargs,
+    ):
         """Makes the layer.
 
         Args:
@@ -28,12 +35,15 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
             only_first: Whether only the first position of each text is
                 wanted, as of the last layer below `[CLS]`: the rest of the
                 work is not done.
+            recompute_activations: Whether training keeps the inputs alone,
+                and computes the rest again for the gradients.
             **kwargs: As KerasHub's, without `normalize_first`.
         """
         # Kernels are cast here, and biases are used as they are.
         super().__init__(autocast=False, layer_norm_epsilon=EPSILON, **kwargs)
         self._activation_name = activation
         self._only_first = only_first
+        self._recompute_activations = recompute_activations
 
     def compute_output_shape(self, inputs_shape):
         """Returns `(batch, sequence_length or 1, hidden_dim)`."""
@@ -48,15 +58,44 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
             padding_mask: `int32[batch, sequence_length]`, 1 for tokens.
             training: Whether to drop out.
         """
-        fused = self._fused(training)
         x = tf.cast(inputs, self.compute_dtype)
+        # Drawn here, as generators move on each time that they are asked.
+        seeds = [
+            _seed(dropout) if training else None for dropout in self._drops
+        ]
+
+        def compute(x):
+            return self._compute(x, padding_mask, self._fused(training), seeds)
+
+        if training and self._recompute_activations:
+            compute = tf.recompute_grad(compute)
+        return compute(x)
+
+    @property
+    def _drops(self):
+        """Returns Keras's layers that drop attention, and what is added."""
+        return (
+            self._self_attention_layer._dropout_layer,
+            self._self_attention_dropout,
+            self._feedforward_dropout,
+        )
+
+    def _compute(self, x, padding_mask, fused, seeds):
+        """Returns what `call` does, of `x` in the type of the products.
+
+        Args:
+            x: `[batch, sequence_length, hidden_dim]`.
+            padding_mask: `int32[batch, sequence_length]`.
+            fused: `FusedOps`.
+            seeds: `int32[2]` for each of `_drops`; `None` drops nothing.
+        """
         # Sizes all given, as there may be no rows.
         batch, length = tf.unstack(tf.shape(padding_mask))
         dim = x.shape[-1]
         # [batch * sequence_length, hidden_dim]
         rows = tf.reshape(x, (-1, dim))
         asking = x[:, 0] if self._only_first else rows
-        attended = self._attend(fused, rows, asking, padding_mask, training)
+        attended = self._attend(fused, rows, asking, padding_mask, seeds[0])
         layer = self._self_attention_layer
         x = self._add_normalize(
             fused,
@@ -64,7 +103,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
             layer._output_dense.bias,
             asking,
             self._self_attention_layer_norm,
-            self._self_attention_dropout if training else None,
+            seeds[1],
         )
         dense = self._feedforward_intermediate_dense
         y = tf.matmul(x, _matrix(dense.kernel, x.dtype))
@@ -76,7 +115,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
             dense.bias,
             x,
             self._feedforward_layer_norm,
-            self._feedforward_dropout if training else None,
+            seeds[2],
         )
         return tf.reshape(x, (batch, 1 if self._only_first else length, dim))
 
@@ -87,7 +126,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         is_compiled = training and types == {"CPU"}
         return fused_ops.COMPILED if is_compiled else fused_ops.PLAIN
 
-    def _attend(self, fused, rows, asking, padding_mask, training):
+    def _attend(self, fused, rows, asking, padding_mask, seed):
         """Returns `[len(asking), hidden_dim]`, what each finds in its text."""
         shape = tf.unstack(tf.shape(padding_mask))
         if self._only_first:
@@ -101,9 +140,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         weights = fused.masked_softmax_dropout(
             scores,
             fused_ops.padding_scores(padding_mask),
-            bits=_bits(
-                training and self._self_attention_layer._dropout_layer, scores
-            ),
+            bits=_bits(seed, scores),
             rate=self.dropout,
         )
         # [batch, num_heads, queries, head_dim]
@@ -135,14 +172,14 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         x = fused.add_bias(tf.matmul(rows, kernel), tf.concat(biases, axis=0))
         return fused_ops.split_heads(x, shape, len(names), self.num_heads)
 
-    def _add_normalize(self, fused, x, bias, residual, norm, dropout):
+    def _add_normalize(self, fused, x, bias, residual, norm, seed):
         return fused.dropout_add_normalize(
             x,
             bias.value,
             residual,
             norm.gamma.value,
             norm.beta.value,
-            bits=_bits(dropout, x),
+            bits=_bits(seed, x),
             rate=self.dropout,
         )
 
@@ -152,9 +189,15 @@ def _matrix(kernel, dtype):
     return tf.cast(tf.reshape(kernel.value, (-1, kernel.shape[-1])), dtype)
 
 
-def _bits(dropout, like):
-    """Returns the random bits of a Keras dropout layer; none if it is off."""
+def _seed(dropout):
+    """Returns the next of a Keras dropout layer; `None` if it is off."""
     if not dropout or not dropout.rate:
         return None
-    seed = tf.cast(dropout.seed_generator.next(), tf.int32)
+    return tf.cast(dropout.seed_generator.next(), tf.int32)
+
+
+def _bits(seed, like):
+    """Returns random bits; `None` without a seed."""
+    if seed is None:
+        return None
     return fused_ops.random_bits(tf.shape(like), seed)

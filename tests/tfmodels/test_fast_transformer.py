@@ -122,6 +122,26 @@ def test_bfloat16_is_not_further_from_float32_than_keras_hubs(case):
     assert np.mean(shares[0]) <= np.mean(shares[1])
 
 
+@pytest.mark.parametrize("call", [tf.function, lambda f: f], ids=["", "eager"])
+@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+def test_recomputed_activations_give_the_same_bits(pooling, call):
+    def with_dropout(recompute):
+        network = make_network(
+            "fast",
+            pooling=pooling,
+            dropout=0.5,
+            recompute_activations=recompute,
+        )
+        set_seeds(network, 1)
+        first = trained_on(network, call)
+        states = [v for v in network.non_trainable_variables]
+        return [first, [v.numpy() for v in states], trained_on(network, call)]
+
+    kept, recomputed = with_dropout(False), with_dropout(True)
+    assert np.any(kept[0][""] != kept[2][""])
+    tf.nest.map_structure(np.testing.assert_array_equal, recomputed, kept)
+
+
 def test_for_answers_as_in_training():
     for pooling in ("mean", "pooled"):
         theirs, ours = (
@@ -152,14 +172,19 @@ def test_frozen_layers_get_no_gradients():
         np.testing.assert_allclose(ours[path], value, rtol=1e-5, atol=1e-5)
 
 
-def dropped(network, seed):
-    """Returns the logits of training, after seeds were set."""
+def set_seeds(network, seed):
+    """Sets the generators of dropout, each otherwise."""
     number = 0
     for layer in network._flatten_layers():
         for value in vars(layer).values():
             if isinstance(value, keras.random.SeedGenerator):
                 value.state.assign([seed, number])
                 number += 1
+
+
+def dropped(network, seed):
+    """Returns the logits of training, after seeds were set."""
+    set_seeds(network, seed)
     return network(make_features(), training=True).numpy()
 
 

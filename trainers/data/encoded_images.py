@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import checks
+from trainers.data import tf_options
 from trainers.data.examples import Examples
 
 
@@ -23,13 +24,14 @@ def decode_examples(encoded, labels, where, *, image_shape, decode_fn):
     Raises:
         DataError: Some cannot be decoded; the first ten are named.
     """
-    batches = (
+    dataset = (
         tf.data.Dataset.from_tensor_slices(encoded)
         .map(decode_fn, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(256)
     )
+    batches = tf_options.with_options(dataset).as_numpy_iterator()
     try:
-        images = np.concatenate(list(batches.as_numpy_iterator()))
+        images = np.concatenate(list(batches))
     except tf.errors.InvalidArgumentError:
         # The error does not tell which, so look at each.
         checks.raise_problems(

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import buckets
+from trainers.data import tf_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,9 +248,7 @@ def _draws(seed, epoch, rows, num_draws):
 
 def _finish(steps, batch_fn, service=""):
     """Maps steps to batches, in order and ahead of the model."""
-    options = tf.data.Options()
-    options.deterministic = True
     batches = steps.map(batch_fn, num_parallel_calls=tf.data.AUTOTUNE)
     if service:
         batches = batches.apply(_made_by(service))
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return tf_options.with_options(batches.prefetch(tf.data.AUTOTUNE))

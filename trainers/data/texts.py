@@ -10,6 +10,7 @@ from trainers.data import checks
 from trainers.data import prepared
 from trainers.data import report as report_lib
 from trainers.data import text_sources
+from trainers.data import tf_options
 from trainers.data.examples import Examples
 from trainers.data.sources import Splits
 from trainers.data.text_sources import text_splits
@@ -156,7 +157,7 @@ def _tokenize(texts, tokenizer):
         .map(tokenizer, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
-    batches = list(dataset)
+    batches = list(tf_options.with_options(dataset))
     lengths = np.concatenate([b.row_lengths().numpy() for b in batches])
     return tf.RaggedTensor.from_row_lengths(
         np.concatenate([b.values.numpy() for b in batches]), lengths

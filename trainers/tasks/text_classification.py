@@ -19,6 +19,8 @@ from trainers.tasks import class_weights
 from trainers.tasks import text_signatures
 
 # Files of a work directory, which make it independent of the preset.
+# Of the encoder: the weights are the same.
+_HOW_COMPUTED = ("implementation", "recompute_activations")
 _VOCABULARY = "vocabulary.txt"
 _ENCODER = "encoder.json"
 _VOCABULARY_FLAG = "`--config.model.encoder.vocabulary` cannot be used: "
@@ -110,7 +112,8 @@ class TextClassification:
     def assets(self):
         """Returns the files, text by name, that `read_assets` needs."""
         encoder = dataclasses.asdict(self.model_config.encoder)
-        del encoder["implementation"]  # The weights are the same.
+        for name in _HOW_COMPUTED:
+            del encoder[name]
         return {
             _VOCABULARY: "".join(f"{t}\n" for t in self.tokenizer.vocabulary),
             _ENCODER: json.dumps(encoder, indent=2) + "\n",
@@ -126,7 +129,9 @@ class TextClassification:
             vocabulary = wordpiece.read_vocabulary(directory / _VOCABULARY)
             text = (directory / _ENCODER).read_text(encoding="utf-8")
             encoder = encoders.EncoderConfig(**json.loads(text))
-            encoder.implementation = self.model_config.encoder.implementation
+            for name in _HOW_COMPUTED:
+                asked_for = getattr(self.model_config.encoder, name)
+                setattr(encoder, name, asked_for)
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(
                 "`--workdir` must be the directory of a run. Received: "
