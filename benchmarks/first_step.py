@@ -81,7 +81,7 @@ def first_steps(cache):
         setattr(owner, name, timed)
 
     time_calls(tasks, "load_splits", "texts are read, split and tokenized")
-    time_calls(fitting, "make_network", "network and its weights")
+    time_calls(fitting, "make_network", "KerasHub, the network and its weights")
     time_calls(fitting, "make_training_model", "optimizer")
     time_calls(evaluation.Evaluator, "__init__", "evaluation is traced")
     time_calls(TrainingModel, "train_step", "step is traced")
@@ -102,7 +102,7 @@ def first_steps(cache):
             if len(calls) < 3:
                 return logs
             traced = seconds["step is traced"]
-            seconds["first step without that"] = calls[0] - traced
+            seconds["the rest of the first step"] = calls[0] - traced
             seconds["second step"], seconds["third step"] = calls[1:]
             raise _EnoughError
 

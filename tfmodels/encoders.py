@@ -82,7 +82,8 @@ class EncoderConfig:
     recompute_activations: bool = setting(
         False,
         "Whether a layer keeps only its inputs for the backward pass and "
-        "computes the rest again there: less memory, slower, the same weights.",
+        "computes the rest again there: less memory, slower, the same weights "
+        "(to the last bit on CPUs without `--config.trainer.jit_compile`).",
         only_with=("implementation", ("fast",)),
         may_change=True,
     )

@@ -1,6 +1,7 @@
 """Batches: which example is where, how often it counts, and in what shape."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -354,4 +355,5 @@ def test_no_thread_of_tf_data_holds_up_the_end_of_an_iterator(make):
     # `trainers/data/tf_options.py` has the reason.
     options = make(10, 4).options()
     assert options.autotune.enabled is False
+    assert options.autotune.initial_parallelism == os.cpu_count()
     assert options.deterministic is True

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfmodels
+from tfmodels import fast_transformer
 from tfmodels.bert_classifier import BertClassifierConfig
 from tfmodels.encoders import EncoderConfig
 
@@ -124,8 +125,20 @@ def test_bfloat16_is_not_further_from_float32_than_keras_hubs(case):
 
 @pytest.mark.parametrize("call", [tf.function, lambda f: f], ids=["", "eager"])
 @pytest.mark.parametrize("pooling", ["mean", "pooled"])
-def test_recomputed_activations_give_the_same_bits(pooling, call):
+def test_recomputed_activations_give_the_same_bits(pooling, call, monkeypatch):
+    calls = []
+    compute = fast_transformer.FastTransformerEncoder._compute
+
+    def counted(layer, *arguments):
+        calls.append(layer.name)
+        return compute(layer, *arguments)
+
+    monkeypatch.setattr(
+        fast_transformer.FastTransformerEncoder, "_compute", counted
+    )
+
     def with_dropout(recompute):
+        calls.clear()
         network = make_network(
             "fast",
             pooling=pooling,
@@ -133,9 +146,11 @@ def test_recomputed_activations_give_the_same_bits(pooling, call):
             recompute_activations=recompute,
         )
         set_seeds(network, 1)
-        first = trained_on(network, call)
-        states = [v for v in network.non_trainable_variables]
-        return [first, [v.numpy() for v in states], trained_on(network, call)]
+        first, second = (trained_on(network, call) for _ in range(2))
+        states = [v.numpy() for v in network.non_trainable_variables]
+        # Of two layers, in two steps.
+        assert len(calls) == 2 * 2 * (2 if recompute else 1)
+        return [first, states, second]
 
     kept, recomputed = with_dropout(False), with_dropout(True)
     assert np.any(kept[0][""] != kept[2][""])

@@ -248,6 +248,49 @@ def test_a_whole_number_is_a_number(settings):
     assert apply(optimizer, keras.Variable([3.0]), [2.0]) == [1.0]
 
 
+def test_whole_numbers_are_numbers_for_adam_too():
+    config = OptimizerConfig(name="adam", beta_1=0, beta_2=0, epsilon=1)
+    config.learning_rate = 1
+    variable = keras.Variable([3.0])
+    # The gradient, by its size and epsilon: 2 / (2 + 1).
+    (value,) = apply(make_optimizer(config), variable, [2.0])
+    assert value == pytest.approx(3 - 2 / 3)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_replicas_take_the_rate_of_a_schedule(name):
+    def trained(strategy):
+        with strategy.scope():
+            variable = keras.Variable([[3.0, -1.0]])
+            optimizer = make_optimizer(
+                OptimizerConfig(
+                    name=name,
+                    learning_rate=0.25,
+                    weight_decay=0.1 if name == "adamw" else 0.0,
+                    schedule="cosine",
+                    warmup_steps=2,
+                    ema_momentum=0.5,
+                ),
+                total_steps=6,
+            )
+            optimizer.build([variable])
+        # As `TrainingModel` has added them up.
+        optimizer._all_reduce_sum_gradients = list
+
+        @tf.function
+        def step():
+            strategy.run(lambda: optimizer.apply([tf.constant([[1.0, 2.0]])]))
+
+        for _ in range(5):
+            step()
+        return variable.numpy()
+
+    one = trained(tf.distribute.get_strategy())
+    assert np.all(np.abs(one - [[3.0, -1.0]]) > 0.1)
+    two = trained(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    np.testing.assert_array_equal(two, one)
+
+
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 def test_adam_in_one_op_is_that_of_keras(name):
     settings = {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3}

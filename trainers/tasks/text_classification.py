@@ -19,10 +19,10 @@ from trainers.tasks import class_weights
 from trainers.tasks import text_signatures
 
 # Files of a work directory, which make it independent of the preset.
-# Of the encoder: the weights are the same.
-_HOW_COMPUTED = ("implementation", "recompute_activations")
 _VOCABULARY = "vocabulary.txt"
 _ENCODER = "encoder.json"
+# Settings of the encoder that are not in it: the weights are the same.
+_HOW_COMPUTED = ("implementation", "recompute_activations")
 _VOCABULARY_FLAG = "`--config.model.encoder.vocabulary` cannot be used: "
 # Ids in a batch of evaluation: 128 texts of 128 tokens.
 _EVAL_TOKENS = 128 * 128

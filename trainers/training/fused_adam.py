@@ -14,28 +14,28 @@ class FusedAdam(keras.optimizers.Adam):
     same formula, epsilon where Keras has it, for CPU, GPU and XLA.
     """
 
-    def _distributed_tf_update_step(
-        self, distribution, grads_and_vars, learning_rate
-    ):
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
         """Computes once what is the same for all variables.
 
-        An eighth of the ops of a step, which take time to trace.
+        An eighth of the ops of a step, which take time to trace. It is done
+        on each replica, as a schedule has its rate there.
         """
         # Variables are float32 under each of this package's policies.
+        beta_1, beta_2, epsilon = (
+            tf.constant(x, tf.float32)
+            for x in (self.beta_1, self.beta_2, self.epsilon)
+        )
         step = tf.cast(self.iterations.value + 1, tf.float32)
-        beta_1, beta_2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
         numbers = {
             "beta1_power": tf.pow(beta_1, step),
             "beta2_power": tf.pow(beta_2, step),
             "beta1": beta_1,
             "beta2": beta_2,
-            "epsilon": tf.constant(self.epsilon),
+            "epsilon": epsilon,
             "lr": tf.cast(learning_rate, tf.float32),
         }
-        # It goes to each `update_step` as it is.
-        super()._distributed_tf_update_step(
-            distribution, grads_and_vars, numbers
-        )
+        # Keras hands what it takes for the rate to each `update_step`.
+        super()._backend_update_step(grads, trainable_variables, numbers)
 
     def update_step(self, gradient, variable, numbers):
         """Updates `variable`, a `tf.Variable` of one replica.
