@@ -69,23 +69,40 @@ def first_steps(cache):
     from trainers.training import fitting
     from trainers.training.model import TrainingModel
 
-    def time_calls(owner, name, stage):
-        function = getattr(owner, name)
+    for owner, name, stage in (
+        (tasks, "load_splits", "texts are read, split and tokenized"),
+        (fitting, "make_network", "KerasHub, the network and its weights"),
+        (fitting, "make_training_model", "optimizer"),
+        (evaluation.Evaluator, "__init__", "evaluation is traced"),
+        (TrainingModel, "train_step", "step is traced"),
+    ):
+        setattr(owner, name, _timed(getattr(owner, name), seconds, stage))
+    _time_steps(TrainingModel, seconds, start)
+    config = config_files.load("configs/bert_classifier.py:minilm")
+    config.data.cache_dir = cache
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            training.train_and_evaluate(config, f"{scratch}/run")
+        except _EnoughError:
+            return seconds
+    raise AssertionError("there are more than three steps")
 
-        def timed(*args, **kwargs):
-            before = time.perf_counter()
-            result = function(*args, **kwargs)
-            seconds[stage] = time.perf_counter() - before
-            return result
 
-        setattr(owner, name, timed)
+def _timed(function, seconds, stage):
+    """Returns the function, which then notes how long it takes."""
 
-    time_calls(tasks, "load_splits", "texts are read, split and tokenized")
-    time_calls(fitting, "make_network", "KerasHub, the network and its weights")
-    time_calls(fitting, "make_training_model", "optimizer")
-    time_calls(evaluation.Evaluator, "__init__", "evaluation is traced")
-    time_calls(TrainingModel, "train_step", "step is traced")
-    make_train_function = TrainingModel.make_train_function
+    def timed(*args, **kwargs):
+        before = time.perf_counter()
+        result = function(*args, **kwargs)
+        seconds[stage] = time.perf_counter() - before
+        return result
+
+    return timed
+
+
+def _time_steps(model_class, seconds, start):
+    """Makes models of a class note three steps, and then raise."""
+    make_train_function = model_class.make_train_function
 
     def make_timed(model, force=False):
         make_train_function(model, force)
@@ -108,15 +125,7 @@ def first_steps(cache):
 
         model.train_function = timed
 
-    TrainingModel.make_train_function = make_timed
-    config = config_files.load("configs/bert_classifier.py:minilm")
-    config.data.cache_dir = cache
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            training.train_and_evaluate(config, f"{scratch}/run")
-        except _EnoughError:
-            return seconds
-    raise AssertionError("there are more than three steps")
+    model_class.make_train_function = make_timed
 
 
 if __name__ == "__main__":
