@@ -95,8 +95,8 @@ def victim_of(scenario_of, reference_of, tmp_path, trainers):
 @pytest.mark.parametrize(
     ("name", "num_kills"),
     [
-        ("digits", 4),
-        ("texts_mirrored", 1),
+        ("digits", 5),
+        ("texts_mirrored", 2),
         *(
             pytest.param(name, 60, marks=pytest.mark.torture, id=f"{name}-long")
             for name in SMALL

