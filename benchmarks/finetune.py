@@ -15,7 +15,7 @@ The same texts and splits, `--epochs`, each in a process of its own, in turn:
                     learning rate, warm-up and weight decay of ours
 
 All cut texts to 128 tokens but keras_nlp_512; Hugging Face pads to the longest
-of a batch. Seconds: `prepare` from the start of the process to the first step,
+of a batch. Seconds: `prepare` from the start of the process to calling `fit`,
 with imports, tokenizing and loading (no cache); `train` with what each does
 beside it, which is an evaluation an epoch and checkpoints for ours, and nothing
 for the others; `evaluate` of the test split, for ours of validation as well.
@@ -178,7 +178,7 @@ def train_ours(texts, seed, epochs):
     startup.import_tensorflow()
     from trainers import config_files
     from trainers import training
-    from trainers.training import fitting
+    from trainers.training import resumable
 
     config = config_files.load("configs/bert_classifier.py:minilm")
     config.seed = seed
@@ -186,7 +186,8 @@ def train_ours(texts, seed, epochs):
     for name in ("train", "validation", "test"):
         setattr(config.data, name, str(texts / f"{name}.csv"))
     moments = []
-    fit = fitting.fit
+    # Where the others begin too: with the network, its weights, an optimizer.
+    fit = resumable.fit
 
     def timed(*args, **kwargs):
         moments.append(time.perf_counter())
@@ -194,7 +195,7 @@ def train_ours(texts, seed, epochs):
         moments.append(time.perf_counter())
         return result
 
-    fitting.fit = timed
+    resumable.fit = timed
     with tempfile.TemporaryDirectory() as scratch:
         config.data.cache_dir = f"{scratch}/cache"
         metrics = training.train_and_evaluate(config, f"{scratch}/run")

@@ -57,6 +57,14 @@ def test_a_cpu_that_says_nothing_gets_float32(text, tmp_path, monkeypatch):
     assert found.trainer.dtype_policy == "float32"
 
 
+def test_a_cpu_without_onednn_gets_float32(cpu, tmp_path, monkeypatch):
+    cpu("amx_bf16")
+    for setting, policy in (("0", "float32"), ("1", "mixed_bfloat16")):
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", setting)
+        found = precision.resolve(make_config(), tmp_path / "run")
+        assert found.trainer.dtype_policy == policy
+
+
 def test_accelerators_get_float32(cpu, tmp_path, monkeypatch):
     cpu("amx_bf16")
     devices = [

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import keras_nlp
 import tensorflow as tf
 
@@ -9,6 +10,7 @@ from tfmodels import fused_ops
 from tfmodels.encoders import EPSILON
 
 
+@keras.saving.register_keras_serializable("tfmodels")
 class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
     """Computes what `keras_nlp.layers.TransformerEncoder` does.
 
@@ -44,6 +46,17 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         self._activation_name = activation
         self._only_first = only_first
         self._recompute_activations = recompute_activations
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        config = super().get_config()
+        for name in ("layer_norm_epsilon", "normalize_first"):
+            del config[name]  # Always the same here.
+        return config | {
+            "activation": self._activation_name,
+            "only_first": self._only_first,
+            "recompute_activations": self._recompute_activations,
+        }
 
     def compute_output_shape(self, inputs_shape):
         """Returns `(batch, sequence_length or 1, hidden_dim)`."""

@@ -1,6 +1,7 @@
 """In which precision a model is trained where the configuration leaves it."""
 
 import dataclasses
+import os
 import pathlib
 
 from trainers import stopping
@@ -57,6 +58,9 @@ def _with(config, policy):
 def _multiplies_bfloat16():
     import tensorflow as tf
 
+    # TensorFlow's own products of bfloat16 are slower than of float32.
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        return False
     # With accelerators it was not measured.
     kinds = {d.device_type for d in tf.config.list_physical_devices()}
     return kinds == {"CPU"} and bool(_NATIVE & _cpu_flags())

@@ -351,7 +351,7 @@ def test_steps_of_an_epoch_are_rounded_up(num_examples, batch_size, steps):
 
 
 @pytest.mark.parametrize("make", [make_train_dataset, make_eval_dataset])
-def test_no_thread_of_tf_data_holds_up_the_end_of_an_iterator(make):
+def test_datasets_are_in_order_and_not_tuned(make):
     # `trainers/data/tf_options.py` has the reason.
     options = make(10, 4).options()
     assert options.autotune.enabled is False

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import tfmodels
 from tfmodels import fast_transformer
+from tfmodels import fused_ops
 from tfmodels.bert_classifier import BertClassifierConfig
 from tfmodels.encoders import EncoderConfig
 
@@ -34,6 +35,15 @@ def make_network(implementation, *, dtype="float32", **changes):
         noise = rng.normal(0, 0.1, variable.shape).astype(np.float32)
         variable.assign(noise + variable.path.endswith("gamma"))
     return network
+
+
+def fast_layers(network):
+    """Returns the fast layers of a network."""
+    return [
+        layer
+        for layer in network._flatten_layers()
+        if isinstance(layer, fast_transformer.FastTransformerEncoder)
+    ]
 
 
 def make_features():
@@ -155,6 +165,40 @@ def test_recomputed_activations_give_the_same_bits(pooling, call, monkeypatch):
     kept, recomputed = with_dropout(False), with_dropout(True)
     assert np.any(kept[0][""] != kept[2][""])
     tf.nest.map_structure(np.testing.assert_array_equal, recomputed, kept)
+
+
+def test_pieces_are_compiled_in_training_on_cpus_alone(monkeypatch):
+    network = make_network("fast", num_layers=1)
+    (layer,) = fast_layers(network)
+    used = []
+    attend = layer._attend
+    monkeypatch.setattr(
+        layer, "_attend", lambda *args: used.append(args[0]) or attend(*args)
+    )
+    network(make_features(), training=True)
+    network(make_features(), training=False)
+    kinds = [tf.config.LogicalDevice("", kind) for kind in ("CPU", "GPU")]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda: kinds)
+    network(make_features(), training=True)
+    plain = fused_ops.PLAIN
+    assert used == [fused_ops.COMPILED, plain, plain]
+
+
+# Keras 3.15 saves variables in a way that NumPy 2 warns of.
+@pytest.mark.filterwarnings("ignore:__array__ implementation")
+@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+def test_a_copy_computes_the_same(pooling, tmp_path):
+    network = make_network(
+        "fast", pooling=pooling, activation="gelu_approximate", dropout=0.25
+    )
+    layers = [layer.get_config() for layer in fast_layers(network)]
+    network.save(tmp_path / "network.keras")
+    cloned = keras.models.clone_model(network)
+    cloned.set_weights(network.get_weights())
+    logits = network(make_features()).numpy()
+    for copy in (keras.models.load_model(tmp_path / "network.keras"), cloned):
+        assert [layer.get_config() for layer in fast_layers(copy)] == layers
+        np.testing.assert_array_equal(copy(make_features()), logits)
 
 
 def test_for_answers_as_in_training():

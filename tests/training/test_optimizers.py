@@ -329,3 +329,13 @@ def test_adam_in_one_op_is_that_of_keras(name):
     for a, b, before in zip(trained(ours), expected, first * 3, strict=True):
         assert np.abs(b - before).max() > 0.1
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [fused_adam.FusedAdam, fused_adam.FusedAdamW])
+def test_adam_in_one_op_has_no_amsgrad(kind):
+    with pytest.raises(ValueError) as error:
+        kind(amsgrad=True)
+    assert str(error.value) == (
+        "`amsgrad` must be False: the op has none. Received: True. "
+        "keras.optimizers.Adam and AdamW have it."
+    )

@@ -8,6 +8,8 @@ import tensorflow as tf
 def with_options(dataset):
     """Returns the dataset, in order and on all cores, without autotuning.
 
+    A tf.data service that hands out its elements keeps no order.
+
     Autotuning has a thread that wakes up after 10 ms, then 20, and at last
     every minute. Closing an iterator should wake it, but in TensorFlow 2.21
     often does not: half of the evaluations of 7.6 s ended after 10.2 s, when

@@ -14,6 +14,15 @@ class FusedAdam(keras.optimizers.Adam):
     same formula, epsilon where Keras has it, for CPU, GPU and XLA.
     """
 
+    def __init__(self, **kwargs):
+        """Takes the arguments of Keras's, but no `amsgrad`."""
+        super().__init__(**kwargs)
+        if self.amsgrad:
+            raise ValueError(
+                "`amsgrad` must be False: the op has none. Received: True. "
+                "keras.optimizers.Adam and AdamW have it."
+            )
+
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         """Computes once what is the same for all variables.
 
