@@ -15,18 +15,14 @@ import statistics
 import tempfile
 import time
 
-from trainers import startup
+# Beside this file.
+import training_model
 
-startup.import_tensorflow()
-
-# After TensorFlow.
-from trainers import config_files  # noqa: E402
-from trainers import tasks  # noqa: E402
-from trainers import training  # noqa: E402
-from trainers.training import callbacks  # noqa: E402
-from trainers.training import fitting  # noqa: E402
-from trainers.training import resumable  # noqa: E402
-from trainers.training import steps as steps_lib  # noqa: E402
+from trainers import config_files
+from trainers import training
+from trainers.training import callbacks
+from trainers.training import fitting
+from trainers.training import resumable
 
 
 def main():
@@ -98,15 +94,8 @@ def _timed_callbacks(config, seconds):
 
 def _bare_epoch(config):
     """Returns a function that trains another model for an epoch."""
-    task = tasks.make_task(config)
-    splits = task.load(config.data)
-    steps = steps_lib.plan(config, len(splits.train), 1)
-    network = fitting.make_network(
-        config, len(splits.class_names), task.model_config
-    )
-    model = fitting.make_training_model(network, config, task, steps)
+    model, task, splits, steps = training_model.make(config)
     model.task_metrics = []
-    model.make_train_function()
     batches = iter(
         fitting.make_dataset(config, task, splits.train, steps.batch_size)
     )

@@ -20,12 +20,13 @@ import sys
 import tempfile
 import time
 
+# Beside this file.
+import training_model
+
 from trainers import config_files
-from trainers import tasks
 from trainers.training import checkpoints
 from trainers.training import fitting
 from trainers.training import state
-from trainers.training import steps as steps_lib
 from trainers.training import strategies
 from trainers.workdir import Workdir
 
@@ -55,18 +56,11 @@ def make_step(deterministic_ops="auto"):
     config = config_files.load("configs/bert_classifier.py:minilm")
     config.trainer.dtype_policy = "float32"
     config.trainer.deterministic_ops = deterministic_ops
-    task = tasks.make_task(config)
-    splits = task.load(config.data)
     strategies.make_strategy(config.trainer)
-    steps = steps_lib.plan(config, len(splits.train), 1)
-    network = fitting.make_network(
-        config, len(splits.class_names), task.model_config
-    )
-    model = fitting.make_training_model(network, config, task, steps)
+    model, task, splits, steps = training_model.make(config)
     # One batch again and again: equal work in each step.
     batches = fitting.make_dataset(config, task, splits.train, steps.batch_size)
     same = iter(batches.take(1).cache().repeat())
-    model.make_train_function()
 
     def step():
         float(model.train_function(same)["loss"])

@@ -107,11 +107,9 @@ def load_ours(name, dtype, shape):
     """Returns a function that trains a step of this project."""
     startup.import_tensorflow()
     import tensorflow as tf
+    import training_model
 
     from trainers import config_files
-    from trainers import tasks
-    from trainers.training import fitting
-    from trainers.training import steps as steps_lib
 
     config = config_files.load("configs/bert_classifier.py:minilm")
     for setting, value in OURS[name].items():
@@ -119,17 +117,11 @@ def load_ours(name, dtype, shape):
     config.trainer.dtype_policy = dtype
     config.data.sequence_length = shape[1]
     config.data.global_batch_size = shape[0]
-    task = tasks.make_task(config)
-    splits = task.load(config.data)
-    num_classes = len(splits.class_names)
-    network = fitting.make_network(config, num_classes, task.model_config)
-    steps = steps_lib.plan(config, len(splits.train), 1)
-    model = fitting.make_training_model(network, config, task, steps)
-    model.make_train_function()
+    model, _, splits, _ = training_model.make(config)
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 30_000, shape, np.int32)
     features = {"token_ids": ids, "padding_mask": np.ones_like(ids)}
-    labels = rng.integers(0, num_classes, shape[0], np.int32)
+    labels = rng.integers(0, len(splits.class_names), shape[0], np.int32)
     batch = (features, labels, np.ones(shape[0], np.float32))
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
 

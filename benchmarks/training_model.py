@@ -1,0 +1,26 @@
+"""What the benchmarks of training steps share: a model, ready to train."""
+
+from trainers import tasks
+from trainers.training import fitting
+from trainers.training import steps as steps_lib
+
+
+def make(config):
+    """Returns a compiled model on one replica, and what it trains on.
+
+    Args:
+        config: `ExperimentConfig`.
+
+    Returns:
+        `TrainingModel` with its `train_function`, the task, `Splits`, and
+        `Steps`.
+    """
+    task = tasks.make_task(config)
+    splits = task.load(config.data)
+    steps = steps_lib.plan(config, len(splits.train), 1)
+    network = fitting.make_network(
+        config, len(splits.class_names), task.model_config
+    )
+    model = fitting.make_training_model(network, config, task, steps)
+    model.make_train_function()
+    return model, task, splits, steps
