@@ -18,11 +18,11 @@ import time
 # Beside this file.
 import training_model
 
-from trainers import config_files
-from trainers import training
+from trainers.config import files
 from trainers.training import callbacks
 from trainers.training import fitting
 from trainers.training import resumable
+from trainers.training import trainer
 
 
 def main():
@@ -32,7 +32,7 @@ def main():
     )
     parser.add_argument("--epochs", type=int, default=5)
     options = parser.parse_args()
-    config = config_files.load("configs/bert_classifier.py:minilm")
+    config = files.load("configs/bert_classifier.py:minilm")
     config.trainer.epochs = options.epochs
     config.trainer.dtype_policy = "mixed_bfloat16"
     seconds = {"steps": [], "epoch": [], "validation": []}
@@ -41,7 +41,7 @@ def main():
         callbacks.Validation.on_epoch_end, seconds["validation"]
     )
     with tempfile.TemporaryDirectory() as scratch:
-        training.train_and_evaluate(config, f"{scratch}/run")
+        trainer.train_and_evaluate(config, f"{scratch}/run")
     epochs = list(zip(*seconds.values(), strict=True))[1:]
     print("| | seconds of an epoch, median (least to most) |\n|---|---|")
     _print("steps, nothing around them", [alone for alone, _, _ in epochs])

@@ -23,12 +23,12 @@ import time
 # Beside this file.
 import training_model
 
-from trainers import config_files
-from trainers.training import checkpoints
+from trainers.config import files
+from trainers.distribution import strategies
+from trainers.run.workdir import Workdir
+from trainers.training import checkpointing
 from trainers.training import fitting
 from trainers.training import state
-from trainers.training import strategies
-from trainers.workdir import Workdir
 
 
 def main():
@@ -53,7 +53,7 @@ def main():
 
 def make_step(deterministic_ops="auto"):
     """Returns a function that trains a step, and the model."""
-    config = config_files.load("configs/bert_classifier.py:minilm")
+    config = files.load("configs/bert_classifier.py:minilm")
     config.trainer.dtype_policy = "float32"
     config.trainer.deterministic_ops = deterministic_ops
     strategies.make_strategy(config.trainer)
@@ -85,16 +85,16 @@ def measure_saves(options, directory):
     step, model = make_step()
     number = 0
     blocking = []
-    with checkpoints.Writer(Workdir(directory), {}, keep=2) as writer:
+    with checkpointing.Writer(Workdir(directory), {}, keep=2) as writer:
 
         def save():
             nonlocal number
             number += 1
             start = time.perf_counter()
             arrays = state.read(model)
-            position = checkpoints.Position(0, number)
+            position = checkpointing.Position(0, number)
             writer.save(
-                checkpoints.Checkpoint(number, position, arrays, {}, {})
+                checkpointing.Checkpoint(number, position, arrays, {}, {})
             )
             blocking.append(time.perf_counter() - start)
 

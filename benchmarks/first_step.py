@@ -58,31 +58,31 @@ def seconds_of_help():
 def first_steps(cache):
     """Returns seconds by stage, in a process that has imported nothing."""
     seconds, start = {}, time.perf_counter()
-    from trainers import startup
+    from trainers.runtime import startup
 
     startup.import_tensorflow()
     seconds["TensorFlow is imported"] = time.perf_counter() - start
-    from trainers import config_files
-    from trainers import evaluation
     from trainers import tasks
-    from trainers import training
+    from trainers.config import files
+    from trainers.evaluation import evaluator
     from trainers.training import fitting
+    from trainers.training import trainer
     from trainers.training.model import TrainingModel
 
     for owner, name, stage in (
         (tasks, "load_splits", "texts are read, split and tokenized"),
         (fitting, "make_network", "KerasHub, the network and its weights"),
         (fitting, "make_training_model", "optimizer"),
-        (evaluation.Evaluator, "__init__", "evaluation is traced"),
+        (evaluator.Evaluator, "__init__", "evaluation is traced"),
         (TrainingModel, "train_step", "step is traced"),
     ):
         setattr(owner, name, _timed(getattr(owner, name), seconds, stage))
     _time_steps(TrainingModel, seconds, start)
-    config = config_files.load("configs/bert_classifier.py:minilm")
+    config = files.load("configs/bert_classifier.py:minilm")
     config.data.cache_dir = cache
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            training.train_and_evaluate(config, f"{scratch}/run")
+            trainer.train_and_evaluate(config, f"{scratch}/run")
         except _EnoughError:
             return seconds
     raise AssertionError("there are more than three steps")

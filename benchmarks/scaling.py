@@ -23,14 +23,14 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from trainers import cluster as cluster_lib
-from trainers import config_files
 from trainers import tasks
-from trainers import worker_process
+from trainers.config import files
 from trainers.data.examples import Examples
+from trainers.distribution import strategies
+from trainers.distribution import tf_config as tf_config_lib
+from trainers.distribution import worker_process
 from trainers.training import fitting
 from trainers.training import steps as steps_lib
-from trainers.training import strategies
 
 _NETWORKS = {"10 Gbit/s": 10e9 / 8, "100 Gbit/s": 100e9 / 8}  # Bytes/s.
 _WORKERS = (8, 64, 512)
@@ -91,8 +91,8 @@ def measure(options):
     """Returns seconds: of each step, and of sums over the workers."""
     # TensorFlow makes as many threads as there are cores to run on.
     os.sched_setaffinity(0, {options.core})
-    cluster = cluster_lib.read()
-    config = config_files.load(options.config)
+    cluster = tf_config_lib.read()
+    config = files.load(options.config)
     config.trainer.dtype_policy = "float32"
     config.data.global_batch_size = options.rows * cluster.num_workers
     strategy = strategies.make_strategy(config.trainer, cluster)

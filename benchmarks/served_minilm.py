@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from trainers import startup
+from trainers.runtime import startup
 
 SEQUENCE_LENGTH = 128
 
@@ -52,13 +52,13 @@ def make_export(scratch):
     import keras
 
     import tfmodels
-    from trainers import config_files
     from trainers import tasks
-    from trainers import weights
-    from trainers.serving import export
-    from trainers.workdir import Workdir
+    from trainers.config import files
+    from trainers.run import best_weights
+    from trainers.run.workdir import Workdir
+    from trainers.serving import exporter
 
-    config = config_files.load("configs/bert_classifier.py:minilm")
+    config = files.load("configs/bert_classifier.py:minilm")
     config.trainer.dtype_policy = "float32"
     config.data.sequence_length = SEQUENCE_LENGTH
     task = tasks.make_task(config)
@@ -72,28 +72,28 @@ def make_export(scratch):
     paths = Workdir(scratch / "run")
     paths.path.mkdir()
     paths.create(config, class_names, task.assets())
-    paths.best.save(weights.arrays_of(network), step=0, facts={})
-    return export.export_best(config, paths.path).parent
+    paths.best.save(best_weights.arrays_of(network), step=0, facts={})
+    return exporter.export_best(config, paths.path).parent
 
 
 def read_rows(base):
     """Returns the `Rows` for an export: images of its warm-up, or texts."""
     startup.import_tensorflow()
-    from trainers import config as config_lib
-    from trainers.data import text_sources
-    from trainers.serving import predictor
+    from trainers.config.data import TextDataConfig
+    from trainers.data.texts import reading
+    from trainers.prediction import saved_model
     from trainers.serving import warmup
 
-    asked = warmup.requests(predictor.find_version(base))
+    asked = warmup.requests(saved_model.find_version(base))
     images = [fed[name] for name, fed in asked if name == "image_bytes"]
     if images:
         return Rows("image_bytes", "image_bytes", list(images[-1]))
-    data = config_lib.TextDataConfig(
+    data = TextDataConfig(
         train="package://trainers.data.debian_packages/packages.csv.gz",
         validation="none",
         test="none",
     )
-    texts = text_sources.read_splits(data)["train"].features["text"]
+    texts = reading.read_splits(data)["train"].features["text"]
     return Rows(
         "serving_default",
         "text",
@@ -104,9 +104,9 @@ def read_rows(base):
 def load_export(base, rows):
     """Returns a function from rows to probabilities, in this process."""
     startup.import_tensorflow()
-    from trainers.serving import predictor
+    from trainers.prediction import saved_model
 
-    model = predictor.Predictor(base)
+    model = saved_model.Predictor(base)
     return lambda values: model(rows.signature, rows.fed(values))[
         "probabilities"
     ]

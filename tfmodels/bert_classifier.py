@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from tfmodels import encoders
-from tfmodels.encoders import EncoderConfig
+from tfmodels.bert import encoder as encoder_lib
+from tfmodels.bert.config import EncoderConfig
 from tfmodels.settings import setting
 
 
@@ -42,7 +42,7 @@ def make_bert_classifier(config, num_classes):
     """
     import keras
 
-    encoder = encoders.make_encoder(
+    encoder = encoder_lib.make_encoder(
         config.encoder, only_first=config.pooling == "pooled"
     )
     x = encoder.output  # [batch, sequence_length, hidden_dim]

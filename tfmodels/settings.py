@@ -66,6 +66,46 @@ def type_words(field):
     }[field.type]
 
 
+def parse(text, kind):
+    """Returns the value that the text of a flag means, or `None` for none.
+
+    Args:
+        text: str. What follows `=` in `--config.NAME=VALUE`.
+        kind: Type of the setting; numbers in a tuple are separated by commas,
+            with or without brackets around them.
+    """
+    try:
+        if kind is bool:
+            return _BOOLEANS.get(text.lower())
+        if kind is int:
+            return _parse_int(text)
+        if typing.get_origin(kind) is tuple:
+            return _parse_tuple(text, typing.get_args(kind)[0])
+        return kind(text)
+    except ValueError:
+        return None
+
+
+# The words that absl takes for its own flags.
+_BOOLEANS = dict.fromkeys(("true", "t", "1"), True) | dict.fromkeys(
+    ("false", "f", "0"), False
+)
+
+
+def _parse_int(text):
+    return int(text, {"0x": 16, "0o": 8}.get(text[:2], 10))
+
+
+def _parse_tuple(text, element):
+    inside = text.strip()
+    if inside[:1] + inside[-1:] in ("()", "[]"):
+        inside = inside[1:-1].strip()
+        if not inside:
+            return ()
+    words = inside.removesuffix(",").split(",")
+    return tuple(parse(word.strip(), element) for word in words)
+
+
 def has_type(value, kind):
     """Returns whether a value is of a setting's type; an int is a float."""
     if typing.get_origin(kind) is tuple:

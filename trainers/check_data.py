@@ -17,15 +17,15 @@ from trainers import flags
 
 def check(config, workdir, arguments):
     """Refuses wrong paths before TensorFlow is imported."""
-    from trainers.data import inputs
+    from trainers.data import input_files
 
-    inputs.check(config)
+    input_files.check(config)
 
 
 def main(config, workdir, arguments):
     """Prints the report."""
     from trainers import tasks
-    from trainers.workdir import Workdir
+    from trainers.run.workdir import Workdir
 
     paths = Workdir(workdir) if workdir else None
     splits = tasks.load_splits(tasks.make_task(config), config, paths)

@@ -17,9 +17,9 @@ _VERIFY = absl_flags.DEFINE_bool(
 
 def main(config, workdir, arguments):
     """Prints a line for each checkpoint, newest first, and for the best."""
-    from trainers import step_directories
     from trainers.errors import RunError
-    from trainers.workdir import Workdir
+    from trainers.run import step_directories
+    from trainers.run.workdir import Workdir
 
     paths = Workdir(workdir)
     rows = [*paths.checkpoints.verified(), *paths.best.steps.verified()]

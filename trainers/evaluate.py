@@ -27,9 +27,9 @@ _SPLIT = absl_flags.DEFINE_string(
 
 def main(config, workdir, arguments):
     """Prints the metrics of one split."""
-    from trainers import evaluation
+    from trainers.evaluation import evaluator
 
-    metrics = evaluation.evaluate(config, workdir, split=_SPLIT.value)
+    metrics = evaluator.evaluate(config, workdir, split=_SPLIT.value)
     print(json.dumps(metrics, indent=2))
 
 

@@ -10,9 +10,9 @@ from trainers import flags
 
 def main(config, workdir, arguments):
     """Exports from a work directory."""
-    from trainers.serving import export
+    from trainers.serving import exporter
 
-    print(export.export_best(config, workdir))
+    print(exporter.export_best(config, workdir))
 
 
 if __name__ == "__main__":

@@ -5,24 +5,24 @@
 so that a typing error is answered at once.
 """
 
-import difflib
 import os
 import pathlib
 import re
 import sys
 
 from absl import flags as absl_flags
-from ml_collections import config_flags
 
 from tfmodels import settings
-from trainers import config as config_lib
-from trainers import config_files
-from trainers import startup
-from trainers import versions
+from trainers.config import experiment
+from trainers.config import files
+from trainers.config import overrides
+from trainers.config import tree
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import RunError
-from trainers.stopping import Stopped
+from trainers.runtime import libraries
+from trainers.runtime import startup
+from trainers.runtime.signals import Stopped
 
 _FLAGS = absl_flags.FLAGS
 absl_flags.DEFINE_string(
@@ -66,7 +66,7 @@ def run(
     """
     startup.log_to_stderr()
     try:
-        versions.check()
+        libraries.check()
         if {"--help", "-h", "-help", "--helpfull"} & set(sys.argv[1:]):
             print(_help_text())
             sys.exit(0)
@@ -105,21 +105,21 @@ def parse(argv, needs=("config", "workdir"), takes_files=False):
     Raises:
         ConfigError: One line a problem, naming the flag and the choices.
     """
-    overrides, rest = _split_overrides(argv)
+    words, rest = _split_overrides(argv)
     try:
         arguments = _FLAGS(rest)[1:]
     except absl_flags.UnrecognizedFlagError as error:
         raise ConfigError(
             f"`--{error.flagname}` is not a flag. "
-            f"{_suggest(error.flagname, _own_flags())}"
+            f"{overrides.suggest(error.flagname, _own_flags())}"
         ) from None
     except absl_flags.Error as error:
-        words = " ".join(str(error).split())
-        raise ConfigError(f"{words}. See --help.") from None
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{reason}. See --help.") from None
     if arguments and not takes_files:
         raise ConfigError(
             f"`{arguments[0]}` is not a flag, and this command takes only "
-            f"flags. {_suggest(arguments[0], _own_flags())}"
+            f"flags. {overrides.suggest(arguments[0], _own_flags())}"
         )
     path, workdir = _FLAGS.config, _FLAGS.workdir
     if "workdir" in needs and not workdir:
@@ -130,7 +130,7 @@ def parse(argv, needs=("config", "workdir"), takes_files=False):
     if "config" in needs and not path:
         raise ConfigError(
             "`--config` must name an experiment. Received: nothing. "
-            f"Choices: {', '.join(config_files.shipped())}, or a file of yours."
+            f"Choices: {', '.join(files.shipped())}, or a file of yours."
         )
     if not path and workdir:
         path = str(pathlib.Path(workdir) / "config.json")
@@ -140,22 +140,22 @@ def parse(argv, needs=("config", "workdir"), takes_files=False):
                 f"config.json. Received: {workdir!r}."
             )
     if not path:
-        if overrides:
-            raise ConfigError(f"`{overrides[0]}` needs `--config` as well.")
+        if words:
+            raise ConfigError(f"`{words[0]}` needs `--config` as well.")
         return None, workdir, arguments
-    config = _override(config_files.load(path), overrides)
-    config_lib.validate(config)
+    config = _override(files.load(path), words)
+    experiment.validate(config)
     return config, workdir, arguments
 
 
 def _split_overrides(argv):
     """Separates `--config.x=y` (also `--config.x y`) from other words."""
-    overrides, rest = [], []
+    found, rest = [], []
     words = list(argv)
     while words:
         word = words.pop(0)
         if word == "--":
-            return overrides, [*rest, word, *words]
+            return found, [*rest, word, *words]
         match = _OVERRIDE.match(word)
         if not match:
             rest.append(word)
@@ -165,82 +165,36 @@ def _split_overrides(argv):
         is_bare = match[3] is None and not match[1]
         if is_bare and words and not words[0].startswith("--"):
             word += "=" + words.pop(0)
-        overrides.append(word)
-    return overrides, rest
+        found.append(word)
+    return found, rest
 
 
-def _override(config, overrides):
-    """Applies `--config.x=y` words with ml_collections' typed parsers.
+def _override(config, words):
+    """Applies `--config.x=y` words; of several for one setting the last wins.
 
-    Of several for one setting the last wins.
+    Raises:
+        ConfigError: There is no such setting; the value is of another type.
     """
-    fields = {name: field for name, field, _ in config_lib.leaves(config)}
+    fields = {name: field for name, field, _ in tree.leaves(config)}
     texts = {}
-    for word in overrides:
+    for word in words:
         no, leaf, text = _OVERRIDE.match(word).groups()
         name = f"config.{leaf}"
         if name not in fields:
-            raise ConfigError(
-                f"`--{name}` is not a setting. {_suggest(name, fields)}"
-            )
-        words = settings.type_words(fields[name])
-        if no and (fields[name].type is not bool or text):
+            raise overrides.unknown_setting(name, fields)
+        is_bool = fields[name].type is bool
+        if no and (not is_bool or text):
             raise ConfigError(
                 f"`--no{name}` is for settings that are true or false, and "
                 f"takes no value. Received: {word!r}. Choices: --{name}=VALUE."
             )
-        if text is None and fields[name].type is not bool:
-            raise ConfigError(f"`--{name}` must be {words}. Received: nothing.")
+        if text is None and not is_bool:
+            raise ConfigError(
+                f"`--{name}` must be {settings.type_words(fields[name])}. "
+                "Received: nothing."
+            )
         texts[name] = text[1:] if text else str(not no)
-    for name, text in texts.items():
-        config = _parse_value(config, name, text, fields[name])
-    return config
-
-
-def _parse_value(config, name, text, field):
-    values = absl_flags.FlagValues()
-    argv = ["", f"--{name}={text}"]
-    holder = config_flags.DEFINE_config_dataclass(
-        "config", config, flag_values=values, sys_argv=argv
-    )
-    try:
-        values(argv)
-        is_good = all(
-            settings.has_type(value, field.type)
-            for leaf, _, value in config_lib.leaves(holder.value)
-            if leaf == name
-        )
-    except absl_flags.IllegalFlagValueError:
-        is_good = False
-    if not is_good:
-        raise ConfigError(
-            f"`--{name}` must be {settings.type_words(field)}. "
-            f"Received: {text!r}."
-        )
-    return holder.value
-
-
-def _suggest(name, choices):
-    """Returns the choices nearest to a wrong name, in words."""
-    branch, _, leaf = name.rpartition(".")
-    leaves = {choice: choice.rpartition(".")[2] for choice in choices}
-    branches = sorted({choice.rpartition(".")[0] for choice in choices})
-    branch = "".join(difflib.get_close_matches(branch, branches, n=1))
-    siblings = [c for c in choices if c.startswith(branch)]
-    similar = difflib.get_close_matches(
-        leaf, [leaves[c] for c in siblings], cutoff=0.7
-    )
-    near = (
-        [c for c in siblings if leaves[c] in similar]
-        # The right leaf under the wrong branch: `config.learning_rate`.
-        or [c for c in choices if leaves[c] == leaf]
-        # A branch: `config.optimizer`.
-        or [c for c in choices if c.startswith(f"{name}.")]
-        or siblings
-    )
-    if len(near) > 12:
-        return "See --help for all."
-    return f"Choices: {', '.join('--' + choice for choice in near)}."
+    return overrides.apply(config, texts)
 
 
 def _own_flags():
@@ -258,7 +212,7 @@ def _help_text():
         default = "" if flag.default is None else f" (default {flag.default})"
         lines.append(f"  --{name}\n      {flag.help}{default}")
     path = _config_in(sys.argv)
-    config = config_files.load(path) if path else config_lib.ExperimentConfig()
+    config = files.load(path) if path else experiment.ExperimentConfig()
     lines += [
         "",
         f"Settings of {path}, each a flag, with its value there:"
@@ -266,7 +220,7 @@ def _help_text():
         else "Settings, each a flag, with its default. These are of a model of "
         "images; --config=FILE --help shows those of an experiment:",
     ]
-    for name, field, value in config_lib.leaves(config):
+    for name, field, value in tree.leaves(config):
         if isinstance(value, tuple):
             value = ",".join(map(str, value))
         lines.append(f"  --{name}={value}\n      {field.metadata['doc']}")

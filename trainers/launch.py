@@ -15,8 +15,8 @@ import sys
 from absl import flags as absl_flags
 
 from trainers import flags
-from trainers import local_workers
-from trainers import worker_process
+from trainers.distribution import launcher
+from trainers.distribution import worker_process
 
 _NUM_WORKERS = absl_flags.DEFINE_integer(
     "num_workers", None, "Processes to start; they share the cores."
@@ -30,9 +30,9 @@ def check(config, workdir, arguments):
     """Refuses wrong flags of both commands before there are workers."""
     from trainers import train
 
-    own, words = local_workers.split(arguments)
+    own, words = launcher.split(arguments)
     flags.parse(["launch", *own], needs=())
-    local_workers.check(_NUM_WORKERS.value, _MAX_RESTARTS.value)
+    launcher.check(_NUM_WORKERS.value, _MAX_RESTARTS.value)
     # As a worker will, which then warns by itself.
     ports = worker_process.free_ports(_NUM_WORKERS.value)
     os.environ["TF_CONFIG"] = worker_process.tf_config(ports, 0)
@@ -42,8 +42,8 @@ def check(config, workdir, arguments):
 
 def main(config, workdir, arguments):
     """Runs the workers, and ends with the code of the one that failed first."""
-    _, words = local_workers.split(arguments)
-    code = local_workers.run(
+    _, words = launcher.split(arguments)
+    code = launcher.run(
         [sys.executable, "-m", "trainers.train", *words],
         _NUM_WORKERS.value,
         stopped_code=flags.STOPPED,

@@ -30,29 +30,38 @@ _SCORES = absl_flags.DEFINE_bool(
 def check(config, workdir, files):
     """Refuses what cannot be answered."""
     if bool(files) == bool(_SPLIT.value):
-        problem = "give files or `--split`, one of the two. Received: "
-        problem += f"{len(files)} files and --split={_SPLIT.value}."
-    elif not (workdir or _MODEL_DIR.value or _SERVER.value):
-        problem = "`--workdir` must name the directory of a run, `--model_dir` "
-        problem += "an export, or `--server` a served model. Received: none."
-    elif _SERVER.value and "://" not in _SERVER.value:
-        problem = "`--server` must be like http://HOST:PORT/v1/models/NAME. "
-        problem += f"Received: {_SERVER.value!r}."
-    else:
-        return
-    raise ConfigError(problem)
+        raise ConfigError(
+            "give files or `--split`, one of the two. Received: "
+            f"{len(files)} files and --split={_SPLIT.value}."
+        )
+    if not (workdir or _MODEL_DIR.value or _SERVER.value):
+        raise ConfigError(
+            "`--workdir` must name the directory of a run, `--model_dir` "
+            "an export, or `--server` a served model. Received: none."
+        )
+    if _SERVER.value and "://" not in _SERVER.value:
+        raise ConfigError(
+            "`--server` must be like http://HOST:PORT/v1/models/NAME. "
+            f"Received: {_SERVER.value!r}."
+        )
 
 
 def main(config, workdir, files):
     """Prints the answers."""
-    from trainers.serving import predictions
-    from trainers.workdir import Workdir
+    from trainers.prediction import rows
+    from trainers.prediction import tokens
+    from trainers.run.workdir import Workdir
 
     where = _SERVER.value or _MODEL_DIR.value
-    where = where or Workdir(workdir).export_dir(config)
-    options = {"split": _SPLIT.value, "scores": _SCORES.value, "files": files}
-    options["token"] = os.environ.get("TFMODELS_TOKEN")
-    for answer in predictions.predict(where, config and config.data, **options):
+    answers = rows.predict(
+        where or Workdir(workdir).export_dir(config),
+        config and config.data,
+        files=files,
+        split=_SPLIT.value,
+        scores=_SCORES.value,
+        token=os.environ.get(tokens.VARIABLE),
+    )
+    for answer in answers:
         print(json.dumps(answer, ensure_ascii=False), flush=True)
 
 

@@ -11,8 +11,8 @@ the server when running requests are answered.
 from absl import flags as absl_flags
 
 from trainers import flags
-from trainers.serving.server import settings as settings_lib
-from trainers.workdir import Workdir
+from trainers.run.workdir import Workdir
+from trainers.server import settings as settings_lib
 
 _TOKEN_FILE = absl_flags.DEFINE_string(
     "token_file",
@@ -49,7 +49,7 @@ def check(config, workdir, arguments):
 
 def main(config, workdir, arguments):
     """Serves until a signal."""
-    from trainers.serving.server import process
+    from trainers.server import process
 
     settings = _settings(config, workdir)
     process.serve(settings, ready=lambda url: print(url, flush=True))

@@ -2,48 +2,48 @@
 
 python -m trainers.train --config=configs/mnist_mlp.py --workdir=/tmp/mnist
 
-The same command again goes on with a run that was interrupted. Ctrl-C and
-SIGTERM save a checkpoint and end with the code 75; a second one ends at once.
+The same command resumes a run that was interrupted. Ctrl-C and SIGTERM save a
+checkpoint and exit with code 75; a second one ends the process at once.
 """
 
 import logging
 
 from trainers import flags
-from trainers import stopping
+from trainers.runtime import signals
 
 
 def check(config, workdir, arguments):
     """Refuses wrong paths and warns, before TensorFlow is imported."""
-    from trainers import cluster
-    from trainers import config as config_lib
-    from trainers import precision
-    from trainers.data import inputs
-    from trainers.workdir import Workdir
+    from trainers.config import experiment
+    from trainers.data import input_files
+    from trainers.distribution import tf_config
+    from trainers.run.workdir import Workdir
 
-    workers = cluster.read()
-    cluster.check_strategy(workers, config.trainer.strategy)
+    workers = tf_config.read()
+    tf_config.check_strategy(workers, config.trainer.strategy)
     if not workers.is_chief:
         # The chief says it for all.
         logging.getLogger("trainers").setLevel(logging.ERROR)
-    for line in config_lib.ignored_settings(config):
+    for line in experiment.ignored_settings(config):
         logging.getLogger("trainers").warning(line)
-    inputs.check(config)
+    input_files.check(config)
     if workers.is_chief:
-        Workdir(workdir).check(precision.as_begun(config, workdir))
+        paths = Workdir(workdir)
+        paths.check(paths.with_saved_policy(config))
 
 
 def main(config, workdir, arguments):
     """Runs the experiment, or what is left of it."""
-    from trainers import training
-    from trainers.serving import export
+    from trainers.serving import exporter
+    from trainers.training import trainer
 
-    training.train_and_evaluate(
+    trainer.train_and_evaluate(
         config,
         workdir,
-        finish_fn=lambda: print(export.export_once(config, workdir)),
+        export_fn=lambda: print(exporter.export_once(config, workdir)),
     )
 
 
 if __name__ == "__main__":
-    with stopping.raising():
+    with signals.raising():
         flags.run(main, check=check)

@@ -45,3 +45,36 @@ def concatenate(parts):
         np.concatenate([part.labels for part in parts]),
         where,
     )
+
+
+@dataclasses.dataclass
+class Source:
+    """Named splits of labelled examples.
+
+    Attributes:
+        sizes: Number of examples of each split.
+        class_names: Names in label order, or `None` where labels are just
+            numbers.
+        read: `(split, start, stop) -> Examples`, rows in a fixed order.
+    """
+
+    sizes: dict[str, int]
+    class_names: list[str] | None
+    read: Callable[[str, int, int], Examples]
+
+
+@dataclasses.dataclass
+class Splits:
+    """Checked examples of a run.
+
+    Attributes:
+        class_names: Names in label order.
+        train, validation, test: `Examples`; the last two may be `None`.
+        report: Dict for `data_report.json`, see `report.make_report`.
+    """
+
+    class_names: list[str]
+    train: Examples
+    validation: Examples | None = None
+    test: Examples | None = None
+    report: dict = dataclasses.field(default_factory=dict)

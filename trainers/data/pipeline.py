@@ -10,12 +10,12 @@ loss in which each example counts once.
 import dataclasses
 import functools
 import math
+import os
 
 import numpy as np
 import tensorflow as tf
 
 from trainers.data import buckets
-from trainers.data import tf_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,6 @@ def make_train_dataset(
     lengths=None,
     start_step=0,
     shard=WHOLE,
-    service="",
 ):
     """Returns endless training batches, a pure function of (seed, step).
 
@@ -76,9 +75,6 @@ def make_train_dataset(
             `buckets`; `None` groups at random.
         start_step: First step, reached without reading those before.
         shard: `Shard` of each batch that is wanted.
-        service: `host:port` of a tf.data service that makes the batches, each
-            once, but in no order that can be repeated; empty for none. Not
-            together with `lengths`.
 
     Returns:
         `tf.data.Dataset` of `(features, labels, weights)`, infinite.
@@ -102,22 +98,13 @@ def make_train_dataset(
             chosen = augment_fn(chosen, draws)
         return preprocess_fn(chosen), tf.gather(labels, rows), weights
 
-    assert not service or lengths is None, "steps of a group stay together"
-    return _endless(_finish(rows_of_steps, batch, service))
+    return _endless(_finish(rows_of_steps, batch))
 
 
 def _endless(dataset):
     """Says so, which spares workers to agree on the end at each step."""
     infinite = tf.data.experimental.INFINITE_CARDINALITY
     return dataset.apply(tf.data.experimental.assert_cardinality(infinite))
-
-
-def _made_by(service):
-    """Hands the steps out to the workers of a tf.data service, one by one."""
-    return tf.data.experimental.service.distribute(
-        processing_mode=tf.data.experimental.service.ShardingPolicy.DYNAMIC,
-        service=f"grpc://{service}",
-    )
 
 
 def _mixed(num_examples, batch_size, seed, start_step):
@@ -135,7 +122,6 @@ def _mixed(num_examples, batch_size, seed, start_step):
         )
         return epoch, rows, weights
 
-    # Not `counter`: what has no end a tf.data service gives to each worker.
     return tf.data.Dataset.range(start_step, 2**62).map(rows_of)
 
 
@@ -246,9 +232,24 @@ def _draws(seed, epoch, rows, num_draws):
     return tf.map_fn(one, rows, fn_output_signature=tf.float32)
 
 
-def _finish(steps, batch_fn, service=""):
+def _finish(steps, batch_fn):
     """Maps steps to batches, in order and ahead of the model."""
     batches = steps.map(batch_fn, num_parallel_calls=tf.data.AUTOTUNE)
-    if service:
-        batches = batches.apply(_made_by(service))
-    return tf_options.with_options(batches.prefetch(tf.data.AUTOTUNE))
+    return with_options(batches.prefetch(tf.data.AUTOTUNE))
+
+
+def with_options(dataset):
+    """Returns the dataset, in order and on all cores, without autotuning.
+
+    Autotuning has a thread that wakes up after 10 ms, then 20, and at last
+    every minute. Closing an iterator should wake it, but in TensorFlow 2.21
+    often does not: half of the evaluations of 7.6 s ended after 10.2 s, when
+    the thread woke up by itself. Without it, `AUTOTUNE` means as many calls as
+    are said here, and as many batches ahead as are waited for.
+    """
+    options = tf.data.Options()
+    options.deterministic = True
+    options.autotune.enabled = False
+    # 16 at most, if it is not said.
+    options.autotune.initial_parallelism = os.cpu_count() or 1
+    return dataset.with_options(options)

@@ -17,13 +17,13 @@ import logging
 import string
 import tempfile
 
-from trainers import artefacts
 from trainers.errors import ConfigError
 from trainers.errors import RunError
-from trainers.serving import linter
+from trainers.runtime import atomic
+from trainers.serving import config_protos
 from trainers.serving import model_card
-from trainers.serving import serving_protos
 from trainers.serving import warmup
+from trainers.serving.proof import rules
 
 # In a version; `assets.extra/` is what TensorFlow Serving leaves to others.
 MANIFEST = "assets.extra/manifest.json"
@@ -36,7 +36,7 @@ MODEL_CARD = "MODEL_CARD.md"
 _OURS = "# Written by the export, which leaves it alone once it was edited: "
 _CONFIGS = {
     MODELS: (
-        serving_protos.ModelServerConfig,
+        config_protos.ModelServerConfig,
         """\
 # For --model_config_file. The newest version is served. To serve two by label,
 # take the signs of comment away below, and ask at
@@ -57,7 +57,7 @@ model_config_list {
 """,
     ),
     BATCHING: (
-        serving_protos.BatchingParameters,
+        config_protos.BatchingParameters,
         """\
 # For --enable_batching --batching_parameters_file. Requests that arrive while
 # all threads are busy are answered together, filled up to one of the sizes that
@@ -76,7 +76,7 @@ pad_variable_length_inputs: $pads
 """,
     ),
     MONITORING: (
-        serving_protos.MonitoringConfig,
+        config_protos.MonitoringConfig,
         """\
 # For --monitoring_config_file, with --rest_api_port.
 prometheus_config {
@@ -138,13 +138,13 @@ def write(base, workdir):
     """
     _check_files(base)
     # Of two exporters the second one finds the newest version of both.
-    with artefacts.lock(base):
-        for path in artefacts.temporaries(base):
+    with atomic.lock(base):
+        for path in atomic.temporaries(base):
             # Of a process that died; others are somebody's own.
             if path.name.rpartition(".tmp-")[0] in _FILES and path.is_file():
                 path.unlink()
         version, facts = _newest(base)
-        signatures = linter.signatures(linter.read(version))
+        signatures = rules.signatures(rules.read(version))
         names = _names(version, facts, signatures)
         for name, (message_class, template) in _CONFIGS.items():
             body = string.Template(template).substitute(names)
@@ -157,16 +157,16 @@ def write(base, workdir):
 
 def _newest(base):
     """Returns path and manifest of the newest version that is whole."""
-    for _, path in sorted(artefacts.numbered(base).items(), reverse=True):
+    for _, path in sorted(atomic.numbered(base).items(), reverse=True):
         with contextlib.suppress(RunError):
-            return path, artefacts.verify(path, MANIFEST)
+            return path, atomic.verify(path, MANIFEST)
     raise RunError(f"{base}: no version is whole.")
 
 
 def _names(version, facts, signatures):
     """Returns what the configuration files are filled in with."""
     number = int(version.name)
-    older = [n for n in artefacts.numbered(version.parent) if n < number]
+    older = [n for n in atomic.numbered(version.parent) if n < number]
     sizes = facts["allowed_batch_sizes"]
     dims = [
         dim.size
@@ -195,7 +195,7 @@ def _write_config(path, body, message_class):
         )
         return
     _write(path, f"{_first_line(body)}\n{body}")
-    serving_protos.read(path, message_class)
+    config_protos.read(path, message_class)
 
 
 def _first_line(body):
@@ -228,4 +228,4 @@ def _read(path):
 
 def _write(path, text):
     if text != _read(path):
-        artefacts.write_text(path, text)
+        atomic.write_text(path, text)

@@ -5,7 +5,8 @@ import re
 
 from tensorflow.core.framework import types_pb2
 
-from trainers import config as config_lib
+from trainers.config import experiment
+from trainers.config.data import TextDataConfig
 
 _BEGIN = "<!-- Written by people; the next export keeps it. -->"
 _END = "<!-- The next export writes all that follows anew. -->"
@@ -41,7 +42,7 @@ def make(version, facts, signatures, workdir, old=""):
     """
     if old and not _intended_use(old):
         return old
-    config = config_lib.from_tree(facts["config"])
+    config = experiment.from_tree(facts["config"])
     report = _read(workdir.path / "data_report.json")
     metrics = _read(workdir.path / "metrics.json")
     sections = (
@@ -73,7 +74,7 @@ def _intended_use(card):
 
 def _summary(version, facts, config):
     labels = facts["labels"]
-    if isinstance(config.data, config_lib.TextDataConfig):
+    if isinstance(config.data, TextDataConfig):
         what = "texts"
     else:
         height, width, *channels = config.model.image_shape
@@ -148,7 +149,7 @@ def _limits(config, metrics, labels):
         "and cannot say that none of them fits.",
         "How well its probabilities are calibrated was not measured.",
     ]
-    if isinstance(data, config_lib.TextDataConfig):
+    if isinstance(data, TextDataConfig):
         lines.append(
             f"Of a text it reads the first {data.max_bytes:,} bytes, and of "
             f"these the first {data.sequence_length - 2} tokens."

@@ -6,7 +6,7 @@ A version with one bad record is not served: `problems_of` replays all of them
 before a version is published.
 
 The replay also runs where there are only TensorFlow, NumPy and the messages of
-TensorFlow Serving, see `second_runtime.py`.
+TensorFlow Serving, see `proof/runtime_2_20.py`.
 """
 
 import itertools

@@ -1,14 +1,15 @@
 """What is learned. A task owns preprocessing, loss, metrics and signatures."""
 
-from trainers import config as config_lib
+from trainers.config.task import ImageClassificationConfig
+from trainers.config.task import TextClassificationConfig
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.tasks.image_classification import ImageClassification
 from trainers.tasks.text_classification import TextClassification
 
 _TASKS = {
-    config_lib.ImageClassificationConfig: ImageClassification,
-    config_lib.TextClassificationConfig: TextClassification,
+    ImageClassificationConfig: ImageClassification,
+    TextClassificationConfig: TextClassification,
 }
 
 

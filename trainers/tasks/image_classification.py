@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import sources
+from trainers.data.images import loading
 from trainers.tasks import answers
 from trainers.tasks import classify
 from trainers.tasks import image_augmentation
@@ -33,13 +33,13 @@ class ImageClassification:
 
     def load(self, data):
         """Loads and checks the splits of a run; returns `Splits`."""
-        return sources.load(
+        return loading.load(
             data, image_shape=self.image_shape, decode_fn=self.decode
         )
 
     def load_one(self, data, split, *, class_names, run_data):
-        """Loads one split, see `sources.load_one`."""
-        return sources.load_one(
+        """Loads one split, see `loading.load_one`."""
+        return loading.load_one(
             data,
             split,
             image_shape=self.image_shape,

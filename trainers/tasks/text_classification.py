@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfmodels import bert_inference
-from tfmodels import encoders
-from tfmodels import presets
-from tfmodels import wordpiece
+from tfmodels.bert import inference
+from tfmodels.bert import presets
+from tfmodels.bert import wordpiece
+from tfmodels.bert.config import EncoderConfig
 from trainers.data import buckets
-from trainers.data import texts
+from trainers.data.texts import loading
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.tasks import class_weights
@@ -82,7 +82,7 @@ class TextClassification:
                 ),
             )
 
-        splits, vocabulary = texts.load(
+        splits, vocabulary = loading.load(
             data,
             make_tokenizer_fn=make_tokenizer,
             tokenizer_facts=[
@@ -98,7 +98,7 @@ class TextClassification:
 
     def load_raw(self, data, split, *, class_names, run_data):
         """Loads one split, or the rows of any labelled file, as `text`."""
-        return texts.load_raw(
+        return loading.load_raw(
             data, split, class_names=class_names, run_data=run_data
         )
 
@@ -107,7 +107,7 @@ class TextClassification:
         raw = self.load_raw(
             data, split, class_names=class_names, run_data=run_data
         )
-        return texts.tokenize(raw, self.tokenizer)
+        return loading.tokenize(raw, self.tokenizer)
 
     def assets(self):
         """Returns the files, text by name, that `read_assets` needs."""
@@ -128,7 +128,7 @@ class TextClassification:
         try:
             vocabulary = wordpiece.read_vocabulary(directory / _VOCABULARY)
             text = (directory / _ENCODER).read_text(encoding="utf-8")
-            encoder = encoders.EncoderConfig(**json.loads(text))
+            encoder = EncoderConfig(**json.loads(text))
             for name in _HOW_COMPUTED:
                 asked_for = getattr(self.model_config.encoder, name)
                 setattr(encoder, name, asked_for)
@@ -226,7 +226,7 @@ class TextClassification:
 
     def make_inference(self, network):
         """Returns what computes the logits of a network for answers."""
-        return bert_inference.BertInference(network, self.model_config)
+        return inference.BertInference(network, self.model_config)
 
     def make_signatures(self, network, class_names):
         """Returns serving functions by name, see `text_signatures`."""

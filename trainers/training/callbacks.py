@@ -9,10 +9,10 @@ import math
 
 import keras
 
-from trainers import metric_names
-from trainers import weights
 from trainers.errors import RunError
-from trainers.evaluation import metrics
+from trainers.metrics import classification
+from trainers.metrics import names
+from trainers.run import best_weights
 from trainers.training.history import numbers
 
 
@@ -57,8 +57,8 @@ class Validation(keras.callbacks.Callback):
             if isinstance(value, float):
                 logs[f"val_{name}"] = value
         # Of the classes only the one that decides: there may be many.
-        if metric_names.of_class(self._best_metric):
-            value = metrics.scalar(self.result, self._best_metric)
+        if names.of_class(self._best_metric):
+            value = classification.scalar(self.result, self._best_metric)
             if value is not None:
                 logs[f"val_{self._best_metric}"] = value
 
@@ -121,7 +121,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         if always or value > self._best + self._min_delta:
             self._best, self.best_epoch = value, epoch
             self._save_fn(
-                weights.arrays_of(self._network),
+                best_weights.arrays_of(self._network),
                 step=(epoch + 1) * self._steps_per_epoch,
                 facts={"epoch": epoch + 1, "metrics": numbers(logs)},
             )
@@ -187,7 +187,7 @@ def _score(validation, metric):
     """Returns a number that is higher where an epoch is better."""
     if validation is None:
         return 0.0
-    value = metrics.scalar(validation.result, metric)
+    value = classification.scalar(validation.result, metric)
     if value is None:  # Such as the ROC-AUC of a class that is not there.
         return -math.inf
     return -value if metric == "loss" else value

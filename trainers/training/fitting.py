@@ -9,12 +9,14 @@ import keras
 import tensorflow as tf
 
 import tfmodels
-from trainers import evaluation
-from trainers import stopping
-from trainers.config import ExperimentConfig
+from trainers.config.experiment import ExperimentConfig
 from trainers.data import pipeline
-from trainers.data.sources import Splits
+from trainers.data.examples import Splits
+from trainers.distribution.workers import Workers
 from trainers.errors import ConfigError
+from trainers.evaluation import evaluator as evaluator_lib
+from trainers.run.workdir import Workdir
+from trainers.runtime import signals
 from trainers.training import callbacks
 from trainers.training import history
 from trainers.training import optimizers
@@ -23,8 +25,6 @@ from trainers.training.model import TrainingModel
 from trainers.training.progress import Progress
 from trainers.training.steps import Steps
 from trainers.training.tensorboard import TensorBoard
-from trainers.training.workers import Workers
-from trainers.workdir import Workdir
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ def fit(run, writer, checkpoint=None):
         run.steps.batch_size,
     )
     timer = history.EpochTimer(len(run.splits.train))
-    requests = stopping.requests(run.workers.any)
+    requests = signals.requests(run.workers.any)
     with requests as request, make_progress(run) as progress:
         validation = make_validation(model, run, request)
         best = make_best_checkpoint(network, run, validation, writer.save_best)
@@ -206,7 +206,6 @@ def make_dataset(
         lengths=task.lengths(examples),
         start_step=start_step,
         shard=shard,
-        service=getattr(config.data, "service", ""),
     )
 
 
@@ -232,11 +231,11 @@ def make_validation(model, run, request):
     Args:
         model: `TrainingModel`.
         run: `Run`.
-        request: `stopping.StopRequest`, asked before each batch.
+        request: `signals.StopRequest`, asked before each batch.
     """
     if not run.splits.validation:
         return None
-    evaluator = evaluation.Evaluator(
+    evaluator = evaluator_lib.Evaluator(
         model, run.task, run.splits.validation, run.strategy
     )
     return callbacks.Validation(

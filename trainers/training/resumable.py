@@ -9,10 +9,10 @@ import time
 import keras
 
 from trainers.errors import RunError
-from trainers.stopping import Stopped
+from trainers.runtime.signals import Stopped
 from trainers.training import state
-from trainers.training.checkpoints import Checkpoint
-from trainers.training.checkpoints import Position
+from trainers.training.checkpointing import Checkpoint
+from trainers.training.checkpointing import Position
 from trainers.training.history import History
 
 
@@ -40,7 +40,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
             steps: `Steps`.
             config: `TrainerConfig`.
             writer: `checkpoints.Writer`.
-            request: `stopping.StopRequest`.
+            request: `signals.StopRequest`.
             workers: `Workers`, which all make the same calls.
         """
         # `fit` returns what Keras's own history callback collects.

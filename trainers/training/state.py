@@ -9,8 +9,8 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from trainers import weights
-from trainers.training.workers import ALONE
+from trainers.distribution.workers import ALONE
+from trainers.run import best_weights
 
 _METRICS = "metrics/"
 
@@ -55,8 +55,10 @@ def write(model, arrays, workers=ALONE):
         names = [name]
         if _is_shared_out(copies):
             names = [f"{name}@{replica}" for replica in range(num_replicas)]
-        wanted |= dict.fromkeys(names, weights.kind(copies[0]))
-    weights.check_same(wanted, arrays, "the checkpoint does not fit the model")
+        wanted |= dict.fromkeys(names, best_weights.kind(copies[0]))
+    best_weights.check_same(
+        wanted, arrays, "the checkpoint does not fit the model"
+    )
     _assign(variables, arrays, workers)
 
 

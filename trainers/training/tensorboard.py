@@ -9,8 +9,8 @@ from tensorboard.plugins.hparams import api as hparams_api
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
-from trainers import config as config_lib
-from trainers.evaluation import plots
+from trainers.config import tree
+from trainers.metrics import pictures
 
 _NUM_IMAGES = 16
 
@@ -134,7 +134,7 @@ class TensorBoard(keras.callbacks.Callback):
                     if name.startswith("val_"):
                         tf.summary.scalar(name.removeprefix("val_"), value)
                 matrix = self._validation.result["confusion_matrix"]
-                picture = plots.confusion_matrix(matrix, self._class_names)
+                picture = pictures.confusion_matrix(matrix, self._class_names)
                 tf.summary.image("confusion_matrix", picture[np.newaxis])
         self._flush()
 
@@ -166,6 +166,6 @@ def _hparams(config):
         name.removeprefix("config."): value
         if isinstance(value, (bool, int, float, str))
         else ",".join(map(str, value))
-        for name, _, value in config_lib.leaves(config)
+        for name, _, value in tree.leaves(config)
         if value != ""
     }

@@ -1,0 +1,113 @@
+"""Strategies by name, and what is refused."""
+
+import pytest
+import tensorflow as tf
+
+from trainers.config.trainer import TrainerConfig
+from trainers.distribution import strategies
+from trainers.distribution import tf_config
+from trainers.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", ["auto", "one_device"])
+def test_without_gpus_the_default_strategy_is_used(name):
+    strategy = strategies.make_strategy(TrainerConfig(strategy=name))
+    assert strategy is tf.distribute.get_strategy()
+
+
+def test_mirrored_takes_all_logical_cpus_where_there_is_no_gpu():
+    strategy = strategies.make_strategy(
+        TrainerConfig(strategy="mirrored", num_logical_cpus=2)
+    )
+    assert isinstance(strategy, tf.distribute.MirroredStrategy)
+    assert strategy.num_replicas_in_sync == 2
+
+
+def test_strategies_of_one_process_do_not_disturb_each_other():
+    # The collective ops of the default fail here with "Shape mismatch in the
+    # collective instance", at times.
+    for size in (3, 70, 5):
+        strategy = strategies.make_strategy(
+            TrainerConfig(strategy="mirrored", num_logical_cpus=2)
+        )
+
+        @tf.function
+        def total(strategy=strategy, size=size):
+            def on_replica():
+                replicas = tf.distribute.get_replica_context()
+                return replicas.all_reduce("SUM", tf.ones(size))
+
+            return strategy.experimental_local_results(strategy.run(on_replica))
+
+        for result in total():
+            assert result.numpy().tolist() == [2.0] * size
+
+
+def test_logical_cpus_cannot_change_once_tensorflow_runs():
+    tf.constant(0)
+    with pytest.raises(ConfigError) as error:
+        strategies.make_strategy(TrainerConfig(num_logical_cpus=3))
+    assert str(error.value) == (
+        "`--config.trainer.num_logical_cpus` must be set before TensorFlow "
+        "first runs. Received: 3; this process has 2."
+    )
+
+
+def test_tpu_says_that_it_is_untested_and_found_none():
+    with pytest.raises(ConfigError) as error:
+        strategies.make_strategy(TrainerConfig(strategy="tpu"))
+    assert str(error.value).startswith(
+        "`--config.trainer.strategy=tpu` (untested in this version) found no "
+        "TPU at --config.trainer.tpu_address='': "
+    )
+
+
+def test_xla_on_several_cpus_is_refused():
+    with pytest.raises(ConfigError) as error:
+        strategies.make_strategy(
+            TrainerConfig(
+                strategy="mirrored", num_logical_cpus=2, jit_compile=True
+            )
+        )
+    assert str(error.value) == (
+        "`--config.trainer.jit_compile` must be false for `mirrored` on CPUs: "
+        "XLA cannot reach the other device's weights. Received: true."
+    )
+
+
+TWO = tf_config.Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0)
+
+
+@pytest.mark.parametrize("name", ["one_device", "mirrored", "tpu"])
+def test_workers_that_would_train_for_themselves_are_refused(name):
+    with pytest.raises(ConfigError) as error:
+        strategies.make_strategy(TrainerConfig(strategy=name), TWO)
+    assert str(error.value) == (
+        "`--config.trainer.strategy` must be auto or multi_worker with the 2 "
+        "workers of TF_CONFIG, as each would train for itself. Received: "
+        f"{name}."
+    )
+
+
+def test_several_workers_need_their_addresses():
+    with pytest.raises(ConfigError) as error:
+        strategies.make_strategy(TrainerConfig(strategy="multi_worker"))
+    assert str(error.value) == (
+        "`--config.trainer.strategy=multi_worker` needs the environment "
+        "variable TF_CONFIG, with the addresses of the workers. Received: "
+        "none. python -m trainers.launch --num_workers=2 -- ... sets it for "
+        "workers on this machine."
+    )
+
+
+def test_one_worker_alone_takes_the_devices_of_its_machine():
+    one = tf_config.Cluster(("127.0.0.1:1",), 0)
+    strategy = strategies.make_strategy(
+        TrainerConfig(strategy="multi_worker"), one
+    )
+    assert strategy is tf.distribute.get_strategy()
+
+
+def test_xla_on_the_cpus_of_several_workers_is_refused():
+    with pytest.raises(ConfigError, match="must be false for `multi_worker`"):
+        strategies.make_strategy(TrainerConfig(jit_compile=True), TWO)

@@ -1,0 +1,434 @@
+"""What makes two runs the same run."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfmodels
+from trainers.config import experiment
+from trainers.config import tree
+from trainers.config.data import TextDataConfig
+from trainers.config.task import TextClassificationConfig
+from trainers.data.examples import Examples
+from trainers.data.examples import Splits
+from trainers.errors import ConfigError
+from trainers.run import identity as identity_lib
+
+START = (
+    "`--workdir` 'run' holds a run that differs, and it can only go on as it "
+    "began. Take the difference back, or choose another --workdir:"
+)
+
+
+def make_examples(count=4, start=0):
+    images = np.arange(start, start + count * 4, dtype=np.uint8)
+    labels = np.arange(count, dtype=np.int32) % 2
+    return Examples({"image": images.reshape(-1, 2, 2)}, labels, str)
+
+
+def make_splits(class_names=("cat", "dog"), **splits):
+    found = {"train": make_examples(), "validation": None, "test": None}
+    return Splits(list(class_names), **found | splits)
+
+
+def make_config(**changes):
+    config = experiment.ExperimentConfig()
+    for name, value in changes.items():
+        *parts, leaf = name.split("__")
+        part = config
+        for branch in parts:
+            part = getattr(part, branch)
+        setattr(part, leaf, value)
+    return config
+
+
+def identity(config=None, splits=None, assets=(), num_replicas=1):
+    return identity_lib.identity(
+        config or make_config(),
+        splits or make_splits(),
+        dict(assets),
+        num_replicas,
+    )
+
+
+def differences(then, now):
+    """Returns the lines of the refusal, `[]` if there is none."""
+    # A checkpoint has it as JSON.
+    then = json.loads(json.dumps(then))
+    before = copy.deepcopy(now)
+    try:
+        identity_lib.refuse(identity_lib.differences(then, now), "run")
+    except ConfigError as error:
+        start, *lines = str(error).splitlines()
+        assert start == START
+        assert lines != []
+        return lines
+    finally:
+        assert now == before
+    return []
+
+
+def test_the_same_run_is_the_same():
+    splits = {"validation": make_examples(2), "test": make_examples(3)}
+    first, second = (
+        identity(
+            make_config(model__hidden_dims=(3, 2)),
+            make_splits(**copy.deepcopy(splits)),
+            {"vocabulary.txt": "a\nb\n"},
+            2,
+        )
+        for _ in range(2)
+    )
+    assert first == second
+    assert differences(first, second) == []
+
+
+def test_an_identity_is_what_it_says():
+    found = identity(assets={"vocabulary.txt": "a"}, num_replicas=3)
+    assert json.loads(json.dumps(found)) == {
+        "config": json.loads(experiment.to_json(make_config())),
+        "data": {
+            "train": {
+                "examples": 4,
+                "sha256": found["data"]["train"]["sha256"],
+            }
+        },
+        "classes": ["cat", "dog"],
+        "assets": {
+            "vocabulary.txt": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e"
+            "72b9807785afee48bb"
+        },
+        "replicas": 3,
+    }
+    assert len(found["data"]["train"]["sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    "changes, lines",
+    [
+        ({"seed": 7}, ["`--config.seed` was 42. Received: 7."]),
+        (
+            {"model__hidden_dims": ()},
+            ["`--config.model.hidden_dims` was (64, 64). Received: ()."],
+        ),
+        (
+            {"optimizer__learning_rate": np.nextafter(1e-3, 1).item()},
+            [
+                "`--config.optimizer.learning_rate` was 0.001. "
+                "Received: 0.0010000000000000002."
+            ],
+        ),
+        (
+            {"trainer__jit_compile": True, "trainer__epochs": 11},
+            [
+                "`--config.trainer.epochs` was 10. Received: 11.",
+                "`--config.trainer.jit_compile` was False. Received: True.",
+            ],
+        ),
+        (
+            {"trainer__deterministic_ops": "never"},
+            [
+                "`--config.trainer.deterministic_ops` was 'auto'. "
+                "Received: 'never'."
+            ],
+        ),
+        (
+            {"data__path": "other"},
+            ["`--config.data.path` was ''. Received: 'other'."],
+        ),
+        (
+            {"export__name": "other"},
+            ["`--config.export.name` was 'model'. Received: 'other'."],
+        ),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_another_setting_is_named(changes, lines):
+    then, now = make_config(), make_config(**changes)
+    assert sorted(differences(identity(then), identity(now))) == sorted(lines)
+    with pytest.raises(ConfigError) as error:
+        identity_lib.check_same_config(then, now, "run")
+    start, *found = str(error.value).splitlines()
+    assert start == START
+    assert sorted(found) == sorted(lines)
+
+
+def test_a_list_is_the_same_as_a_tuple():
+    then = make_config(model__hidden_dims=[3, 2])
+    now = make_config(model__hidden_dims=(3, 2))
+    assert differences(identity(then), identity(now)) == []
+    identity_lib.check_same_config(then, now, "run")
+
+
+MAY_CHANGE = {
+    "config.trainer.resume": "must",
+    "config.trainer.save_every_steps": 7,
+    "config.trainer.save_every_seconds": 0.5,
+    "config.trainer.keep_checkpoints": 9,
+    "config.trainer.start_timeout_seconds": 7.0,
+    "config.export.check": "serving_2_20",
+    "config.model.encoder.recompute_activations": True,
+    "config.export.allowed_batch_sizes": (1, 3),
+}
+
+
+def test_what_may_change_is_this_alone():
+    texts = experiment.ExperimentConfig(
+        data=TextDataConfig(),
+        task=TextClassificationConfig(),
+        model=tfmodels.BertClassifierConfig(),
+    )
+    found = {
+        name
+        for config in (make_config(), texts)
+        for name, field, _ in tree.leaves(config)
+        if field.metadata["may_change"]
+    }
+    assert found == {*MAY_CHANGE, "config.data.cache_dir"}
+
+
+@pytest.mark.parametrize("name", MAY_CHANGE)
+def test_what_no_result_depends_on_may_change(name):
+    leaf = name.removeprefix("config.").replace(".", "__")
+
+    def make(**change):
+        if ".encoder." in name:
+            change = {"model": tfmodels.BertClassifierConfig()} | change
+        return make_config(**change)
+
+    then, now = make(), make(**{leaf: MAY_CHANGE[name]})
+    assert then != now
+    assert differences(identity(then), identity(now)) == []
+    identity_lib.check_same_config(then, now, "run")
+
+
+def test_another_kind_of_model_is_named_by_its_settings():
+    now = make_config()
+    now.model = tfmodels.BertClassifierConfig()
+    lines = differences(identity(), identity(now))
+    assert lines.pop(0) == (
+        "`config.model` was MnistMlpConfig. Received: BertClassifierConfig."
+    )
+    names = [line.split("`")[1].removeprefix("--config.") for line in lines]
+    assert all(name.startswith("model.") for name in names)
+    assert (
+        "`--config.model.hidden_dims` was (64, 64). Received: nothing." in lines
+    )
+    assert "`--config.model.pooling` was nothing. Received: 'pooled'." in lines
+    assert len(names) == len(set(names))
+
+
+def test_a_setting_younger_than_the_run_keeps_its_default():
+    then = json.loads(json.dumps(identity()))
+    for part, name in (
+        ("optimizer", "ema_momentum"),
+        ("optimizer", "plateau_patience"),
+        ("trainer", "deterministic_ops"),
+        ("trainer", "resume"),
+    ):
+        del then["config"][part][name]
+    assert differences(then, identity()) == []
+    now = make_config(optimizer__ema_momentum=0.5)
+    assert differences(then, identity(now)) == [
+        "`--config.optimizer.ema_momentum` was 0.0. Received: 0.5."
+    ]
+
+
+@pytest.mark.parametrize(
+    "class_names, line",
+    [
+        (("dog", "cat"), "the classes were cat, dog. Received: dog, cat."),
+        (("cat",), "the classes were cat, dog. Received: cat."),
+        (
+            ("cat", "dog", "猫"),
+            "the classes were cat, dog. Received: cat, dog, 猫.",
+        ),
+    ],
+)
+def test_other_classes_are_named(class_names, line):
+    now = identity(splits=make_splits(class_names))
+    assert differences(identity(), now) == [line]
+
+
+@pytest.mark.parametrize(
+    "then, now, lines",
+    [
+        ({"v.txt": "a"}, {"v.txt": "a"}, []),
+        (
+            {"v.txt": "a"},
+            {"v.txt": "b"},
+            ["v.txt has another content than it had."],
+        ),
+        ({"v.txt": "a"}, {}, ["v.txt has another content than it had."]),
+        ({}, {"v.txt": ""}, ["v.txt has another content than it had."]),
+        (
+            {"b.txt": "a", "c.txt": "x"},
+            {"a.txt": "a", "c.txt": "x"},
+            [
+                "a.txt has another content than it had.",
+                "b.txt has another content than it had.",
+            ],
+        ),
+    ],
+    ids=["same", "changed", "gone", "new", "renamed"],
+)
+def test_another_vocabulary_is_named(then, now, lines):
+    assert differences(identity(assets=then), identity(assets=now)) == lines
+
+
+@pytest.mark.parametrize(
+    "then, now, line",
+    [
+        (
+            {"train": make_examples(4)},
+            {"train": make_examples(4, start=1)},
+            "the split train had 4 examples. Received: 4, others.",
+        ),
+        (
+            {"train": make_examples(4)},
+            {"train": make_examples(5)},
+            "the split train had 4 examples. Received: 5, not the same.",
+        ),
+        (
+            {"validation": make_examples(2)},
+            {},
+            "the split validation had 2 examples. Received: no, not the same.",
+        ),
+        (
+            {},
+            {"test": make_examples(2)},
+            "the split test had no examples. Received: 2, not the same.",
+        ),
+    ],
+    ids=["others", "more", "gone", "new"],
+)
+def test_other_data_is_named(then, now, line):
+    then = identity(splits=make_splits(**then))
+    now = identity(splits=make_splits(**now))
+    assert differences(then, now) == [line]
+
+
+def test_large_counts_can_be_read():
+    many = Examples(
+        {"x": np.zeros(1234567, bool)}, np.zeros(1234567, "i4"), str
+    )
+    splits = make_splits(train=many)
+    assert differences(identity(splits=splits), identity()) == [
+        "the split train had 1,234,567 examples. Received: 4, not the same."
+    ]
+
+
+def test_an_empty_split_is_as_none():
+    empty = make_splits(test=make_examples(0))
+    assert differences(identity(splits=empty), identity()) == []
+
+
+def test_another_number_of_devices_is_named():
+    assert differences(identity(num_replicas=2), identity()) == [
+        "the run was on 2 replicas. Received: 1. See --config.trainer.strategy."
+    ]
+
+
+def test_all_differences_are_named_together():
+    now = identity(
+        make_config(seed=1),
+        make_splits(("a", "b"), train=make_examples(1)),
+        {"v.txt": ""},
+        8,
+    )
+    assert differences(identity(), now) == [
+        "`--config.seed` was 42. Received: 1.",
+        "the classes were cat, dog. Received: a, b.",
+        "v.txt has another content than it had.",
+        "the split train had 4 examples. Received: 1, not the same.",
+        "the run was on 1 replicas. Received: 8. See "
+        "--config.trainer.strategy.",
+    ]
+
+
+def sum_of(features, labels=(0, 1)):
+    examples = Examples(features, np.array(labels, np.int32), str)
+    found = identity(splits=make_splits(train=examples))["data"]["train"]
+    assert found["examples"] == len(labels)
+    return found["sha256"]
+
+
+def ragged(values, splits):
+    return tf.RaggedTensor.from_row_splits(
+        tf.constant(values, tf.int32), tf.constant(splits, tf.int64)
+    )
+
+
+def test_every_difference_in_the_arrays_gives_another_sum():
+    array = np.arange(8, dtype=np.uint8).reshape(2, 4)
+    other = array.copy()
+    other[1, 3] ^= 1
+    sums = [
+        sum_of({"x": array}),
+        sum_of({"x": other}),
+        sum_of({"x": array[::-1]}),
+        sum_of({"x": array.T.reshape(2, 4)}),
+        sum_of({"x": array.reshape(2, 2, 2)}),
+        sum_of({"x": array.astype(np.int8)}),
+        sum_of({"x": array.astype(np.float32)}),
+        sum_of({"y": array}),
+        sum_of({"x": array, "y": array}),
+        sum_of({"x": array[:, :2], "y": array[:, 2:]}),
+        sum_of({"x": array}, (1, 0)),
+        sum_of({"x": array}, (0, 2)),
+        sum_of({}),
+    ]
+    assert len(set(sums)) == len(sums)
+
+
+def test_how_the_arrays_lie_in_memory_makes_no_difference():
+    array = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    wide = np.zeros((2, 3, 8), np.float32)
+    wide[..., ::2] = array
+    expected = sum_of({"a": array, "b": array})
+    assert sum_of({"b": array, "a": array}) == expected
+    assert sum_of({"a": np.asfortranarray(array), "b": array}) == expected
+    assert sum_of({"a": wide[..., ::2], "b": array}) == expected
+    assert not wide[..., ::2].flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    "shape", [(0,), (0, 28, 28), (2, 0), (2, 0, 3)], ids=repr
+)
+def test_arrays_of_nothing_have_a_sum(shape):
+    labels = np.zeros(shape[0], np.int32)
+    sums = {
+        sum_of({"x": np.zeros(shape, dtype)}, labels)
+        for dtype in ("uint8", "float32")
+        if shape[0]
+    }
+    assert len(sums) == (2 if shape[0] else 0)
+    examples = Examples({"x": np.zeros(shape, np.uint8)}, labels, str)
+    assert identity_lib._of_examples(examples)["examples"] == shape[0]
+
+
+def test_ragged_texts_differ_by_their_tokens_and_by_their_lengths():
+    first = ragged([1, 2, 3], [0, 1, 3])
+    sums = [
+        sum_of({"token_ids": first}),
+        sum_of({"token_ids": ragged([1, 2, 4], [0, 1, 3])}),
+        sum_of({"token_ids": ragged([1, 2, 3], [0, 2, 3])}),
+        sum_of({"token_ids": ragged([1, 2, 3], [0, 0, 3])}),
+        sum_of({"token_ids": ragged([], [0, 0, 0])}),
+        sum_of({"token_ids": ragged([1, 2, 3, 0], [0, 1, 4])}),
+        sum_of({"token_ids": np.array([[1, 2], [3, 0]], np.int32)}),
+    ]
+    assert len(set(sums)) == len(sums)
+    again = ragged([1, 2, 3], [0, 1, 3])
+    assert sum_of({"token_ids": again}) == sums[0]
+
+
+def test_part_of_a_ragged_array_is_what_it_holds():
+    """A slice of a split has the values of its rows alone."""
+    whole = ragged([9, 9, 1, 2, 3], [0, 2, 3, 5])
+    assert sum_of({"token_ids": whole[1:]}) == sum_of(
+        {"token_ids": ragged([1, 2, 3], [0, 1, 3])}
+    )

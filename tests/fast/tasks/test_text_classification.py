@@ -1,0 +1,535 @@
+"""The text task: from ids to model inputs, and from logits to losses."""
+
+import dataclasses
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfmodels
+from trainers import tasks
+from trainers.config import experiment
+from trainers.config.data import TextDataConfig
+from trainers.config.task import TextClassificationConfig
+from trainers.data.examples import Examples
+from trainers.errors import ConfigError
+from trainers.errors import RunError
+from trainers.tasks import classify
+from trainers.tasks import text_signatures
+
+# Ids 0 to 15.
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghi", "##x", "!"]
+CLASSES = ["ham", "spam", "猫"]
+
+
+def make_config(sequence_length=16, **task):
+    return experiment.ExperimentConfig(
+        data=TextDataConfig(
+            train="unused.csv", sequence_length=sequence_length, max_bytes=1000
+        ),
+        task=TextClassificationConfig(**task),
+        model=tfmodels.BertClassifierConfig(
+            encoder=tfmodels.EncoderConfig(
+                num_layers=1, hidden_dim=8, intermediate_dim=16
+            ),
+            pooling="mean",
+        ),
+    )
+
+
+def write_assets(directory, words=tuple(WORDS)):
+    encoder = make_config().model.encoder
+    (directory / "vocabulary.txt").write_text("\n".join(words) + "\n")
+    (directory / "encoder.json").write_text(
+        json.dumps(dataclasses.asdict(encoder))
+    )
+
+
+@pytest.fixture
+def make_task(tmp_path):
+    def make(sequence_length=16, words=tuple(WORDS), **settings):
+        task = tasks.make_task(make_config(sequence_length, **settings))
+        write_assets(tmp_path, words)
+        task.read_assets(tmp_path)
+        return task
+
+    return make
+
+
+def preprocess(task, ids):
+    features = task.preprocess(
+        {"token_ids": tf.ragged.constant(ids, tf.int32, ragged_rank=1)}
+    )
+    assert list(features) == ["token_ids", "padding_mask"]
+    assert {x.dtype for x in features.values()} == {tf.int32}
+    return [features[name].numpy().tolist() for name in features]
+
+
+# --- Preprocessing -----------------------------------------------------------
+
+
+def test_texts_stand_between_two_tokens_and_are_padded(make_task):
+    ids, mask = preprocess(make_task(), [[5, 6], [], [7, 8, 9, 10, 11, 12]])
+    assert ids == [
+        [2, 5, 6, 3, 0, 0, 0, 0],
+        [2, 3, 0, 0, 0, 0, 0, 0],
+        [2, 7, 8, 9, 10, 11, 12, 3],
+    ]
+    assert mask == [
+        [1, 1, 1, 1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0, 0, 0],
+        [1, 1, 1, 1, 1, 1, 1, 1],
+    ]
+
+
+def test_a_text_of_one_token_more_takes_the_next_length(make_task):
+    ids, mask = preprocess(make_task(), [[5] * 7, [6]])
+    assert ids == [[2] + [5] * 7 + [3] + [0] * 7, [2, 6, 3] + [0] * 13]
+    assert mask == [[1] * 9 + [0] * 7, [1] * 3 + [0] * 13]
+
+
+@pytest.mark.parametrize("length", [8, 9, 100])
+def test_a_long_text_is_cut_and_keeps_its_last_token(make_task, length):
+    ids, mask = preprocess(
+        make_task(sequence_length=10), [list(range(4, 4 + length)), [5]]
+    )
+    assert ids == [
+        [2, 4, 5, 6, 7, 8, 9, 10, 11, 3],
+        [2, 5, 3, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    assert mask == [[1] * 10, [1] * 3 + [0] * 7]
+
+
+def test_the_shortest_sequence_holds_one_token(make_task):
+    ids, mask = preprocess(make_task(sequence_length=3), [[5, 6], []])
+    assert ids == [[2, 5, 3], [2, 3, 0]]
+    assert mask == [[1, 1, 1], [1, 1, 0]]
+
+
+def test_a_batch_without_texts_stays_one(make_task):
+    features = make_task().preprocess(
+        {
+            "token_ids": tf.RaggedTensor.from_row_lengths(
+                tf.zeros(0, tf.int32), tf.zeros(0, tf.int64)
+            )
+        }
+    )
+    assert [x.shape.as_list() for x in features.values()] == [[0, 8]] * 2
+
+
+def test_special_tokens_have_the_ids_of_the_vocabulary(make_task):
+    words = [*"abcde", "[SEP]", "[CLS]", "[UNK]", "[PAD]"]
+    ids, mask = preprocess(make_task(words=words), [[0, 8, 1], []])
+    # An id 8 inside a text is a token as any other.
+    assert ids == [[6, 0, 8, 1, 5, 8, 8, 8], [6, 5, 8, 8, 8, 8, 8, 8]]
+    assert mask == [[1, 1, 1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0, 0, 0]]
+
+
+def test_preprocessing_is_the_same_in_eager_graph_and_tf_data(make_task):
+    task = make_task()
+    rows = tf.ragged.constant([[5, 6], [], [7] * 30], tf.int32, ragged_rank=1)
+    eager = task.preprocess({"token_ids": rows})
+    graph = tf.function(task.preprocess)({"token_ids": rows})
+    dataset = tf.data.Dataset.from_tensors({"token_ids": rows})
+    mapped = next(iter(dataset.map(task.preprocess)))
+    for name, value in eager.items():
+        np.testing.assert_array_equal(value, graph[name])
+        np.testing.assert_array_equal(value, mapped[name])
+
+
+def test_lengths_are_those_that_the_model_gets(make_task):
+    task = make_task(sequence_length=10)
+    ids = tf.ragged.constant([[5], [], [5] * 8, [5] * 9], tf.int32, 1)
+    examples = Examples({"token_ids": ids}, np.zeros(4, np.int32), str)
+    assert task.lengths(examples).tolist() == [3, 2, 10, 10]
+    # All four in one batch, padded to 10.
+    share = task.padding_share(examples, batch_size=4, seed=1)
+    assert share == pytest.approx(1 - 25 / 40)
+    share = task.padding_share(examples, batch_size=1, seed=1)
+    assert share == pytest.approx(1 - 25 / (8 + 8 + 10 + 10))
+
+
+# --- Loss --------------------------------------------------------------------
+
+LOGITS = np.array([[1.0, 2.0, -1.0], [0.5, 0.0, 3.0], [0, 0, 0]], np.float32)
+LABELS = np.array([0, 2, 1], np.int32)
+
+
+def log_softmax(logits):
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_smoothing_spreads_a_share_of_the_target(make_task, smoothing):
+    task = make_task(label_smoothing=smoothing)
+    target = (1 - smoothing) * np.eye(3)[LABELS] + smoothing / 3
+    expected = -(target * log_softmax(LOGITS.astype(np.float64))).sum(axis=1)
+    losses = task.example_losses(LABELS, LOGITS)
+    assert losses.dtype == tf.float32
+    np.testing.assert_allclose(losses, expected, rtol=1e-6)
+    stock = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=smoothing, reduction="none"
+    )
+    np.testing.assert_allclose(
+        losses, stock(np.eye(3)[LABELS], LOGITS), rtol=1e-6
+    )
+
+
+def test_weights_of_classes_multiply_the_loss(make_task):
+    plain = make_task(label_smoothing=0.1)
+    weighted = make_task(label_smoothing=0.1)
+    weighted._class_weights = np.array([2.0, 0.0, 0.5], np.float32)
+    np.testing.assert_allclose(
+        weighted.example_losses(LABELS, LOGITS),
+        plain.example_losses(LABELS, LOGITS) * [2, 0.5, 0],
+    )
+
+
+def test_the_loss_is_float32_whatever_the_model_computes_in(make_task):
+    for dtype in (tf.float16, tf.bfloat16):
+        task = make_task(label_smoothing=0.5)
+        loss = task.example_losses(
+            np.array([0], np.int32), tf.constant([[0.0, 20.0]], dtype)
+        )
+        assert loss.dtype == tf.float32
+        np.testing.assert_allclose(loss, [0.75 * 20], rtol=1e-6)
+
+
+def write_csv(path, num_rows=40):
+    """Three rows of four are ham; each label has a letter of its own."""
+    rows = [
+        f"{'a b' if row % 4 else 'c d'} {'e' * (row % 7)} {row},"
+        f"{'ham' if row % 4 else 'spam'}"
+        for row in range(num_rows)
+    ]
+    path.write_text("\n".join(["text,label", *rows]) + "\n")
+
+
+@pytest.mark.parametrize("text", ["none", "balanced", "spam=3"])
+def test_weights_of_classes_come_with_the_data(text, tmp_path):
+    write_csv(tmp_path / "mails.csv")
+    config = make_config(class_weights=text)
+    config.data.train = str(tmp_path / "mails.csv")
+    config.data.cache_dir = "none"
+    task = tasks.make_task(config)
+    splits = task.load(config.data)
+    assert splits.class_names == ["ham", "spam"]
+    counts = np.bincount(splits.train.labels)
+    factors = {
+        "none": [1, 1],
+        "balanced": counts.sum() / (2 * counts),
+        "spam=3": [1, 3],
+    }[text]
+    # Of two equal logits.
+    losses = task.example_losses(np.array([0, 1]), np.zeros((2, 2), np.float32))
+    np.testing.assert_allclose(
+        losses, math.log(2) * np.array(factors), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        (
+            "vocabulary",
+            "/nowhere/vocab.txt",
+            "/nowhere/vocab.txt: [Errno 2] No such file or directory: "
+            "'/nowhere/vocab.txt'",
+        ),
+        (
+            "preset",
+            "/nowhere/bert",
+            "`--config.model.encoder.preset` must be a directory that exists, "
+            "or the name of a KerasHub preset. Received: '/nowhere/bert'.",
+        ),
+        (
+            "max_sequence_length",
+            15,
+            "`--config.data.sequence_length` must be at most 15, the "
+            "positions that the encoder has. Received: 16.",
+        ),
+    ],
+)
+def test_an_encoder_that_cannot_be_had_is_refused(name, value, message):
+    config = make_config()
+    setattr(config.model.encoder, name, value)
+    with pytest.raises(ConfigError) as error:
+        tasks.make_task(config).load(config.data)
+    assert message in str(error.value)
+
+
+# --- Signatures --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A task with 16 words, its signatures and its network."""
+    directory = tmp_path_factory.mktemp("assets")
+    write_assets(directory)
+    task = tasks.make_task(make_config())
+    task.read_assets(directory)
+    keras.utils.set_random_seed(1)
+    network = tfmodels.make_model(task.model_config, 3)
+    # Larger than those at the start, that texts get different answers.
+    for variable in network.trainable_variables:
+        variable.assign(variable * 20)
+    return task, task.make_signatures(network, CLASSES), network
+
+
+TEXTS = ["a b c", "", "  ", "e e e e e e e e e e e e e e e e e e e e", "ix !"]
+
+
+def test_the_answer_is_that_of_the_network(served):
+    task, signatures, network = served
+    assert sorted(signatures) == [
+        *("classify", "serving_default", "tokenize", "tokens")
+    ]
+    answer = signatures["serving_default"](text=tf.constant(TEXTS))
+    assert sorted(answer) == ["class_id", "label", "logits", "probabilities"]
+    features = task.preprocess(
+        {"token_ids": task.tokenizer(tf.constant(TEXTS))}
+    )
+    logits = network(features, training=False).numpy()
+    np.testing.assert_allclose(answer["logits"], logits, atol=1e-5)
+    np.testing.assert_allclose(
+        answer["probabilities"], np.exp(log_softmax(logits)), atol=1e-6
+    )
+    assert answer["class_id"].dtype == tf.int64
+    np.testing.assert_array_equal(answer["class_id"], logits.argmax(axis=1))
+    assert answer["label"].numpy().tolist() == [
+        CLASSES[i].encode() for i in logits.argmax(axis=1)
+    ]
+
+
+def test_tokens_of_a_text_are_answered_as_the_text(served):
+    _, signatures, _ = served
+    for texts in (TEXTS, TEXTS[:1], TEXTS[1:3]):
+        text = tf.constant(texts)
+        ids = signatures["tokenize"](text=text)["token_ids"]
+        from_text = signatures["serving_default"](text=text)
+        from_ids = signatures["tokens"](token_ids=ids)
+        assert sorted(from_text) == sorted(from_ids)
+        for name, value in from_text.items():
+            np.testing.assert_array_equal(value, from_ids[name])
+
+
+def test_tokenize_returns_what_the_network_gets(served):
+    _, signatures, _ = served
+    answer = signatures["tokenize"](text=tf.constant(["a ix !", "zz"]))
+    assert list(answer) == ["token_ids"]
+    assert answer["token_ids"].dtype == tf.int32
+    assert answer["token_ids"].numpy().tolist() == [
+        [2, 5, 13, 14, 15, 3, 0, 0],
+        [2, 1, 3, 0, 0, 0, 0, 0],
+    ]
+
+
+def test_padding_and_what_is_cut_change_no_answer(served):
+    _, signatures, _ = served
+    ids = [2, 5, 6, 3]
+    answers = [
+        signatures["tokens"](token_ids=tf.constant([row], tf.int32))["logits"]
+        for row in (ids, ids + [0] * 12)
+    ]
+    np.testing.assert_allclose(*answers, atol=1e-5)
+    long = [2, *[7] * 15, 9, 9, 9]
+    answers = [
+        signatures["tokens"](token_ids=tf.constant([row], tf.int32))["logits"]
+        for row in (long, long[:16])
+    ]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_what_follows_the_first_end_changes_no_answer(served):
+    """A server fills rows up with the first id of a request, `[CLS]`."""
+    _, signatures, _ = served
+
+    def answer(*rows):
+        ids = tf.constant(rows, tf.int32)
+        return signatures["tokens"](token_ids=ids)["logits"].numpy()
+
+    short, long = [2, 5, 6, 3], [2, 5, 7, 8, 9, 10, 3]
+    padded = answer(short + [2] * 3, long)
+    np.testing.assert_array_equal(padded, answer(short + [0] * 3, long))
+    np.testing.assert_allclose(padded[:1], answer(short), rtol=1e-4)
+    assert abs(padded[0] - padded[1]).max() > 1e-3
+    # Neither do tokens, another end, or ids that are none.
+    for rest in ([7, 8, 9], [7, 3, 8], [0, 2, 7], [99, -1, 3]):
+        np.testing.assert_array_equal(answer(short + rest, long), padded)
+
+
+def test_rows_without_an_end_count_up_to_their_padding(served):
+    _, signatures, network = served
+    ids = np.array([[2, 5, 6, 7], [2, 5, 0, 0]], np.int32)
+    features = {"token_ids": ids, "padding_mask": np.sign(ids)}
+    np.testing.assert_allclose(
+        signatures["tokens"](token_ids=tf.constant(ids))["logits"],
+        network(features, training=False),
+        rtol=1e-6,
+        atol=1e-6,
+    )
+
+
+def test_ids_outside_the_vocabulary_are_an_error_and_no_crash(served):
+    _, signatures, _ = served
+    good = tf.constant([[2, 5, 3]], tf.int32)
+    expected = signatures["tokens"](token_ids=good)["logits"]
+    for bad in ([[2, 16, 3]], [[2, 2**31 - 1, 3]], [[2, -17, 3]]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="not in"):
+            signatures["tokens"](token_ids=tf.constant(bad, tf.int32))
+        answer = signatures["tokens"](token_ids=good)["logits"]
+        np.testing.assert_array_equal(answer, expected)
+
+
+def test_classify_ranks_what_the_text_is_answered_with(served):
+    _, signatures, _ = served
+    texts = [text.encode() for text in TEXTS] + [b"\xff\xfe"]
+    answer = signatures["serving_default"](text=tf.constant(texts))
+    ranked = signatures["classify"](**classify.check_inputs("text", texts))
+    assert ranked["classes"].dtype == tf.string
+    for row, label in enumerate(answer["label"].numpy()):
+        probabilities = dict(
+            zip(CLASSES, answer["probabilities"].numpy()[row], strict=True)
+        )
+        names = [name.decode() for name in ranked["classes"].numpy()[row]]
+        assert names[0] == label.decode()
+        assert names == sorted(CLASSES, key=lambda n: -probabilities[n])
+        assert ranked["scores"].numpy()[row].tolist() == [
+            probabilities[name] for name in names
+        ]
+
+
+@pytest.mark.parametrize(
+    "ids", [np.zeros((2, 5)), np.zeros((2, 0)), np.zeros((0, 4))]
+)
+def test_ids_of_nothing_are_answered_with_numbers(served, ids):
+    _, signatures, _ = served
+    answer = signatures["tokens"](token_ids=tf.constant(ids, tf.int32))
+    assert answer["logits"].shape == (len(ids), 3)
+    assert np.isfinite(answer["logits"]).all()
+    np.testing.assert_allclose(
+        tf.reduce_sum(answer["probabilities"], axis=1),
+        np.ones(len(ids)),
+        rtol=1e-6,
+    )
+
+
+def test_any_bytes_are_answered_with_numbers(served):
+    _, signatures, _ = served
+    texts = [b"", b" \t\r\n", b"\xff\xfe", b"a\xe4\xb8", b"\x00", b"a" * 9999]
+    answer = signatures["serving_default"](text=tf.constant(texts))
+    assert np.isfinite(answer["logits"]).all()
+    # What holds no token is answered as the empty text.
+    for row in (1, 2, 4):
+        np.testing.assert_array_equal(
+            answer["logits"][row], answer["logits"][0]
+        )
+    nothing = signatures["serving_default"](text=tf.zeros(0, tf.string))
+    assert nothing["logits"].shape == (0, 3)
+
+
+def test_check_inputs_are_100_rows_of_each_signature(served):
+    task, signatures, _ = served
+    inputs = task.make_check_inputs(seed=1)
+    assert sorted(inputs) == sorted(signatures)
+    for name, values in inputs.items():
+        ((_, rows),) = values.items()
+        assert len(rows) == 100
+        answer = signatures[name](
+            **{k: tf.constant(v) for k, v in values.items()}
+        )
+        for output in answer.values():
+            assert len(output) == 100
+    ids = inputs["tokens"]["token_ids"]
+    assert ids.min() == 0 and ids.max() == len(WORDS) - 1
+    assert (ids[1] == 0).all()
+    assert (b"" in inputs["tokenize"]["text"]) and (ids[0] > 0).any()
+    again, other = (task.make_check_inputs(seed)["tokens"] for seed in (1, 2))
+    np.testing.assert_array_equal(again["token_ids"], ids)
+    assert (other["token_ids"] != ids).any()
+    assert text_signatures.check_corpus(1) != text_signatures.check_corpus(2)
+
+
+def test_a_tokenizer_that_is_another_in_tf_data_is_not_exported(served):
+    task, _, _ = served
+    tokenizer = task.tokenizer
+
+    class Unsteady:
+        vocabulary = tokenizer.vocabulary
+
+        def __call__(self, text):
+            ids = tokenizer(text)
+            return ids if tf.executing_eagerly() else ids + 1
+
+    task.tokenizer = Unsteady()
+    try:
+        with pytest.raises(RunError) as error:
+            task.make_check_inputs(seed=1)
+    finally:
+        task.tokenizer = tokenizer
+    assert str(error.value) == (
+        "the tokenizer gives other ids in tf.data than eagerly; no version "
+        "was published."
+    )
+
+
+# --- Files of a work directory -----------------------------------------------
+
+
+def test_files_make_the_task_what_it_was(tmp_path):
+    write_csv(tmp_path / "mails.csv")
+    config = make_config()
+    config.data.train = str(tmp_path / "mails.csv")
+    config.data.cache_dir = "none"
+    first = tasks.make_task(config)
+    assert first.tokenizer is None
+    first.load(config.data)
+    files = first.assets()
+    assert sorted(files) == ["encoder.json", "vocabulary.txt"]
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    again = tasks.make_task(config)
+    again.read_assets(tmp_path)
+    assert again.model_config == first.model_config
+    assert again.tokenizer.vocabulary == first.tokenizer.vocabulary
+    size = len(first.tokenizer.vocabulary)
+    assert again.model_config.encoder.vocabulary_size == size
+    assert config.model.encoder.vocabulary_size == 8000
+    assert again.assets() == files
+    text = tf.constant(["a b 7", "eee"])
+    assert again.tokenizer(text).to_list() == first.tokenizer(text).to_list()
+
+
+@pytest.mark.parametrize(
+    "name, content, reason",
+    [
+        ("vocabulary.txt", None, "No such file or directory"),
+        ("encoder.json", None, "No such file or directory"),
+        ("vocabulary.txt", b"a\nb\n", "without [PAD], [UNK], [CLS], [SEP]."),
+        (
+            "vocabulary.txt",
+            "\n".join([*WORDS, "a"]).encode(),
+            "must hold each token once. Received: 'a' 2 times.",
+        ),
+        ("vocabulary.txt", b"\xff", "can't decode byte 0xff"),
+        ("encoder.json", b'{"hidden_dim": 8', "delimiter"),
+        ("encoder.json", b'{"hidden": 8}', "argument 'hidden'"),
+        ("encoder.json", b"[1]", "must be a mapping, not list"),
+        ("encoder.json", b"null", "must be a mapping, not NoneType"),
+    ],
+)
+def test_damaged_files_are_refused(name, content, reason, tmp_path):
+    write_assets(tmp_path)
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        tasks.make_task(make_config()).read_assets(tmp_path)
+    assert str(error.value).startswith(
+        "`--workdir` must be the directory of a run. Received: "
+        f"{str(tmp_path)!r}: "
+    )
+    assert reason in str(error.value)

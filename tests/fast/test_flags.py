@@ -1,0 +1,551 @@
+"""From the command line to a configuration, or to lines that say what is wrong.
+
+In-process where `parse` is asked, else in a process of its own, which ends
+before TensorFlow is imported.
+"""
+
+import random
+import re
+import runpy
+
+import pytest
+from absl.testing import flagsaver
+from repository import ROOT
+
+from tfmodels import settings
+from trainers import flags
+from trainers.config import experiment
+from trainers.config import files as files_lib
+from trainers.config import tree
+from trainers.errors import ConfigError
+
+CHOICES = ", ".join(files_lib.shipped())
+
+
+CONFIG = "--config=configs/mnist_mlp.py"
+
+
+LEAVES = {
+    name: field for name, field, _ in tree.leaves(experiment.ExperimentConfig())
+}
+
+
+GET_CONFIG = """
+from trainers import config as c
+
+def get_config(variant=""):
+    config = c.ExperimentConfig()
+    config.data.path = variant or "digits"
+    {}
+    return config
+"""
+
+
+def parse(*words, **kwargs):
+    # absl's flags belong to the process: they get their values back.
+    with flagsaver.flagsaver():
+        return flags.parse(["train.py", *words], **kwargs)
+
+
+def parse_config(*words):
+    config, _, _ = parse(CONFIG, "--workdir=run", *words)
+    return config
+
+
+def problem_of(*words, **kwargs):
+    with pytest.raises(ConfigError) as error:
+        parse(*words, **kwargs)
+    return str(error.value)
+
+
+def values_of(config):
+    return {name: value for name, _, value in tree.leaves(config)}
+
+
+def another_value(name):
+    """Returns a valid value that the setting does not have, and its text."""
+    if name == "config.trainer.best_metric":
+        return "accuracy", "accuracy"
+    field = LEAVES[name]
+    default = values_of(files_lib.load("configs/mnist_mlp.py"))[name]
+    if "choices" in field.metadata["rule"]:
+        choices = field.metadata["rule"]["choices"]
+        value = choices[choices.index(default) - 1]
+        return value, value
+    if field.type is int:
+        return default + 3, str(default + 3)
+    return {
+        float: (0.125, "0.125"),
+        bool: (not default, str(not default)),
+        str: ("other", "other"),
+        tuple[int, ...]: ((12, 34), "12,34"),
+    }[field.type]
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_setting_has_a_flag_that_changes_it_alone(name):
+    value, text = another_value(name)
+    expected = values_of(files_lib.load("configs/mnist_mlp.py"))
+    assert expected[name] != value
+    expected[name] = value
+    for words in ([f"--{name}={text}"], [f"--{name}", text]):
+        values = values_of(parse_config(*words))
+        assert values == expected
+        assert type(values[name]) is type(value)
+
+
+@pytest.mark.parametrize(
+    "words, value",
+    [
+        (["--config.trainer.jit_compile"], True),
+        (["--config.trainer.jit_compile=true"], True),
+        (["--config.trainer.jit_compile=1"], True),
+        (["--config.trainer.jit_compile", "true"], True),
+        (["--config.trainer.jit_compile", "--config.seed=1"], True),
+        (["--config.trainer.jit_compile=false"], False),
+        (["--config.trainer.jit_compile", "False"], False),
+        (["--config.trainer.jit_compile=0"], False),
+        (["--noconfig.trainer.jit_compile"], False),
+        (["--noconfig.trainer.jit_compile", "--config.seed=1"], False),
+        (
+            ["--config.trainer.jit_compile", "--noconfig.trainer.jit_compile"],
+            False,
+        ),
+        (
+            ["--noconfig.trainer.jit_compile", "--config.trainer.jit_compile"],
+            True,
+        ),
+    ],
+)
+def test_a_boolean_is_set_as_shells_have_it(words, value):
+    assert parse_config(*words).trainer.jit_compile is value
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("5", (5,)),
+        ("5,", (5,)),
+        ("5,6", (5, 6)),
+        ("5, 6", (5, 6)),
+        ("(5, 6)", (5, 6)),
+        ("[5,6]", (5, 6)),
+        ("()", ()),
+    ],
+)
+def test_a_tuple_is_written_with_or_without_parentheses(text, value):
+    config = parse_config(f"--config.model.hidden_dims={text}")
+    assert config.model.hidden_dims == value
+
+
+@pytest.mark.parametrize(
+    "word, name, value",
+    [
+        ("--config.data.path=a=b", "config.data.path", "a=b"),
+        ("--config.data.path='a b'", "config.data.path", "'a b'"),
+        ("--config.data.path=None", "config.data.path", "None"),
+        ("--config.data.test=", "config.data.test", ""),
+        ("--config.optimizer.learning_rate=3e-4", None, 3e-4),
+        ("--config.optimizer.learning_rate=1", None, 1.0),
+        ("-config.seed=4", "config.seed", 4),
+    ],
+)
+def test_a_value_is_what_stands_after_the_first_equals_sign(word, name, value):
+    name = name or "config.optimizer.learning_rate"
+    assert values_of(parse_config(word))[name] == value
+
+
+def test_of_several_flags_for_a_setting_the_last_wins():
+    config = parse_config(
+        "--config.seed=1",
+        "--config.model.hidden_dims=1,2",
+        "--config.optimizer.name=sgd",
+        "--config.seed",
+        "2",
+        "--config.optimizer.name=adamw",
+        "--config.model.hidden_dims=3",
+    )
+    assert config.seed == 2
+    assert config.model.hidden_dims == (3,)
+    assert config.optimizer.name == "adamw"
+
+
+def test_flags_may_stand_in_any_order():
+    config, workdir, files = parse(
+        "--config.seed=5",
+        "--workdir",
+        "run",
+        "--config",
+        "configs/mnist_mlp.py",
+    )
+    assert (config.seed, workdir, files) == (5, "run", [])
+
+
+def test_a_list_in_a_config_file_can_be_overridden(tmp_path):
+    file = tmp_path / "listed.py"
+    file.write_text(GET_CONFIG.format("config.model.hidden_dims = [8, 8]"))
+    words = [f"--config={file}", "--workdir=run"]
+    config, _, _ = parse(*words)
+    assert config.model.hidden_dims == [8, 8]
+    config, _, _ = parse(*words, "--config.model.hidden_dims=4")
+    assert config.model.hidden_dims == (4,)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (
+            ["--config.seed=x"],
+            "`--config.seed` must be a whole number. Received: 'x'.",
+        ),
+        (
+            ["--config.seed=1.5"],
+            "`--config.seed` must be a whole number. Received: '1.5'.",
+        ),
+        (
+            ["--config.seed="],
+            "`--config.seed` must be a whole number. Received: ''.",
+        ),
+        (
+            ["--config.seed"],
+            "`--config.seed` must be a whole number. Received: nothing.",
+        ),
+        (
+            ["--config.data.path", "--config.seed=1"],
+            "`--config.data.path` must be text. Received: nothing.",
+        ),
+        (
+            ["--config.optimizer.learning_rate=a: b=c"],
+            "`--config.optimizer.learning_rate` must be a number. "
+            "Received: 'a: b=c'.",
+        ),
+        (
+            ["--config.optimizer.learning_rate", "-1e-3"],
+            "`--config.optimizer.learning_rate` must be above 0. "
+            "Received: -0.001.",
+        ),
+        (
+            ["--config.trainer.jit_compile=maybe"],
+            "`--config.trainer.jit_compile` must be true or false. "
+            "Received: 'maybe'.",
+        ),
+        (
+            ["--noconfig.trainer.jit_compile=true"],
+            "`--noconfig.trainer.jit_compile` is for settings that are true "
+            "or false, and takes no value. "
+            "Received: '--noconfig.trainer.jit_compile=true'. "
+            "Choices: --config.trainer.jit_compile=VALUE.",
+        ),
+        (
+            ["--noconfig.seed"],
+            "`--noconfig.seed` is for settings that are true or false, and "
+            "takes no value. Received: '--noconfig.seed'. "
+            "Choices: --config.seed=VALUE.",
+        ),
+        (
+            ["--config.model.hidden_dims=64,a"],
+            "`--config.model.hidden_dims` must be whole numbers, like 64,64. "
+            "Received: '64,a'.",
+        ),
+        (
+            ["--config.model.hidden_dims=64,1.5"],
+            "`--config.model.hidden_dims` must be whole numbers, like 64,64. "
+            "Received: '64,1.5'.",
+        ),
+        (
+            ["--config.model.hidden_dims=64,-1"],
+            "`--config.model.hidden_dims` must be at least 1. "
+            "Received: (64, -1).",
+        ),
+        (
+            ["--config.model.hidden_dims="],
+            "`--config.model.hidden_dims` must be whole numbers, like 64,64. "
+            "Received: ''.",
+        ),
+        (
+            ["--config.optimizer.name=rmsprop"],
+            "`--config.optimizer.name` must be one of sgd, momentum, adam, "
+            "adamw. Received: 'rmsprop'.",
+        ),
+        (
+            ["--config.model.image_shape=28"],
+            "`--config.model.image_shape` must be height,width for grey or "
+            "height,width,3 for colour images. Received: (28,).",
+        ),
+        (
+            ["--config.optimizer.learning_rat=1"],
+            "`--config.optimizer.learning_rat` is not a setting. "
+            "Choices: --config.optimizer.learning_rate.",
+        ),
+        (
+            ["--config.learning_rate=1"],
+            "`--config.learning_rate` is not a setting. "
+            "Choices: --config.optimizer.learning_rate.",
+        ),
+        (
+            ["--config.optimiser.learning_rate=1"],
+            "`--config.optimiser.learning_rate` is not a setting. "
+            "Choices: --config.optimizer.learning_rate.",
+        ),
+        (
+            ["--config.tsk.shift=1"],
+            "`--config.tsk.shift` is not a setting. Choices: "
+            "--config.task.random_shift, --config.task.random_rotation, "
+            "--config.task.random_zoom.",
+        ),
+        (
+            ["--config.zzz=1"],
+            "`--config.zzz` is not a setting. See --help for all.",
+        ),
+        (
+            ["--config.export=1"],
+            "`--config.export` is not a setting. "
+            "Choices: --config.export.name, --config.export.check, "
+            "--config.export.allowed_batch_sizes.",
+        ),
+        (
+            ["--worksdir=run"],
+            "`--worksdir` is not a flag. Choices: --workdir.",
+        ),
+        (
+            ["--frobnicate"],
+            "`--frobnicate` is not a flag. Choices: --config, --workdir.",
+        ),
+        (
+            ["wide"],
+            "`wide` is not a flag, and this command takes only flags. "
+            "Choices: --config, --workdir.",
+        ),
+        (
+            ["--", "--config.seed=1"],
+            "`--config.seed=1` is not a flag, and this command takes only "
+            "flags. Choices: --config, --workdir.",
+        ),
+        (["--workdir"], "Missing value for flag --workdir. See --help."),
+    ],
+)
+def test_a_wrong_flag_is_named_with_its_rule(words, message):
+    assert problem_of(CONFIG, "--workdir=run", *words) == message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.seed",
+        "config.optimizer.learning_rate",
+        "config.optimizer.name",
+        "config.trainer.jit_compile",
+        "config.model.hidden_dims",
+        "config.export.name",
+        "config.export.allowed_batch_sizes",
+    ],
+)
+def test_any_text_gives_a_value_of_the_type_or_an_error_of_ours(name):
+    rng = random.Random(name)
+    letters = "019eE.,-+_()[]{}'\"\\ \n\tnafx=:;#%$*~é猫\ud800\x01"
+    texts = ["(" * 3000, "[" * 100_000, "9" * 5000 + ",1", "1e400", "lambda: 1"]
+    texts += ["".join(rng.choices(letters, k=k % 12)) for k in range(50)]
+    taken = 0
+    for text in texts:
+        try:
+            value = values_of(parse_config(f"--{name}={text}"))[name]
+        except ConfigError as error:
+            assert str(error).startswith(f"`--{name}` must be ")
+        else:
+            taken += 1
+            assert settings.broken_rule(LEAVES[name], value) is None
+    assert taken < len(texts)
+
+
+def test_every_wrong_value_gets_a_line():
+    assert problem_of(
+        CONFIG, "--workdir=run", "--config.seed=-1", "--config.trainer.epochs=0"
+    ).splitlines() == [
+        "`--config.seed` must be at least 0 and below 2147483648. "
+        "Received: -1.",
+        "`--config.trainer.epochs` must be at least 1. Received: 0.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (
+            [CONFIG],
+            "`--workdir` must name the directory of the run. Received: "
+            "nothing. Example: --workdir=/tmp/mnist",
+        ),
+        (
+            [CONFIG, "--workdir="],
+            "`--workdir` must name the directory of the run. Received: "
+            "nothing. Example: --workdir=/tmp/mnist",
+        ),
+        (
+            ["--workdir=run"],
+            "`--config` must name an experiment. Received: nothing. "
+            f"Choices: {CHOICES}, or a file of yours.",
+        ),
+        (
+            ["--workdir=run", "--config=configs/mnist_cnn.py"],
+            "`--config` must be an existing file. Received: "
+            f"'configs/mnist_cnn.py'. Choices: {CHOICES}, or a file of yours.",
+        ),
+        (
+            ["--workdir=run", "--config=/nowhere/configs/mnist_mlp.py"],
+            "`--config` must be an existing file. Received: "
+            f"'/nowhere/configs/mnist_mlp.py'. Choices: {CHOICES}, or a file "
+            "of yours.",
+        ),
+        (
+            ["--workdir=run", "--config=mnist_mlp"],
+            "`--config` must be a .py file or a `config.json`. Received: "
+            f"'mnist_mlp'. Choices: {CHOICES}.",
+        ),
+        (
+            ["--workdir=run", "--config=config.json:wide"],
+            "`--config` must be a .py file or a `config.json`. Received: "
+            f"'config.json:wide'. Choices: {CHOICES}.",
+        ),
+    ],
+)
+def test_a_missing_flag_or_file_is_named(words, message):
+    assert problem_of(*words) == message
+
+
+@pytest.mark.parametrize("name", files_lib.shipped())
+def test_an_unknown_variant_is_answered_with_the_known_ones(name):
+    variants = runpy.run_path(str(ROOT / name))["VARIANTS"]
+    choices = ", ".join(map(repr, variants))
+    message = problem_of(f"--config={name}:deep", "--workdir=run")
+    assert re.fullmatch(
+        re.escape(
+            f"`--config={name}:deep` cannot be loaded: ValueError: variant "
+            f"must be one of {choices}. Received: 'deep'. "
+        )
+        + r"\(\w+\.py, line \d+\)",
+        message,
+    )
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("x = (", "SyntaxError: '(' was never closed (mine.py, line 1)"),
+        (
+            "import no_such_module",
+            "ModuleNotFoundError: No module named 'no_such_module' "
+            "(mine.py, line 1)",
+        ),
+        (
+            GET_CONFIG.format("1 / 0"),
+            "ZeroDivisionError: division by zero (mine.py, line 7)",
+        ),
+        (
+            GET_CONFIG.format("assert variant"),
+            "AssertionError: (mine.py, line 7)",
+        ),
+        (
+            GET_CONFIG.format("config.optimizer.lr = 0.1"),
+            "AttributeError: 'OptimizerConfig' object has no attribute 'lr' "
+            "(mine.py, line 7)",
+        ),
+        (
+            GET_CONFIG.format("c.ExperimentConfig(sead=1)"),
+            "TypeError: ExperimentConfig.__init__() got an unexpected "
+            "keyword argument 'sead' (mine.py, line 7)",
+        ),
+        (
+            "",
+            "AttributeError: module 'experiment_config' has no attribute "
+            "'get_config'",
+        ),
+        (
+            "def get_config(variant): return {'seed': 1}",
+            "`get_config` must return an `ExperimentConfig`. "
+            "Received: {'seed': 1}.",
+        ),
+        (
+            "def get_config(variant): pass",
+            "`get_config` must return an `ExperimentConfig`. Received: None.",
+        ),
+        (
+            GET_CONFIG.format("config.data = None"),
+            "`config.data` must be of the class ImageDataConfig or "
+            "TextDataConfig. Received: None.",
+        ),
+        (
+            GET_CONFIG.format("config.seed = '1'"),
+            "`--config.seed` must be a whole number. Received: '1'.",
+        ),
+    ],
+)
+def test_a_config_file_that_fails_says_where(text, message, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+    # An override must not hide what is wrong with the file.
+    for words in ([], ["--config.seed=1"]):
+        assert problem_of(f"--config={file}", "--workdir=run", *words) == (
+            f"`--config={file}` cannot be loaded: {message}"
+        )
+
+
+def test_a_variant_goes_to_the_file(tmp_path):
+    file = tmp_path / "a:b.py"
+    file.write_text(GET_CONFIG.format("pass"))
+    for variant, path in [("", "digits"), (":", "digits"), (":x:y", "x:y")]:
+        config, _, _ = parse(f"--config={file}{variant}", "--workdir=run")
+        assert config.data.path == path
+
+
+def test_the_config_of_a_work_directory_is_taken_again(tmp_path):
+    workdir = tmp_path / "run-12:30"
+    workdir.mkdir()
+    first = parse_config("--config.seed=9", "--config.model.hidden_dims=8")
+    file = workdir / "config.json"
+    file.write_text(experiment.to_json(first))
+    again, _, _ = parse(f"--config={file}", "--workdir=other")
+    assert again == first
+    changed, _, _ = parse(
+        f"--config={file}", "--workdir=other", "--config.seed=10"
+    )
+    assert changed.seed == 10
+
+
+def test_a_command_finds_the_config_in_its_work_directory(tmp_path):
+    first = parse_config("--config.seed=9")
+    (tmp_path / "config.json").write_text(experiment.to_json(first))
+    config, workdir, _ = parse(
+        f"--workdir={tmp_path}", "--config.seed=8", needs=("workdir",)
+    )
+    assert (config.seed, workdir) == (8, str(tmp_path))
+    (tmp_path / "config.json").unlink()
+    assert problem_of(f"--workdir={tmp_path}", needs=("workdir",)) == (
+        "`--workdir` must be the directory of a run, with its config.json. "
+        f"Received: {str(tmp_path)!r}."
+    )
+
+
+def test_a_damaged_config_of_a_work_directory_is_named(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text('{"seed": 1')
+    assert problem_of(f"--workdir={tmp_path}", needs=("workdir",)) == (
+        f"`--config={file}` cannot be loaded: It is not JSON: Expecting ',' "
+        "delimiter: line 1 column 11 (char 10)."
+    )
+    file.write_text('{"sead": 1}')
+    assert problem_of(f"--workdir={tmp_path}", needs=("workdir",)) == (
+        f"`--config={file}` cannot be loaded: `config.sead` is not a setting "
+        "of this version. Choices: seed, data, task, model, optimizer, "
+        "trainer, export."
+    )
+
+
+def test_a_command_without_needs_takes_files():
+    assert parse("a.png", "b.png", needs=(), takes_files=True) == (
+        None,
+        None,
+        ["a.png", "b.png"],
+    )
+    assert problem_of("--config.seed=1", needs=(), takes_files=True) == (
+        "`--config.seed=1` needs `--config` as well."
+    )

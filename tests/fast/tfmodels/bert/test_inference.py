@@ -1,0 +1,98 @@
+"""What answers computes what was trained."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfmodels import bert_classifier
+from tfmodels.bert import inference as inference_lib
+from tfmodels.bert.config import EncoderConfig
+from tfmodels.bert_classifier import BertClassifierConfig
+
+
+def make_config(family="bert", pooling="mean", activation="gelu"):
+    encoder = EncoderConfig(
+        family=family,
+        activation=activation,
+        vocabulary_size=500,
+        num_heads=4,
+        max_sequence_length=32,
+    )
+    return BertClassifierConfig(encoder=encoder, pooling=pooling)
+
+
+def make_network(config):
+    """Returns a network of which every weight matters."""
+    network = bert_classifier.make_bert_classifier(config, 5)
+    rng = np.random.default_rng(0)
+    for variable in network.variables:
+        noise = rng.normal(0, 0.1, variable.shape)
+        variable.assign(variable.numpy() + noise.astype(np.float32))
+    return network
+
+
+def make_features(lengths, longest=20):
+    """Returns ids, also at padding, which must not be looked at."""
+    rng = np.random.default_rng(1)
+    shape = (len(lengths), longest)
+    is_word = np.arange(longest) < np.array(lengths).reshape(-1, 1)
+    return {
+        "token_ids": tf.constant(rng.integers(0, 500, shape, np.int32)),
+        "padding_mask": tf.constant(is_word.astype(np.int32)),
+    }
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_approximate", "relu"])
+@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+@pytest.mark.parametrize("family", ["bert", "distil_bert"])
+def test_logits_are_those_of_the_network(family, pooling, activation):
+    config = make_config(family, pooling, activation)
+    network = make_network(config)
+    inference = inference_lib.BertInference(network, config)
+    features = make_features([20, 1, 7, 19, 2])
+    expected = network(features, training=False).numpy()
+    assert np.abs(expected).max() > 1
+    np.testing.assert_allclose(inference(features), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        tf.function(inference)(features), expected, atol=1e-5
+    )
+
+
+def test_a_row_answers_alike_in_any_company():
+    config = make_config()
+    inference = inference_lib.BertInference(make_network(config), config)
+    features = make_features([3, 20, 1])
+    together = inference(features).numpy()
+    for row, length in enumerate([3, 20, 1]):
+        alone = {k: v[row : row + 1, :length] for k, v in features.items()}
+        np.testing.assert_allclose(
+            inference(alone)[0], together[row], atol=1e-5
+        )
+
+
+def test_no_rows_have_no_logits():
+    config = make_config()
+    inference = inference_lib.BertInference(make_network(config), config)
+    features = {k: v[:0] for k, v in make_features([3]).items()}
+    assert inference(features).shape == (0, 5)
+
+
+def test_training_is_refused():
+    config = make_config()
+    inference = inference_lib.BertInference(make_network(config), config)
+    with pytest.raises(AssertionError):
+        inference(make_features([3]), training=True)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+@pytest.mark.parametrize("family", ["bert", "distil_bert"])
+def test_its_graph_knows_the_shape_of_logits(family, pooling):
+    """What serves looks there for the dimension of the batch."""
+    config = make_config(family, pooling)
+    inference = inference_lib.BertInference(make_network(config), config)
+    specs = {
+        name: tf.TensorSpec((None, None), tf.int32)
+        for name in ("token_ids", "padding_mask")
+    }
+    graph = tf.function(inference).get_concrete_function(specs)
+    assert graph.output_shapes.as_list() == [None, 5]

@@ -1,0 +1,277 @@
+"""8: a run goes on only as the run that it was."""
+
+import pathlib
+import shutil
+
+import fault_runs
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfmodels
+from trainers.distribution import strategies
+from trainers.errors import ConfigError
+from trainers.errors import RunError
+
+_HEAD = (
+    "`--workdir` {!r} holds a run that differs, and it can only go on as it "
+    "began. Take the difference back, or choose another --workdir:\n"
+)
+
+
+@pytest.fixture
+def own_file(data_file, tmp_path):
+    return pathlib.Path(shutil.copy(data_file, tmp_path / "data.npz"))
+
+
+@pytest.fixture
+def workdir(own_file, tmp_path):
+    """Stopped after step 13, of a file that may be changed."""
+    workdir = tmp_path / "run"
+    fault_runs.stopped(fault_runs.words(own_file, workdir), 13)
+    return workdir
+
+
+def refused(all_words, workdir, lines):
+    before = fault_runs.tree(workdir)
+    with pytest.raises(ConfigError) as error:
+        fault_runs.train(all_words)
+    assert str(error.value) == _HEAD.format(str(workdir)) + lines
+    assert fault_runs.tree(workdir) == before
+
+
+@pytest.mark.parametrize(
+    "word, was, received",
+    [
+        ("config.seed=43", "42", "43"),
+        ("config.model.hidden_dims=9", "(8,)", "(9,)"),
+        ("config.model.dropout=0.3", "0.2", "0.3"),
+        ("config.model.activation=tanh", "'relu'", "'tanh'"),
+        ("config.optimizer.name=sgd", "'adam'", "'sgd'"),
+        ("config.optimizer.learning_rate=0.1", "0.001", "0.1"),
+        ("config.trainer.epochs=5", "4", "5"),
+        ("config.trainer.dtype_policy=mixed_bfloat16", "'float32'", None),
+        ("config.trainer.strategy=mirrored", "'auto'", "'mirrored'"),
+        ("config.data.global_batch_size=16", "8", "16"),
+        ("config.data.train=train[:70]", "'train'", "'train[:70]'"),
+        ("config.task.random_shift=0.2", "0.1", "0.2"),
+        ("config.export.name=other", "'mnist_mlp'", "'other'"),
+    ],
+)
+def test_another_setting_is_refused_by_its_name(
+    word, was, received, halfway, data_file
+):
+    name, _, value = word.partition("=")
+    refused(
+        fault_runs.words(data_file, halfway, f"--{word}"),
+        halfway,
+        f"`--{name}` was {was}. Received: {received or repr(value)}.",
+    )
+
+
+def change(file, **arrays):
+    with np.load(file) as archive:
+        np.savez(file, **(dict(archive) | arrays))
+
+
+def a_pixel(file, arrays):
+    images = arrays["x_train"]
+    images[17, 3, 3] ^= 1
+    change(file, x_train=images)
+    return "the split train had 80 examples. Received: 80, others."
+
+
+def a_label(file, arrays):
+    labels = arrays["y_validation"]
+    labels[5] = (labels[5] + 1) % 3
+    change(file, y_validation=labels)
+    return "the split validation had 20 examples. Received: 20, others."
+
+
+def a_row_more(file, arrays):
+    change(
+        file,
+        x_train=np.concatenate([arrays["x_train"], arrays["x_train"][:1]]),
+        y_train=np.concatenate([arrays["y_train"], arrays["y_train"][:1]]),
+    )
+    return "the split train had 80 examples. Received: 81, not the same."
+
+
+def other_order(file, arrays):
+    change(file, x_test=arrays["x_test"][::-1], y_test=arrays["y_test"][::-1])
+    return "the split test had 20 examples. Received: 20, others."
+
+
+def other_content(file, arrays):
+    fault_runs.write_data(file, seed=1)
+    return "\n".join(
+        f"the split {name} had {n} examples. Received: {n}, others."
+        for name, n in (("train", 80), ("validation", 20), ("test", 20))
+    )
+
+
+def class_names(file, arrays):
+    change(file, class_names=np.array(["a", "b", "c"]))
+    return "the classes were 0, 1, 2. Received: a, b, c."
+
+
+@pytest.mark.parametrize(
+    "change_fn",
+    [a_pixel, a_label, a_row_more, other_order, other_content, class_names],
+)
+def test_other_data_under_the_same_name_is_refused(
+    change_fn, workdir, own_file
+):
+    with np.load(own_file) as archive:
+        lines = change_fn(own_file, dict(archive))
+    refused(fault_runs.words(own_file, workdir), workdir, lines)
+
+
+def test_data_that_cannot_be_read_leaves_the_run_as_it_was(workdir, own_file):
+    before = fault_runs.tree(workdir)
+    content = own_file.read_bytes()
+    own_file.write_bytes(content[:-100])
+    with pytest.raises(Exception, match="not an .npz archive"):
+        fault_runs.train(fault_runs.words(own_file, workdir))
+    assert fault_runs.tree(workdir) == before
+
+
+def test_the_command_ends_with_two_and_what_differs(
+    workdir, own_file, user_env
+):
+    with np.load(own_file) as archive:
+        a_row_more(own_file, dict(archive))
+    before = fault_runs.tree(workdir)
+    run = fault_runs.run(user_env, "", fault_runs.words(own_file, workdir))
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.splitlines() == [
+        *("error: " + x for x in _HEAD.format(str(workdir)).splitlines()),
+        "error: the split train had 80 examples. Received: 81, not the same.",
+    ]
+    assert fault_runs.tree(workdir) == before
+
+
+def test_another_number_of_replicas_is_refused(
+    data_file, tmp_path, monkeypatch
+):
+    all_words = fault_runs.words(
+        data_file, tmp_path / "run", "--config.trainer.strategy=mirrored"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            strategies,
+            "_mirrored",
+            lambda gpus: tf.distribute.MirroredStrategy(
+                ["CPU:0"], tf.distribute.ReductionToOneDevice()
+            ),
+        )
+        fault_runs.stopped(all_words, 3)
+    refused(
+        all_words,
+        tmp_path / "run",
+        "the run was on 1 replicas. Received: 2. See "
+        "--config.trainer.strategy.",
+    )
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "config.trainer.save_every_steps=3",
+        "config.trainer.save_every_seconds=1",
+        "config.trainer.keep_checkpoints=5",
+        "config.trainer.resume=must",
+    ],
+)
+def test_what_may_change_does_not_change_the_end(
+    word, halfway, data_file, tmp_path, reference
+):
+    workdir = shutil.copytree(halfway, tmp_path / "run")
+    fault_runs.train(fault_runs.words(data_file, workdir, f"--{word}"))
+    assert fault_runs.outcome(workdir) == reference
+
+
+def test_a_network_of_other_code_is_refused_by_its_variables(
+    halfway, data_file, monkeypatch
+):
+    original = tfmodels.make_model
+
+    def make_model(config, num_classes):
+        config.hidden_dims = (9,)
+        try:
+            return original(config, num_classes)
+        finally:
+            config.hidden_dims = (8,)
+
+    monkeypatch.setattr(tfmodels, "make_model", make_model)
+    before = fault_runs.tree(halfway)
+    with pytest.raises(RunError) as error:
+        fault_runs.train(
+            fault_runs.words(
+                data_file,
+                halfway,
+                "--config.trainer.save_every_steps=8",
+                "--config.trainer.keep_checkpoints=3",
+            )
+        )
+    text = str(error.value)
+    assert text.startswith("the checkpoint does not fit the model: model/")
+    assert "(64, 8) float32, the model has (64, 9) float32" in text
+    assert fault_runs.tree(halfway) == before
+
+
+_TEXTS = ("cats purr and sleep", "dogs bark and run", "birds sing and fly")
+_PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] and cats dogs birds purr run"
+
+
+@pytest.fixture
+def text_words(tmp_path):
+    """A tiny encoder over a vocabulary in a file."""
+    for name in ("train", "validation", "test"):
+        rows = [f"{_TEXTS[i % 3]} {i} {name},c{i % 3}\n" for i in range(24)]
+        (tmp_path / f"{name}.csv").write_text("text,label\n" + "".join(rows))
+    (tmp_path / "vocabulary.txt").write_text(_PIECES.replace(" ", "\n") + "\n")
+    return [
+        "--config=configs/bert_classifier.py:smoke",
+        f"--workdir={tmp_path / 'run'}",
+        f"--config.data.train={tmp_path}/train.csv",
+        f"--config.data.validation={tmp_path}/validation.csv",
+        f"--config.data.test={tmp_path}/test.csv",
+        f"--config.model.encoder.vocabulary={tmp_path}/vocabulary.txt",
+        "--config.model.encoder.vocabulary_size=100",
+        "--config.model.encoder.hidden_dim=8",
+        "--config.model.encoder.num_heads=2",
+        "--config.model.encoder.num_layers=1",
+        "--config.model.encoder.intermediate_dim=8",
+        "--config.data.sequence_length=8",
+        "--config.data.global_batch_size=8",
+    ]
+
+
+def test_another_vocabulary_in_the_same_file_is_refused(text_words, tmp_path):
+    fault_runs.stopped(text_words, 2)
+    file = tmp_path / "vocabulary.txt"
+    # The order of two pieces: ids of as many texts, of which some differ.
+    file.write_text(file.read_text().replace("cats\ndogs", "dogs\ncats"))
+    workdir = tmp_path / "run"
+    before = fault_runs.tree(workdir)
+    with pytest.raises(ConfigError) as error:
+        fault_runs.train(text_words)
+    head, *lines = str(error.value).splitlines()
+    assert head + "\n" == _HEAD.format(str(workdir))
+    assert lines[0] == "vocabulary.txt has another content than it had."
+    assert fault_runs.tree(workdir) == before
+
+
+def test_another_cache_of_tokens_does_not_change_the_end(text_words, tmp_path):
+    whole = [*text_words, f"--workdir={tmp_path / 'whole'}"]
+    fault_runs.train([*whole, "--config.data.cache_dir=none"])
+    fault_runs.stopped(text_words, 2)
+    fault_runs.train(
+        [*text_words, f"--config.data.cache_dir={tmp_path / 'cache'}"]
+    )
+    ends = []
+    for name in ("run", "whole"):
+        ends.append(fault_runs.outcome(tmp_path / name))
+        del ends[-1]["metrics"]["train"]["tokens_per_second"]
+    assert ends[0] == ends[1]

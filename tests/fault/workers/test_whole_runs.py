@@ -1,0 +1,149 @@
+"""16, 17, 18: workers that nobody disturbs, equal to one and to themselves."""
+
+import shutil
+
+import comparison
+import numpy as np
+import pytest
+import worker_runs
+
+from trainers.run.workdir import Workdir
+
+
+def best_weights(workdir):
+    """Returns the arrays of the best weights by name."""
+    [path] = Workdir(workdir).best.steps.paths().values()
+    with np.load(path / "weights.npz") as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def last_weights(workdir):
+    """Returns those of the weights at the end of the run, by name."""
+    path = next(iter(Workdir(workdir).checkpoints.paths().values()))
+    with np.load(path / "arrays.npz") as archive:
+        return {n: archive[n] for n in archive.files if n.startswith("model/")}
+
+
+def check_close(expected, found):
+    """Compares two results of `numbers`; `None` is equal to itself."""
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        if value is None:  # Such as the ROC-AUC of a class that is not there.
+            assert found[name] is None, name
+        else:
+            assert found[name] == pytest.approx(value, rel=0, abs=1e-6), name
+
+
+@pytest.mark.parametrize(
+    ("sizes", "steps"),
+    [((83, 21, 20), 44), ((3, 1, 1), 4)],
+    ids=["uneven_last_batch", "fewer_rows_than_workers"],
+)
+def test_two_workers_compute_what_one_process_computes(
+    sizes, steps, workers, tmp_path
+):
+    """One of the two has rows that fill up, or no others."""
+    file = tmp_path / "data.npz"
+    worker_runs.write_data(file, sizes=sizes)
+    # Adam would make much of a gradient that is almost 0.
+    more = (
+        "--config.model.dropout=0",
+        "--config.model.l2=0.01",
+        "--config.optimizer.name=momentum",
+        "--config.optimizer.learning_rate=0.1",
+        "--config.optimizer.global_clipnorm=0.2",
+    )
+    one, two, free = (tmp_path / name for name in ("one", "two", "free"))
+    ended = [
+        workers.run_alone(worker_runs.words(file, one, *more)),
+        workers.run_alone(
+            worker_runs.words(
+                file, free, *more, "--config.optimizer.global_clipnorm=0"
+            )
+        ),
+        *workers.run(worker_runs.words(file, two, *more)),
+    ]
+    assert [process.code for process in ended] == [0] * 4, ended
+    assert worker_runs.fault_runs.steps(two)[0] == steps
+    for get in (best_weights, last_weights):
+        expected, found, unclipped = get(one), get(two), get(free)
+        assert list(expected) == list(found)
+        assert [x.dtype for x in found.values()] == [np.float32] * len(found)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-6)
+        assert max(abs(unclipped[n] - found[n]).max() for n in found) > 1e-3
+    for name in ("history.json", "metrics.json"):
+        check_close(
+            worker_runs.numbers(one, name), worker_runs.numbers(two, name)
+        )
+    keys = worker_runs.numbers(two)
+    assert {"/0/loss", "/0/accuracy", "/3/val_loss"} <= set(keys)
+
+
+def test_the_same_run_twice_has_the_same_bits(
+    whole, workers, data_file, tmp_path
+):
+    """With dropout, augmentation and an uneven last batch."""
+    workdir, _ = whole
+    again = workers.run(worker_runs.words(data_file, tmp_path / "run"))
+    assert [worker.code for worker in again] == [0, 0], again
+    comparison.check_same(workdir, tmp_path / "run")
+
+
+def test_several_steps_in_one_call_have_the_bits_of_single_steps(
+    whole, workers, data_file, tmp_path
+):
+    """An epoch is one call of the graph."""
+    more = "--config.trainer.steps_per_execution=11"
+    words = worker_runs.words(data_file, tmp_path / "run", more)
+    ended = workers.run(words)
+    assert [worker.code for worker in ended] == [0, 0], ended
+    for get in (best_weights, last_weights):
+        expected, found = get(whole[0]), get(tmp_path / "run")
+        assert list(expected) == list(found)
+        for name, values in expected.items():
+            assert found[name].tobytes() == values.tobytes(), name
+    for name in ("history.json", "metrics.json"):
+        expected = worker_runs.numbers(whole[0], name)
+        assert worker_runs.numbers(tmp_path / "run", name) == expected
+
+
+def test_the_chief_alone_writes(whole):
+    workdir, (chief, other) = whole
+    assert other.operations == []
+    assert "rename checkpoints/step-N.tmp" in chief.operations
+    events = [file.name for file in workdir.glob("tensorboard/*/*")]
+    assert len(events) == 2
+    assert [name.split(".")[-3] for name in events] == [str(chief.pid)] * 2
+
+
+def test_the_chief_alone_speaks(whole):
+    workdir, (chief, other) = whole
+    assert (other.stdout, other.lines) == ("", [])
+    assert chief.stdout == f"{workdir}/export/mnist_mlp/1\n"
+    assert [line.split(":")[0] for line in chief.epochs] == [
+        f"epoch {epoch}/4" for epoch in (1, 2, 3, 4)
+    ]
+
+
+def test_a_finished_run_trains_nothing_when_it_is_started_again(
+    whole, workers, data_file, tmp_path
+):
+    workdir = shutil.copytree(whole[0], tmp_path / "run")
+    chief, other = workers.run(worker_runs.words(data_file, workdir))
+    assert [chief.code, other.code] == [0, 0], [chief, other]
+    assert chief.lines[0] == (
+        "continuing from step 44 of 44: the end of training"
+    )
+    assert chief.epochs == []
+    assert (other.stdout, other.lines) == ("", [])
+    assert chief.stdout == f"{workdir}/export/mnist_mlp/1\n"
+    # All weights, and all that is derived from them.
+    comparison.check_same(whole[0], workdir)
+
+
+def test_other_reads_do_not_count_as_writes(whole):
+    """The log of operations does not stay empty because nothing is logged."""
+    _, (chief, _) = whole
+    kinds = {operation.split()[0] for operation in chief.operations}
+    assert {"read", "write", "mkdir", "rename", "remove"} <= kinds

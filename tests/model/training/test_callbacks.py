@@ -1,0 +1,561 @@
+"""What happens around the steps, on a network of 14 weights."""
+
+import datetime
+import json
+import logging
+import math
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_runs
+
+import tfmodels
+from trainers import tasks
+from trainers.config import experiment
+from trainers.errors import ConfigError
+from trainers.errors import RunError
+from trainers.metrics import classification
+from trainers.run.best_weights import BestWeights
+from trainers.training import callbacks
+from trainers.training import history
+from trainers.training import state
+from trainers.training.model import TrainingModel
+
+
+def make_model():
+    """Returns a `TrainingModel` on images of 2 x 3 pixels, and its network."""
+    keras.utils.set_random_seed(1)
+    config = experiment.ExperimentConfig()
+    config.model = tfmodels.MnistMlpConfig(image_shape=(2, 3), hidden_dims=())
+    network = tfmodels.make_model(config.model, 2)
+    model = TrainingModel.from_network(network, tasks.make_task(config))
+    model.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False)
+    return model, network
+
+
+def make_dataset(pixels):
+    """Returns endless batches of one image, all of whose pixels are equal."""
+    images = np.array(pixels, np.float32)[:, None, None, None]
+    images = images * np.ones((1, 1, 2, 3), np.float32)
+    ones = np.ones((len(pixels), 1))
+    data = ({"image": images}, ones.astype(np.int32), ones.astype(np.float32))
+    return tf.data.Dataset.from_tensor_slices(data).repeat()
+
+
+def fit(model, used, epochs=1, pixels=(0.5, 1.0)):
+    return model.fit(
+        make_dataset(pixels),
+        epochs=epochs,
+        steps_per_epoch=len(pixels),
+        callbacks=used,
+        shuffle=False,
+        verbose=0,
+    ).history
+
+
+class Scripted(callbacks.Validation):
+    """Validation whose results are given: a metric's values by epoch."""
+
+    def __init__(self, **results):
+        ((name, values),) = results.items()
+        left = iter(values)
+        super().__init__(lambda: {name: next(left)})
+
+
+def make_best(network, kept, metric, validation, steps_per_epoch=2, **settings):
+    """Returns the callback that keeps weights in `BestWeights`."""
+
+    def save(arrays, *, step, facts):
+        kept.save(arrays, step=step, facts=facts)
+        kept.keep_only(step)
+
+    return callbacks.BestCheckpoint(
+        network,
+        save,
+        metric,
+        validation,
+        steps_per_epoch=steps_per_epoch,
+        **settings,
+    )
+
+
+def weights_of(network):
+    return [w.numpy().tolist() for w in network.weights]
+
+
+# StopOnNonFiniteLoss.
+
+
+def test_nan_stops_at_its_step():
+    model, _ = make_model()
+    with pytest.raises(RunError) as error:
+        fit(
+            model,
+            [callbacks.StopOnNonFiniteLoss()],
+            pixels=(0.5, 1.0, math.nan, 0.5),
+        )
+    assert str(error.value) == (
+        "`loss` became nan by step 3 of the epoch. Nothing was exported. "
+        "Lower --config.optimizer.learning_rate, or warm up with "
+        "--config.optimizer.warmup_steps, in a new --workdir."
+    )
+    assert model.optimizer.iterations == 3
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_validation_loss_that_is_not_finite_stops_before_the_weights_are_kept(
+    value, tmp_path
+):
+    model, network = make_model()
+    kept = BestWeights(tmp_path)
+    used = [
+        Scripted(loss=[1.0, value]),
+        callbacks.StopOnNonFiniteLoss(),
+        make_best(network, kept, "loss", None),
+    ]
+    with pytest.raises(RunError) as error:
+        fit(model, used, epochs=2)
+    assert str(error.value).startswith(
+        f"`val_loss` became {value} in epoch 2. Nothing was exported. "
+    )
+    assert os.listdir(tmp_path) == ["step-00000002"]
+
+
+def test_a_finite_loss_does_not_stop():
+    model, _ = make_model()
+    used = [Scripted(loss=[1e30, 0.0]), callbacks.StopOnNonFiniteLoss()]
+    assert len(fit(model, used, epochs=2)["loss"]) == 2
+
+
+# EpochTimer and Validation.
+
+
+def test_the_timer_adds_its_numbers_to_the_logs():
+    model, _ = make_model()
+    timer = history.EpochTimer(num_examples=7)
+    logs = fit(model, [timer], epochs=3)
+    assert len(timer.epoch_seconds) == 3
+    assert logs["seconds"] == timer.epoch_seconds
+    for seconds, rate in zip(
+        logs["seconds"], logs["examples_per_second"], strict=True
+    ):
+        assert seconds > 0
+        assert rate == 7 / seconds
+
+
+def test_the_timer_has_stopped_before_later_callbacks_work():
+    model, _ = make_model()
+    timer = history.EpochTimer(num_examples=7)
+    seen = []
+    later = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(logs["seconds"])
+    )
+    fit(model, [timer, later], epochs=2)
+    assert seen == timer.epoch_seconds
+
+
+def test_validation_adds_its_floats_to_the_logs():
+    model, _ = make_model()
+    validation = callbacks.Validation(
+        lambda: {"loss": 0.5, "num_examples": 3, "confusion_matrix": [[3]]}
+    )
+    assert validation.result is None
+    logs = fit(model, [validation])
+    assert sorted(logs) == ["accuracy", "loss", "val_loss"]
+    assert logs["val_loss"] == [0.5]
+    assert validation.result["confusion_matrix"] == [[3]]
+
+
+def test_validation_logs_the_metric_of_a_class_that_decides():
+    model, _ = make_model()
+    name = "per_class/b/recall"
+    validation = callbacks.Validation(
+        lambda: {"loss": 0.5, "per_class": {"b": {"recall": 0.25}}}, name
+    )
+    logs = fit(model, [validation])
+    assert logs[f"val_{name}"] == [0.25]
+    assert sorted(logs) == ["accuracy", "loss", "val_loss", f"val_{name}"]
+
+
+# BestCheckpoint.
+
+
+def test_the_best_epoch_is_kept_with_its_numbers(tmp_path):
+    model, network = make_model()
+    kept = BestWeights(tmp_path)
+    validation = Scripted(loss=[3.0, 1.0, 2.0])
+    best = make_best(network, kept, "loss", validation)
+    seen = []
+    record = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(weights_of(network))
+    )
+    logs = fit(model, [validation, record, best], epochs=3)
+    assert best.best_epoch == 1
+    assert os.listdir(tmp_path) == ["step-00000004"]
+    _, restored = make_model()
+    facts = kept.restore(restored)
+    assert facts.pop("weights_sha256") == kept.sha256()
+    assert datetime.datetime.fromisoformat(facts.pop("time")).tzinfo
+    assert facts == {
+        "step": 4,
+        "epoch": 2,
+        "metrics": {name: values[1] for name, values in logs.items()},
+    }
+    assert logs["val_loss"][1] == 1.0
+    assert weights_of(restored) == seen[1] != seen[2]
+
+
+@pytest.mark.parametrize(
+    "metric, values, settings, num_epochs, best_epoch",
+    [
+        # Less is better for a loss, more for all others; equal is not better.
+        ("loss", [3.0, 2.0, 2.0, 4.0], {}, 4, 1),
+        ("accuracy", [0.1, 0.3, 0.3, 0.2], {}, 4, 1),
+        ("macro_f1", [0.4, 0.3, 0.5, 0.5], {}, 4, 2),
+        # The first epoch counts however bad it is.
+        ("accuracy", [0.0, 0.0], {}, 2, 0),
+        ("loss", [1e30, 1e30], {}, 2, 0),
+        # Patience counts epochs since the best one.
+        ("loss", [1.0, 2.0, 2.0, 2.0], {"patience": 1}, 2, 0),
+        ("loss", [1.0, 2.0, 0.5, 2.0, 2.0, 0.1], {"patience": 2}, 5, 2),
+        ("loss", [4.0, 3.0, 2.0, 1.0], {"patience": 1}, 4, 3),
+        ("loss", [1.0, 2.0, 2.0, 2.0], {"patience": 0}, 4, 0),
+        # A smaller difference is none, and the best stays the one kept.
+        ("loss", [1.0, 0.75, 0.5, 0.25], {"min_delta": 0.25}, 4, 2),
+        ("accuracy", [0.0, 0.25, 0.5, 1.0], {"min_delta": 0.25}, 4, 3),
+        (
+            "accuracy",
+            [0.0, 0.25, 0.25, 0.75],
+            {"min_delta": 0.5, "patience": 2},
+            3,
+            0,
+        ),
+    ],
+)
+def test_the_best_epoch_is_found(
+    metric, values, settings, num_epochs, best_epoch, tmp_path
+):
+    model, network = make_model()
+    # The other metrics point the other way.
+    validation = callbacks.Validation(
+        lambda: {"other": -value, metric: value, "per_class": {}}
+    )
+    best = make_best(
+        network,
+        BestWeights(tmp_path),
+        metric,
+        validation,
+        steps_per_epoch=10,
+        **settings,
+    )
+    model.stop_training = False
+    best.set_model(model)
+    done = 0
+    for epoch, value in enumerate(values):
+        if model.stop_training:
+            break
+        logs = {"loss": -value}
+        validation.on_epoch_end(epoch, logs)
+        best.on_epoch_end(epoch, logs)
+        done += 1
+    assert (done, best.best_epoch) == (num_epochs, best_epoch)
+    (path,) = tmp_path.iterdir()
+    assert path.name == f"step-{10 * (best_epoch + 1):08d}"
+    facts = json.loads((path / "manifest.json").read_text())
+    assert facts["epoch"] == best_epoch + 1
+    assert facts["metrics"][f"val_{metric}"] == values[best_epoch]
+
+
+def results(labels, logits):
+    """Returns what `Validation` has as its result, for classes `a`, `b/c`."""
+    return classification.classification_metrics(
+        np.array(labels), np.array(logits, np.float32), ["a", "b/c"]
+    )
+
+
+A, B = [1.0, 0.0], [0.0, 1.0]  # Logits that say `a`, or `b/c`.
+
+
+@pytest.mark.parametrize(
+    "metric, values",
+    [
+        # Of `a` 1, 1/2, 1; of `b/c` 1/2, 1, 1/2.
+        ("per_class/b/c/recall", [0.5, 1.0, 0.5]),
+        ("per_class/a/recall", [1.0, 0.5, 1.0]),
+        ("per_class/b/c/precision", [1.0, 2 / 3, 1.0]),
+        ("roc_auc", [0.75, 0.75, 0.75]),
+    ],
+)
+def test_a_metric_of_one_class_can_choose_the_epoch(metric, values, tmp_path):
+    passes = [[A, A, A, B], [A, B, B, B], [A, A, A, B]]
+    passes = [results([0, 0, 1, 1], logits) for logits in passes]
+    assert [classification.scalar(p, metric) for p in passes] == pytest.approx(
+        values
+    )
+    model, network = make_model()
+    validation = callbacks.Validation(iter(passes).__next__)
+    best = make_best(network, BestWeights(tmp_path), metric, validation)
+    fit(model, [validation, best], epochs=3)
+    assert best.best_epoch == int(np.argmax(values))
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "per_class/b/c/pr_auc"])
+@pytest.mark.parametrize(
+    "defined, best_epoch, num_epochs",
+    [
+        ([False, True, False], 1, 3),
+        ([True, False, False], 0, 3),
+        ([False, False, False], 0, 3),
+        ([False, False, True, False], 2, 4),
+        ([True, False, False, True], 0, 3),
+    ],
+)
+def test_an_undefined_metric_is_never_better(
+    metric, defined, best_epoch, num_epochs, tmp_path
+):
+    # With one class alone there is no ranking.
+    worst = results([0, 1], [B, A])
+    nothing = results([0, 0], [A, A])
+    assert classification.scalar(worst, "roc_auc") == 0.0
+    assert classification.scalar(nothing, metric) is None
+    passes = iter([worst if is_defined else nothing for is_defined in defined])
+    model, network = make_model()
+    validation = callbacks.Validation(passes.__next__)
+    best = make_best(
+        network, BestWeights(tmp_path), metric, validation, patience=2
+    )
+    logs = fit(model, [validation, best], epochs=len(defined))
+    assert best.best_epoch == best_epoch
+    assert len(logs["loss"]) == num_epochs
+
+
+def test_an_undefined_metric_is_not_in_the_logs():
+    model, _ = make_model()
+    validation = callbacks.Validation(lambda: results([0, 0], [A, A]))
+    logs = fit(model, [validation])
+    assert "val_accuracy" in logs and "val_roc_auc" not in logs
+
+
+def test_a_class_that_the_data_does_not_have_ends_the_run(tmp_path):
+    model, network = make_model()
+    validation = callbacks.Validation(lambda: results([0, 1], [A, B]))
+    best = make_best(
+        network, BestWeights(tmp_path), "per_class/c/f1", validation
+    )
+    with pytest.raises(ConfigError) as error:
+        fit(model, [validation, best])
+    assert str(error.value) == (
+        "`--config.trainer.best_metric` must be per_class/CLASS/METRIC with a "
+        "class of the data. Received: 'per_class/c/f1'. Choices: a, b/c."
+    )
+
+
+def test_without_validation_the_last_epoch_is_kept(tmp_path):
+    model, network = make_model()
+    best = make_best(
+        network,
+        BestWeights(tmp_path),
+        "loss",
+        None,
+        patience=1,
+        min_delta=100.0,
+    )
+    fit(model, [best], epochs=3)
+    assert best.best_epoch == 2
+    assert os.listdir(tmp_path) == ["step-00000006"]
+
+
+def test_patience_ends_a_real_fit(tmp_path):
+    model, network = make_model()
+    validation = Scripted(accuracy=[0.5, 0.25, 0.5, 0.75])
+    best = make_best(
+        network, BestWeights(tmp_path), "accuracy", validation, patience=2
+    )
+    logs = fit(model, [validation, best], epochs=4)
+    assert logs["val_accuracy"] == [0.5, 0.25, 0.5]
+    assert best.best_epoch == 0
+    assert os.listdir(tmp_path) == ["step-00000002"]
+
+
+# What they remember over an interruption.
+
+
+def through_json(state):
+    return json.loads(json.dumps(state))
+
+
+SCORES = {
+    "loss": [3.0, 2.0, 2.5, 1.0, 1.0, 1.5, 1.25, 0.5],
+    "accuracy": [0.1, 0.1, 0.4, 0.2, 0.2, 0.2, 0.2, 0.9],
+    "roc_auc": [None, None, 0.5, None, 0.4, 0.6, None, 0.6],
+}
+
+
+def run_best(metric, first, end, before=None):
+    """Returns what `BestCheckpoint` did in epochs, and its state."""
+    model, network = make_model()
+    values = iter(SCORES[metric][first:end])
+    validation = Scripted(**{metric: values})
+    saved = []
+    best = callbacks.BestCheckpoint(
+        network,
+        lambda arrays, step, facts: saved.append((step, facts["epoch"])),
+        metric,
+        validation,
+        steps_per_epoch=2,
+        patience=3,
+        min_delta=0.125,
+    )
+    if before is not None:
+        best.set_state(through_json(before))
+    best.set_model(model)
+    model.stop_training = False
+    for epoch in range(first, end):
+        logs = {}
+        validation.on_epoch_end(epoch, logs)
+        best.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    return saved, best.get_state(), model.stop_training
+
+
+@pytest.mark.parametrize("metric", SCORES)
+@pytest.mark.parametrize("interrupted", range(9))
+def test_the_best_epoch_is_the_same_after_an_interruption(metric, interrupted):
+    whole = run_best(metric, 0, 8)
+    saved, kept, stopped = run_best(metric, 0, interrupted)
+    if not stopped:
+        more, kept, stopped = run_best(metric, interrupted, 8, kept)
+        saved += more
+    assert (saved, kept, stopped) == whole
+    assert len(set(saved)) == len(saved) > 0
+
+
+def test_a_worse_epoch_does_not_replace_the_best_after_an_interruption(
+    tmp_path,
+):
+    kept = BestWeights(tmp_path)
+    before = None
+    for accuracy, step in ((0.5, 2), (0.25, 2), (0.5, 2), (0.75, 8)):
+        model, network = make_model()
+        best = make_best(network, kept, "accuracy", Scripted(accuracy=[]))
+        if before:
+            best.set_state(through_json(before))
+        best._validation.result = {"accuracy": accuracy}
+        best.on_epoch_end(3 if before else 0, {})
+        before = best.get_state()
+        assert list(kept.steps.paths()) == [step]
+    assert before == {"best": 0.75, "best_epoch": 3}
+
+
+@pytest.mark.parametrize("kind", ["best", "rate"])
+def test_a_best_of_nothing_survives_json(kind):
+    model, network = make_model()
+    validation = Scripted(roc_auc=[])
+    validation.result = {"roc_auc": None}
+
+    def make():
+        if kind == "rate":
+            return callbacks.ReduceLearningRate(
+                "roc_auc", validation, patience=9, factor=0.5
+            )
+        return make_best(network, BestWeights(None), "roc_auc", validation)
+
+    first, second = make(), make()
+    first._save_fn = lambda *args, **kwargs: None
+    first.set_model(model)
+    first.on_epoch_end(0, {})
+    assert first.get_state()["best"] == -math.inf
+    second.set_state(through_json(first.get_state()))
+    assert second.get_state() == first.get_state()
+    # Minus infinity again is no better.
+    before = first.get_state()["best"]
+    first.on_epoch_end(1, {})
+    assert first.get_state()["best"] == before
+
+
+# ReduceLearningRate.
+
+
+def run_rates(metric, first, end, *, before=None, rate=0.5, patience=2):
+    """Returns the learning rate after each epoch, and the state."""
+    model, _ = make_model()
+    model.optimizer.learning_rate = rate
+    validation = Scripted(**{metric: iter(SCORES[metric][first:end])})
+    reduce = callbacks.ReduceLearningRate(
+        metric, validation, patience=patience, factor=0.25
+    )
+    if before is not None:
+        reduce.set_state(through_json(before))
+    reduce.set_model(model)
+    rates = []
+    for epoch in range(first, end):
+        validation.on_epoch_end(epoch, {})
+        reduce.on_epoch_end(epoch, {})
+        rates.append(float(model.optimizer.learning_rate.numpy()))
+    return rates, reduce.get_state()
+
+
+@pytest.mark.parametrize(
+    "metric, patience, factors",
+    [
+        # Better in epochs 1, 2, 4 and 8.
+        ("loss", 1, [1, 1, 4, 4, 16, 64, 256, 256]),
+        ("loss", 2, [1, 1, 1, 1, 1, 4, 4, 4]),
+        ("loss", 4, [1, 1, 1, 1, 1, 1, 1, 1]),
+        # Better in epochs 1, 3 and 8.
+        ("accuracy", 2, [1, 1, 1, 1, 4, 4, 16, 16]),
+        # Better in epochs 3 and 6; nothing is not better than nothing.
+        ("roc_auc", 2, [1, 4, 4, 4, 16, 16, 16, 64]),
+    ],
+)
+def test_the_learning_rate_is_lowered_where_nothing_gets_better(
+    metric, patience, factors
+):
+    rates, _ = run_rates(metric, 0, 8, patience=patience)
+    assert rates == [0.5 / factor for factor in factors]
+
+
+@pytest.mark.parametrize("metric", SCORES)
+@pytest.mark.parametrize("interrupted", range(9))
+def test_the_learning_rate_is_the_same_after_an_interruption(
+    metric, interrupted
+):
+    whole = run_rates(metric, 0, 8)
+    rates, kept = run_rates(metric, 0, interrupted)
+    rate = rates[-1] if rates else 0.5  # A variable of the optimizer.
+    more, kept = run_rates(metric, interrupted, 8, before=kept, rate=rate)
+    assert (rates + more, kept) == whole
+
+
+def test_the_log_says_when_the_learning_rate_is_lowered(caplog):
+    with caplog.at_level(logging.INFO, "trainers.training.callbacks"):
+        run_rates("accuracy", 0, 6)
+    assert caplog.messages == [
+        "learning rate lowered from 0.5 to 0.125 after epoch 5"
+    ]
+
+
+@pytest.mark.parametrize("name", ["one_device", "mirrored"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_a_lowered_learning_rate_is_that_of_the_steps(name, policy):
+    config = tiny_runs.make_config(
+        trainer__strategy=name,
+        trainer__dtype_policy=policy,
+        optimizer__name="sgd",
+        optimizer__learning_rate=0.5,
+    )
+    model = tiny_runs.make_model(config)
+    reduce = callbacks.ReduceLearningRate(
+        "loss", Scripted(loss=[]), patience=1, factor=0.5
+    )
+    reduce.set_model(model)
+    for loss in (1.0, 1.0, 2.0):
+        reduce._validation.result = {"loss": loss}
+        reduce.on_epoch_end(0, {})
+    arrays = [a for n, a in state.read(model).items() if "learning_rate" in n]
+    assert arrays[-1].item() == 0.125
+    assert float(model.optimizer.learning_rate.numpy()) == 0.125

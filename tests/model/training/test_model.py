@@ -1,0 +1,166 @@
+"""The training step: what it computes, alone and on two replicas."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfmodels
+from trainers import tasks
+from trainers.config import experiment
+from trainers.config.optimizer import OptimizerConfig
+from trainers.config.trainer import TrainerConfig
+from trainers.data import pipeline
+from trainers.data.examples import Examples
+from trainers.distribution import strategies
+from trainers.training import steps
+from trainers.training.fitting import make_dataset
+from trainers.training.fitting import make_network
+from trainers.training.fitting import make_training_model
+from trainers.training.model import TrainingModel
+
+
+def make_config(optimizer=None, **model):
+    config = experiment.ExperimentConfig()
+    config.optimizer = OptimizerConfig(
+        **(optimizer or {"name": "sgd", "learning_rate": 0.1})
+    )
+    config.model = tfmodels.MnistMlpConfig(
+        image_shape=(4, 4), hidden_dims=(8,), **model
+    )
+    return config
+
+
+def make_examples(num_examples):
+    rng = np.random.default_rng(0)
+    return Examples(
+        {"image": rng.integers(0, 256, (num_examples, 4, 4), np.uint8)},
+        rng.integers(0, 3, num_examples).astype(np.int32),
+        str,
+    )
+
+
+def fit(strategy, config, num_examples, batch_size, epochs=3):
+    task = tasks.make_task(config)
+    per_epoch = pipeline.num_steps(num_examples, batch_size)
+    with strategy.scope():
+        network = make_network(config, 3)
+        model = make_training_model(
+            network, config, task, steps.Steps(batch_size, per_epoch, 1)
+        )
+    history = model.fit(
+        make_dataset(config, task, make_examples(num_examples), batch_size),
+        epochs=epochs,
+        steps_per_epoch=per_epoch,
+        shuffle=False,
+        verbose=0,
+    )
+    return network, history.history
+
+
+def two_replicas():
+    return strategies.make_strategy(
+        TrainerConfig(strategy="mirrored", num_logical_cpus=2)
+    )
+
+
+@pytest.mark.parametrize(
+    "num_examples, batch_size",
+    [(16, 8), (13, 8), (9, 8), (3, 8)],
+    ids=["even", "uneven", "one_row_left", "batch_larger_than_data"],
+)
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_two_replicas_compute_what_one_device_computes(
+    num_examples, batch_size, l2
+):
+    config = make_config(
+        {"name": "momentum", "learning_rate": 0.5, "momentum": 0.9}, l2=l2
+    )
+    one, one_history = fit(
+        tf.distribute.get_strategy(), config, num_examples, batch_size
+    )
+    two, two_history = fit(two_replicas(), config, num_examples, batch_size)
+    for a, b in zip(one.weights, two.weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-6)
+    for name in ("loss", "accuracy"):
+        np.testing.assert_allclose(
+            one_history[name], two_history[name], atol=1e-6
+        )
+
+
+def test_rows_of_weight_zero_change_nothing():
+    # The same 3 examples, alone in a batch of 3 and padded to 8.
+    config = make_config(l2=0.01)
+    results = [
+        fit(tf.distribute.get_strategy(), config, 3, batch_size)
+        for batch_size in (3, 8)
+    ]
+    for a, b in zip(results[0][0].weights, results[1][0].weights, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        results[0][1]["loss"], results[1][1]["loss"], rtol=1e-6
+    )
+
+
+def test_one_sgd_step_is_the_gradient_of_the_weighted_mean_loss():
+    config = make_config(l2=0.1)
+    task = tasks.make_task(config)
+    keras.utils.set_random_seed(1)
+    network = make_network(config, 3)
+    before = [w.numpy() for w in network.trainable_weights]
+    examples = make_examples(6)
+    images = examples.features["image"].astype(np.float32) / 255
+
+    with tf.GradientTape() as tape:
+        logits = network({"image": images})
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            examples.labels, logits
+        )
+        kernels = [w for w in network.trainable_weights if w.ndim == 2]
+        penalty = tf.add_n([0.1 * tf.reduce_sum(w**2) for w in kernels])
+        # The sixth row has the weight 0.
+        loss = tf.reduce_sum(losses[:5]) / 5 + penalty
+    gradients = tape.gradient(
+        loss, [w.value for w in network.trainable_weights]
+    )
+
+    model = TrainingModel.from_network(network, task)
+    model.compile(optimizer=keras.optimizers.SGD(0.5), jit_compile=False)
+    weights = np.array([1, 1, 1, 1, 1, 0], np.float32)
+    batch = ({"image": images}, examples.labels, weights)
+    model.fit(
+        tf.data.Dataset.from_tensors(batch),
+        steps_per_epoch=1,
+        shuffle=False,
+        verbose=0,
+    )
+    for w, old, gradient in zip(
+        network.trainable_weights, before, gradients, strict=True
+    ):
+        np.testing.assert_allclose(
+            w.numpy(), old - 0.5 * gradient.numpy(), atol=1e-6
+        )
+
+
+def test_one_step_changes_every_trainable_weight():
+    # tanh: no unit can be dead, as with ReLU.
+    config = make_config(
+        {"name": "adam", "learning_rate": 0.01}, activation="tanh"
+    )
+    before = [w.numpy() for w in make_network(config, 3).trainable_weights]
+    network, _ = fit(tf.distribute.get_strategy(), config, 8, 8, epochs=1)
+    for old, new in zip(before, network.trainable_weights, strict=True):
+        assert np.all(old != new.numpy()), new.path
+
+
+def test_network_returns_float32_logits_under_every_policy():
+    for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
+        config = make_config(dropout=0.5)
+        config.trainer.dtype_policy = policy
+        network = make_network(config, 3)
+        logits = network({"image": np.zeros((2, 4, 4), np.float32)})
+        assert logits.shape == (2, 3)
+        assert logits.dtype == tf.float32
+        hidden = network.get_layer("hidden_0")
+        assert hidden.dtype_policy.name == policy
+    assert keras.config.dtype_policy().name == "float32"

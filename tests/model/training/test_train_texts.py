@@ -1,0 +1,264 @@
+"""Whole runs on texts in this process, with a tiny encoder from scratch."""
+
+import json
+
+import numpy as np
+import pytest
+
+import tfmodels
+from trainers import tasks
+from trainers.config import experiment
+from trainers.config.data import TextDataConfig
+from trainers.config.optimizer import OptimizerConfig
+from trainers.config.task import TextClassificationConfig
+from trainers.config.trainer import TrainerConfig
+from trainers.errors import ConfigError
+from trainers.evaluation import evaluator
+from trainers.run.workdir import Workdir
+from trainers.training import fitting
+from trainers.training import steps
+from trainers.training import trainer
+
+WORDS = {
+    "ham": "meeting lunch report tomorrow thanks project".split(),
+    "spam": "winner prize free click money offer".split(),
+}
+
+
+@pytest.fixture(scope="module")
+def csv_file(tmp_path_factory):
+    """200 rows: three of four are ham, 2 to 14 words long."""
+    rng = np.random.default_rng(0)
+    lines = ["text,label"]
+    for row in range(200):
+        label = "ham" if row % 4 else "spam"
+        words = rng.choice(WORDS[label], rng.integers(2, 15))
+        lines.append(f"{' '.join(words)} {row},{label}")
+    file = tmp_path_factory.mktemp("data") / "mails.csv"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def make_config(csv_file):
+    """Makes a valid config with leaves changed: `optimizer__name="sgd"`."""
+
+    def make(**changes):
+        config = experiment.ExperimentConfig(
+            seed=7,
+            data=TextDataConfig(
+                train=str(csv_file),
+                sequence_length=16,
+                global_batch_size=8,
+                cache_dir=str(csv_file.parent / "cache"),
+            ),
+            task=TextClassificationConfig(),
+            model=tfmodels.BertClassifierConfig(
+                encoder=tfmodels.EncoderConfig(
+                    vocabulary_size=200,
+                    num_layers=1,
+                    hidden_dim=16,
+                    intermediate_dim=32,
+                    max_sequence_length=16,
+                ),
+                pooling="mean",
+            ),
+            optimizer=OptimizerConfig(
+                name="adamw",
+                learning_rate=0.01,
+                schedule="linear",
+                warmup_fraction=0.1,
+                global_clipnorm=1.0,
+            ),
+            trainer=TrainerConfig(epochs=1),
+        )
+        for name, value in changes.items():
+            *parts, leaf = name.split("__")
+            part = config
+            for branch in parts:
+                part = getattr(part, branch)
+            setattr(part, leaf, value)
+        return config
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def run(make_config, tmp_path_factory):
+    """Config, directory and metrics of one finished run. Read-only."""
+    workdir = tmp_path_factory.mktemp("run")
+    config = make_config(trainer__epochs=3)
+    return config, workdir, trainer.train_and_evaluate(config, workdir)
+
+
+def weights_of(workdir):
+    (path,) = (workdir / "best").iterdir()
+    with np.load(path / "weights.npz") as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def assert_equal_weights(a, b, atol):
+    assert a.keys() == b.keys()
+    for path, array in a.items():
+        np.testing.assert_allclose(
+            array, b[path], rtol=0, atol=atol, err_msg=path
+        )
+
+
+def test_a_run_learns_and_fills_the_work_directory(run):
+    config, workdir, metrics = run
+    assert json.loads((workdir / "metrics.json").read_text()) == metrics
+    assert sorted(metrics) == ["test", "train", "validation"]
+    sizes = {n: metrics[n]["num_examples"] for n in ("validation", "test")}
+    num_train = 200 - sum(sizes.values())
+    assert 15 <= sizes["validation"] <= 25 and 15 <= sizes["test"] <= 25
+    # Three of four by guessing.
+    assert metrics["test"]["accuracy"] > 0.9
+    assert sorted(metrics["test"]["per_class"]) == ["ham", "spam"]
+    train = metrics["train"]
+    assert train["steps"] == 3 * -(-num_train // 8)
+    assert 0 < train["padding_share"] < 0.5
+    rate = train["tokens_per_second"] / train["examples_per_second"]
+    assert 4 < rate < 16  # Mean length, with the two around a text.
+    paths = Workdir(workdir)
+    assert paths.read_labels() == ["ham", "spam"]
+    assert paths.read_config() == config
+    assert {"vocabulary.txt", "encoder.json", "data_report.json"} <= {
+        path.name for path in workdir.iterdir()
+    }
+    report = json.loads((workdir / "data_report.json").read_text())
+    assert report["errors"] == []
+    assert report["splits"]["train"]["examples"] == num_train
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_evaluating_a_finished_run_gives_its_metrics(run, split):
+    config, workdir, metrics = run
+    assert evaluator.evaluate(config, workdir, split) == metrics[split]
+
+
+def test_equal_seeds_give_equal_bits(run, make_config, tmp_path):
+    config, workdir, _ = run
+    # The second run takes its data from the cache.
+    trainer.train_and_evaluate(config, tmp_path / "again")
+    first, again = weights_of(workdir), weights_of(tmp_path / "again")
+    assert first.keys() == again.keys()
+    for path, array in first.items():
+        assert array.tobytes() == again[path].tobytes(), path
+
+
+# Without dropout, whose masks differ; with momentum, as Adam makes a step of
+# full length from the rounding errors of a gradient that is 0.
+STEADY = {
+    "model__dropout": 0.0,
+    "model__encoder__dropout": 0.0,
+    "optimizer__name": "momentum",
+    "optimizer__learning_rate": 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def steady_weights(make_config, tmp_path_factory):
+    """Weights of a run on one device, with several steps in a call."""
+    workdir = tmp_path_factory.mktemp("steady")
+    config = make_config(**STEADY)
+    num_steps = trainer.train_and_evaluate(config, workdir)["train"]["steps"]
+    assert steps.plan(config, num_steps * 8, 1).per_execution > 1
+    return weights_of(workdir)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trainer__strategy": "mirrored"},
+        {"optimizer__accumulation_steps": 2},
+        {"trainer__steps_per_execution": 1},
+    ],
+    ids=["mirrored", "accumulated", "one_step_a_call"],
+)
+def test_weights_do_not_depend_on_how_a_step_is_computed(
+    changes, steady_weights, make_config, tmp_path
+):
+    trainer.train_and_evaluate(make_config(**STEADY, **changes), tmp_path)
+    assert_equal_weights(weights_of(tmp_path), steady_weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("frozen_layers", [-1, 1])
+def test_a_frozen_encoder_keeps_its_bits(frozen_layers, make_config, tmp_path):
+    config = make_config(model__encoder__frozen_layers=frozen_layers)
+    trainer.train_and_evaluate(config, tmp_path)
+    task = tasks.restore_task(config, Workdir(tmp_path))
+    start = fitting.make_network(config, 2, task.model_config)
+    after = weights_of(tmp_path)
+    assert sorted(v.path for v in start.weights) == sorted(after)
+    for variable in start.weights:
+        is_equal = variable.numpy().tobytes() == after[variable.path].tobytes()
+        assert is_equal != variable.path.startswith("logits/"), variable.path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trainer__dtype_policy": "mixed_bfloat16"},
+        {
+            "task__label_smoothing": 0.1,
+            "task__class_weights": "balanced",
+            "trainer__best_metric": "per_class/spam/recall",
+            "model__pooling": "pooled",
+        },
+    ],
+    ids=["bfloat16", "balanced"],
+)
+def test_setting_trains_to_a_good_result(changes, make_config, tmp_path):
+    metrics = trainer.train_and_evaluate(
+        make_config(trainer__epochs=2, **changes), tmp_path
+    )
+    assert np.isfinite(metrics["test"]["loss"])
+    assert metrics["test"]["roc_auc"] > 0.9
+
+
+def test_replicas_train_with_dropout_in_the_encoder(
+    make_config, tmp_path, caplog
+):
+    config = make_config(
+        model__dropout=0.0,
+        optimizer__accumulation_steps=2,
+        trainer__strategy="mirrored",
+    )
+    metrics = trainer.train_and_evaluate(config, tmp_path)
+    assert np.isfinite(metrics["test"]["loss"])
+    assert "dropout" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"task__class_weights": "eggs=2"},
+            "`--config.task.class_weights` must be none, balanced, or "
+            "NAME=FACTOR,NAME=FACTOR with factors above 0. Received: "
+            "'eggs=2', of which 'eggs=2' is not. Names: ham, spam.",
+        ),
+        (
+            {"trainer__best_metric": "per_class/eggs/f1"},
+            "`--config.trainer.best_metric` must be per_class/CLASS/METRIC "
+            "with a class of the data. Received: 'per_class/eggs/f1'. "
+            "Choices: ham, spam.",
+        ),
+        (
+            {"optimizer__accumulation_steps": 3},
+            "`--config.data.global_batch_size` must be a multiple of the 1 "
+            "replicas, times the 3 parts of "
+            "--config.optimizer.accumulation_steps. Received: 8. "
+            "Choices: 6, 9.",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_data_is_refused_before_training(
+    changes, message, make_config, tmp_path
+):
+    with pytest.raises(ConfigError) as error:
+        trainer.train_and_evaluate(make_config(**changes), tmp_path)
+    assert str(error.value) == message
+    assert not (tmp_path / "config.json").exists()
+    assert not (tmp_path / "checkpoints").exists()

@@ -1,0 +1,51 @@
+"""Servers of real exports, for the tests of clients and servers."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def start_server(user_env):
+    """Starts servers, and stops them after the last test."""
+    processes = []
+
+    def start(base_path, **variables):
+        """Returns the URL of the model."""
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "trainers.serve",
+                f"--model_base_path={base_path}",
+                "--port=0",
+            ],
+            env=user_env | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        url = process.stdout.readline().strip()
+        assert url.endswith(f"/v1/models/{base_path.name}")
+        return url
+
+    yield start
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0] * len(processes)
+
+
+@pytest.fixture(scope="session")
+def served_text(start_server, text_export):
+    """URL of the model of texts."""
+    return start_server(text_export)
+
+
+@pytest.fixture(scope="session")
+def served_image(start_server, image_export):
+    """URL of the model of images."""
+    return start_server(image_export)

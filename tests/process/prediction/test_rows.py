@@ -1,0 +1,158 @@
+"""`trainers.predict` answers alike, in process and from a server."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainers.config.data import ImageDataConfig
+from trainers.config.data import TextDataConfig
+from trainers.errors import ConfigError
+from trainers.errors import DataError
+from trainers.prediction import rows
+from trainers.prediction.rest import ServerError
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    file = tmp_path_factory.mktemp("texts") / "texts.txt"
+    file.write_bytes(
+        b"A chess game\n\n\xff\xfe broken\n\xe4\xb8\xad\n" + b"long " * 9_000
+    )
+    return file
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    files = [directory / f"{n}.png" for n in range(3)]
+    for file in files:
+        image = rng.integers(0, 256, (28, 28, 1), np.uint8)
+        file.write_bytes(tf.io.encode_png(image).numpy())
+    return files
+
+
+def assert_alike(answers, expected):
+    """Compares the lines that are written: numbers within 1e-6."""
+    for answer, wanted in zip(answers, expected, strict=True):
+        assert list(answer) == list(wanted)
+        for name, value in wanted.items():
+            if name == "scores":
+                assert list(answer[name]) == list(value)
+            if name in ("scores", "probability"):
+                assert answer[name] == pytest.approx(value, rel=0, abs=1e-6)
+            elif name in ("probabilities", "logits"):
+                assert answer[name] == pytest.approx(value, rel=0, abs=1e-5)
+            else:
+                assert answer[name] == value
+
+
+@pytest.mark.parametrize("scores", [False, True])
+def test_texts_are_answered_alike(text_export, served_text, texts, scores):
+    files = [str(texts)]
+    local = rows.predict(text_export, None, files=files, scores=scores)
+    served = rows.predict(served_text, None, files=files, scores=scores)
+    local, served = list(local), list(served)
+    assert len(served) == 5
+    assert ("scores" in served[0]) is scores
+    assert_alike(served, local)
+
+
+def test_images_are_answered_alike(image_export, served_image, images):
+    local = list(rows.predict(image_export, None, files=images))
+    served = list(rows.predict(served_image, None, files=images))
+    assert [answer["file"] for answer in served] == list(map(str, images))
+    assert_alike(served, local)
+
+
+def test_columns_are_named_by_settings(served_text, tmp_path):
+    file = tmp_path / "new.csv"
+    file.write_text("id,body\n7,A chess game\n")
+    data = TextDataConfig(text_column="body")
+    (answer,) = rows.predict(served_text, data, files=[str(file)])
+    assert answer["example"] == f"{file}, line 2"
+    # Those of a model of images say nothing of texts.
+    data = ImageDataConfig()
+    with pytest.raises(ConfigError, match="text_column.* Received: 'text'"):
+        list(rows.predict(served_text, data, files=[str(file)]))
+
+
+def test_what_a_server_cannot_decode_is_named(served_image, images, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(images[0].read_bytes()[:100])
+    answers = rows.predict(served_image, None, files=[images[0], broken])
+    assert next(answers)["file"] == str(images[0])
+    with pytest.raises(DataError) as error:
+        next(answers)
+    assert str(error.value).startswith(f"{broken}: the server answered 400: ")
+
+
+def test_a_split_is_not_for_servers(served_text):
+    with pytest.raises(ConfigError) as error:
+        rows.predict(served_text, None, split="test")
+    assert str(error.value) == (
+        "`--split` is for exports; give files to a served model. "
+        f"Received: 'test' for {served_text!r}."
+    )
+
+
+def test_a_wrong_model_name_is_said_by_the_server(served_text):
+    with pytest.raises(ServerError) as error:
+        rows.predict(f"{served_text}x", None, files=["a.txt"])
+    assert error.value.status == 404
+
+
+def test_the_command_asks_a_server(
+    run_command, served_text, text_export, texts
+):
+    run = run_command(
+        "trainers.predict", f"--server={served_text}", "--scores", str(texts)
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert_alike(
+        [json.loads(line) for line in run.stdout.splitlines()],
+        rows.predict(text_export, None, files=[str(texts)], scores=True),
+    )
+
+
+def test_the_command_sends_the_token_of_the_environment(
+    run_command, start_server, image_export, images, user_env, monkeypatch
+):
+    url = start_server(image_export, TFMODELS_TOKEN="s3cret")
+    words = ["trainers.predict", f"--server={url}", str(images[0])]
+    run = run_command(*words)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("error: the server answered 401: ")
+    monkeypatch.setitem(user_env, "TFMODELS_TOKEN", "s3cret")
+    run = run_command(*words)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert json.loads(run.stdout)["file"] == str(images[0])
+
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        (
+            ["--server=localhost:8501/v1/models/m", "a.txt"],
+            "`--server` must be like http://HOST:PORT/v1/models/NAME. "
+            "Received: 'localhost:8501/v1/models/m'.",
+        ),
+        (
+            ["--server=http://localhost:8501/v1/models/m"],
+            "give files or `--split`, one of the two. "
+            "Received: 0 files and --split=None.",
+        ),
+        (
+            ["a.txt"],
+            "`--workdir` must name the directory of a run, `--model_dir` an "
+            "export, or `--server` a served model. Received: none.",
+        ),
+    ],
+    ids=["address", "no_files", "no_model"],
+)
+def test_the_command_says_what_is_wrong(run_command, words, line):
+    run = run_command("trainers.predict", *words)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == f"error: {line}\n"

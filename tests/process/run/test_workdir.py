@@ -1,0 +1,86 @@
+"""The contract of a work directory."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from trainers.errors import ConfigError
+from trainers.run.workdir import Workdir
+
+
+@contextlib.contextmanager
+def a_holder(path):
+    """Another process that holds the lock, until its stdin is closed."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys\n"
+            "from trainers.run.workdir import Workdir\n"
+            "with Workdir(sys.argv[1]).lock():\n"
+            "    print('held', flush=True)\n"
+            "    sys.stdin.read()\n",
+            str(path),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        with process:
+            assert process.stdout.readline() == b"held\n"
+            yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def lock_problem(path):
+    with pytest.raises(ConfigError) as error:
+        with Workdir(path).lock():
+            pass
+    return str(error.value)
+
+
+def test_a_second_holder_is_refused_and_told_of_the_first(tmp_path):
+    with a_holder(tmp_path) as process:
+        for _ in range(2):
+            assert lock_problem(tmp_path) == (
+                "`--workdir` must not be in use by another trainer. "
+                f"Received: {str(tmp_path)!r}, held by process {process.pid} "
+                f"on {socket.gethostname()}."
+            )
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    with Workdir(tmp_path).lock():
+        assert (tmp_path / "lock").read_text() == (
+            f"process {os.getpid()} on {socket.gethostname()}\n"
+        )
+
+
+def test_a_refused_one_touches_nothing(tmp_path):
+    with a_holder(tmp_path):
+        (tmp_path / "config.json.tmp-1").write_text("being written")
+        lock_problem(tmp_path)
+        assert (tmp_path / "config.json.tmp-1").read_text() == "being written"
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path):
+    with a_holder(tmp_path) as process:
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        with Workdir(tmp_path).lock():
+            pass
+
+
+def test_a_lock_that_names_nobody_is_one(tmp_path):
+    with a_holder(tmp_path):
+        (tmp_path / "lock").write_text(" \n")
+        assert lock_problem(tmp_path) == (
+            "`--workdir` must not be in use by another trainer. "
+            f"Received: {str(tmp_path)!r}, held by unknown."
+        )

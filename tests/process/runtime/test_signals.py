@@ -1,0 +1,116 @@
+"""Stops on request: between two steps, or at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from trainers.runtime import signals
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def heeded():
+    """Whoever starts the tests may have SIGINT ignored, as shells do."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
+def handlers(heeded):
+    """Checks that a test leaves everything as it was."""
+    before = state()
+    yield before[0]
+    assert state() == before
+
+
+def state():
+    wakeup_fd = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(wakeup_fd)
+    return (
+        [signal.getsignal(number) for number in SIGNALS],
+        wakeup_fd,
+        len(os.listdir("/proc/self/fd")),
+        threading.enumerate(),
+    )
+
+
+START = """
+import ctypes
+from trainers.runtime import signals
+
+def hang():
+    # The second time it waits for ever, whatever signals come.
+    mutex = ctypes.create_string_buffer(64)
+    lock = ctypes.CDLL(None).pthread_mutex_lock
+    lock(mutex)
+    print("hangs", flush=True)
+    lock(mutex)
+"""
+
+
+def exit_code(program, *steps):
+    """Runs a program that prints a line, then gets a signal, and so on."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", START + program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with process:
+            for index, (line, number) in enumerate(steps):
+                if line:
+                    assert process.stdout.readline() == line + "\n"
+                if index:  # Sooner it would be the same request.
+                    time.sleep(signals.ONE_REQUEST_SECONDS + 0.2)
+                process.send_signal(number)
+            stdout, stderr = process.communicate(timeout=60)
+            assert (stdout, stderr) == ("", "")
+            return process.returncode
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    "first, second, code",
+    [
+        (signal.SIGTERM, signal.SIGTERM, 143),
+        (signal.SIGINT, signal.SIGINT, 130),
+        (signal.SIGTERM, signal.SIGINT, 130),
+        (signal.SIGINT, signal.SIGTERM, 143),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_the_second_signal_ends_a_process_that_is_in_c(first, second, code):
+    steps = [("hangs", first), (None, second)]
+    program = (
+        "with signals.raising(), signals.requests():\n"
+        "    try:\n"
+        "        hang()\n"
+        "    finally:\n"
+        "        print('nothing is cleaned up')\n"
+    )
+    assert exit_code(program, *steps) == code
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_the_second_signal_ends_an_end_that_takes_too_long(number):
+    program = (
+        "with signals.raising():\n"
+        "    try:\n"
+        "        print('works', flush=True)\n"
+        "        while True:\n"
+        "            pass\n"
+        "    finally:\n"
+        "        hang()\n"
+    )
+    steps = [("works", signal.SIGINT), ("hangs", number)]
+    assert exit_code(program, *steps) == 128 + number

@@ -1,0 +1,694 @@
+"""Requests and answers of the REST interface, exact to the byte of meaning."""
+
+import base64
+import json
+import math
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainers.server import predict_json
+from trainers.server import tensors
+
+
+def b64(data):
+    return {"b64": base64.b64encode(data).decode()}
+
+
+PIXELS = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+PNG = tf.io.encode_png(PIXELS).numpy()
+ANSWERS = {
+    "row": (
+        {"instances": [[1.0, 2.0], [3, -4]]},
+        {"predictions": [[2.5, 3.0], [3.5, 0.0]]},
+    ),
+    "row_of_objects": (
+        {"instances": [{"x": [1.0, 2.0]}]},
+        {"predictions": [[2.5, 3.0]]},
+    ),
+    "column": (
+        {"inputs": [[1.0, 2.0]]},
+        {"outputs": [[2.5, 3.0]]},
+    ),
+    "column_of_object": (
+        {"inputs": {"x": [[1.0, 2.0], [0, 0]]}},
+        {"outputs": [[2.5, 3.0], [2.0, 2.0]]},
+    ),
+    "column_without_rows": (
+        {"signature_name": "text", "inputs": []},
+        {"outputs": []},
+    ),
+    "default_signature_by_empty_name": (
+        {"signature_name": "", "instances": [[0, 0]]},
+        {"predictions": [[2.0, 2.0]]},
+    ),
+    "shortest_digits_of_float32": (
+        {"instances": [[0.2, 0.6], [1e-7, 2**24 - 1]]},
+        {"predictions": [[2.1, 2.3], [2.0, 8388610.0]]},
+    ),
+    "several_inputs_and_outputs_by_row": (
+        {
+            "signature_name": "two_inputs",
+            "instances": [
+                {"number": 2**53, "text": "ä"},
+                {"text": b64(b"abc"), "number": -1},
+            ],
+        },
+        {
+            "predictions": [
+                {
+                    "sum": 2**53 + 2,
+                    "text": "ä",
+                    "text_bytes": b64("ä".encode()),
+                },
+                {"sum": 2, "text": "abc", "text_bytes": b64(b"abc")},
+            ]
+        },
+    ),
+    "several_inputs_and_outputs_by_column": (
+        {
+            "signature_name": "two_inputs",
+            "inputs": {"number": [1, 2], "text": [b64(b"\xff"), ""]},
+        },
+        {
+            "outputs": {
+                "sum": [2, 2],
+                "text": ["\ufffd", ""],
+                "text_bytes": [b64(b"\xff"), b64(b"")],
+            }
+        },
+    ),
+    "every_type": (
+        {
+            "signature_name": "types",
+            "instances": [
+                {"flag": True, "double": 0.1, "integer": -(2**31), "byte": 255}
+            ],
+        },
+        {
+            "predictions": [
+                {
+                    "byte_out": 255,
+                    "double_out": 0.1,
+                    "flag_out": True,
+                    "integer_out": -(2**31),
+                }
+            ]
+        },
+    ),
+    "image": (
+        {"signature_name": "image", "instances": [b64(PNG)]},
+        {"predictions": [5.5]},
+    ),
+    "image_as_object_without_padding_and_in_lines": (
+        {
+            "signature_name": "image",
+            "instances": [
+                {"image_bytes": {"b64": "\n".join(b64(PNG)["b64"].rstrip("="))}}
+            ],
+        },
+        {"predictions": [5.5]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_predict_answers(name, server):
+    body, answer = ANSWERS[name]
+    assert server.post("predict", body) == (200, answer)
+
+
+ELEMENT = "Failed to process element: {} of 'instances' list."
+REFUSALS = {
+    "no_body": (b"", "JSON Parse error: The document is empty"),
+    "no_json": (
+        b"instances = [1]",
+        "JSON Parse error: Expecting value at offset: 0",
+    ),
+    "no_utf8": (
+        b'{"instances": ["\xff"]}',
+        "JSON Parse error: Invalid encoding in string. at offset: 16",
+    ),
+    "half_a_character": (
+        b'{"signature_name": "text", "instances": ["\\ud800"]}',
+        f"{ELEMENT.format(0)} Error: INVALID_ARGUMENT: JSON Parse error: The "
+        "surrogate pair in string is invalid.",
+    ),
+    "thousands_of_digits": (
+        b'{"instances": [[' + b"9" * 5000 + b", 0]]}",
+        "JSON Parse error: Number too big to be stored in double.",
+    ),
+    "thousands_of_levels": (
+        b'{"instances": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        "JSON Parse error: Too many levels",
+    ),
+    "no_object": ([1], "JSON Value: [1] Is not object"),
+    "both_keys": (
+        {"instances": [1], "inputs": [1]},
+        'JSON Value: {"instances": [1], "inputs": [1]} Not formatted correctly '
+        "expecting only one of 'inputs' or 'instances' keys to exist ",
+    ),
+    "no_key": ({"instance": [1]}, "Missing 'inputs' or 'instances' key"),
+    "instances_no_list": (
+        {"instances": {"x": 1}},
+        'JSON Value: {"instances": {"x": 1}} Excepting \'instances\' to be an '
+        "list/array",
+    ),
+    "no_instances": (
+        {"instances": []},
+        "JSON Value: {\"instances\": []} No values in 'instances' array",
+    ),
+    "signature_no_string": (
+        {"signature_name": 1},
+        'JSON Value: {"signature_name": 1} not formatted correctly. '
+        "'signature_name' key must be a string value.",
+    ),
+    "unknown_signature": (
+        {"signature_name": "none", "instances": [1]},
+        'Serving signature name: "none" not found in signature def',
+    ),
+    "missing_input_by_row": (
+        {"signature_name": "two_inputs", "instances": [{"number": 1}]},
+        f'{ELEMENT.format(0)} JSON object: {{"number": 1}} must only have '
+        "keys: number,text",
+    ),
+    "missing_input_by_column": (
+        {"signature_name": "two_inputs", "inputs": {"number": [1]}},
+        "Missing named input: text in 'inputs' object.",
+    ),
+    "unknown_input_by_row": (
+        {"instances": [{"x": [1, 2]}, {"x": [1, 2], "z": 1}]},
+        "Failed to process element: 1 key: z of 'instances' list. Error: "
+        "INVALID_ARGUMENT: JSON object: does not have named input: z",
+    ),
+    "unknown_input_by_column": (
+        {"inputs": {"x": [[1, 2]], "z": 1}},
+        "'inputs' object must only have keys: x. Sent extra: z.",
+    ),
+    "bare_values_for_several_inputs": (
+        {"signature_name": "two_inputs", "instances": [1]},
+        "instances is a plain list, but expecting list of objects as multiple "
+        "input tensors required as per tensorinfo_map",
+    ),
+    "bare_value_for_several_inputs": (
+        {"signature_name": "two_inputs", "inputs": [1]},
+        "inputs is a plain value/list, but expecting an object as multiple "
+        "input tensors required as per tensorinfo_map",
+    ),
+    "value_after_object": (
+        {"instances": [{"x": [1, 2]}, [1, 2]]},
+        "Expecting object but got list at item 1 of input list",
+    ),
+    "object_after_value": (
+        {"instances": [[1, 2], {"x": [1, 2]}]},
+        "Expecting value/list but got object at item 1 of input list",
+    ),
+    "text_for_float": (
+        {"instances": [[1, 2], [1, "2"]]},
+        f'{ELEMENT.format(1)} Error: INVALID_ARGUMENT: JSON Value: "2" Type: '
+        "String is not of expected type: float",
+    ),
+    "flag_for_float": (
+        {"inputs": [[1, True]]},
+        "JSON Value: true Type: True is not of expected type: float",
+    ),
+    "null_for_text": (
+        {"signature_name": "text", "inputs": [None]},
+        "JSON Value: null Type: Null is not of expected type: string",
+    ),
+    "object_for_text": (
+        {"signature_name": "text", "inputs": [{"b65": "x"}]},
+        'JSON Value: {"b65": "x"} not formatted correctly for base64 data',
+    ),
+    "bad_base64": (
+        {"signature_name": "text", "inputs": [{"b64": "a-b"}]},
+        "Unable to base64 decode",
+    ),
+    "float_for_integer": (
+        {"signature_name": "lengths", "inputs": [[1, 2.0]]},
+        "JSON Value: 2.0 Type: Number is not of expected type: int32",
+    ),
+    "integer_of_too_many_bits": (
+        {"signature_name": "lengths", "inputs": [[1, 2**31]]},
+        "JSON Value: 2147483648 Type: Number is not of expected type: int32",
+    ),
+    "integer_that_no_float32_is": (
+        {"inputs": [[2**24, 1]]},
+        "Cannot convert JSON value: 16777216 to float without loss of "
+        "precision.",
+    ),
+    "number_beyond_float32": (
+        {"inputs": [[1, -1e39]]},
+        "Cannot convert JSON value: -1e+39 to float without loss of precision.",
+    ),
+    "ragged_instances": (
+        {"signature_name": "lengths", "instances": [[1, 2], [3]]},
+        f"{ELEMENT.format(1)} Error: INVALID_ARGUMENT: Expecting tensor size: "
+        "2 but got: 1",
+    ),
+    "ragged_by_shape": (
+        {"signature_name": "lengths", "instances": [[[1, 2]], [[1], [2]]]},
+        f"{ELEMENT.format(1)} Error: INVALID_ARGUMENT: Expecting shape [1,2] "
+        "but got: [2,1]",
+    ),
+    "ragged_inputs": (
+        {"signature_name": "lengths", "inputs": [[1, 2], [3]]},
+        "Encountered list at unexpected size: 1 at level: 1 expected size: 2",
+    ),
+    "value_among_lists": (
+        {"inputs": [[1, 2], 3]},
+        "JSON Value: 3 found at incorrect level: 2 in the JSON DOM. Expected "
+        "at level: 2",
+    ),
+    "list_among_values": (
+        {"inputs": [[1, [2]]]},
+        "Encountered list at unexpected level: 2 expected < 2",
+    ),
+    "wrong_shape": (
+        {"instances": [[1, 2, 3]]},
+        "Input `x` must have the shape [-1,2], -1 for any size. Received: "
+        "[1,3].",
+    ),
+    "no_batch": (
+        {"signature_name": "text", "inputs": "word"},
+        "Input `text` must have the shape [-1], -1 for any size. Received: [].",
+    ),
+    "unequal_numbers_of_rows": (
+        {
+            "signature_name": "two_inputs",
+            "inputs": {"number": [1], "text": ["a", "b"]},
+        },
+        "Batching session Run() input tensors must have equal 0th-dimension "
+        "size",
+    ),
+    "undecodable_image": (
+        {"signature_name": "image", "instances": [b64(b"no image")]},
+        "Unknown image file format. One of JPEG, PNG, GIF, BMP required.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_predict_refusals(name, server):
+    body, words = REFUSALS[name]
+    status, answer = server.post("predict", body)
+    assert list(answer) == ["error"]
+    if name == "undecodable_image":
+        # In newer versions of TensorFlow the list of formats is longer.
+        assert answer["error"].startswith("Unknown image file format. One of ")
+        assert "Detected at node" not in answer["error"]
+    else:
+        assert answer["error"] == words
+    assert status == 400
+
+
+def test_what_an_error_repeats_of_a_request_is_cut(server):
+    body = {"inputs": ["x" * 100_000]}
+    status, answer = server.post("predict", body)
+    assert status == 400
+    assert answer["error"] == (
+        f'JSON Value: "{"x" * 199}... Type: String is not of expected type: '
+        "float"
+    )
+
+
+def test_what_is_not_finite_goes_in_and_out_as_bare_words(server):
+    body = b'{"instances": [[NaN, Infinity], [-Infinity, 0]]}'
+    answer = server.wait(server.send("POST", "/v1/models/tiny:predict", body))
+    assert answer.status_code == 200
+    assert answer.text == ('{"predictions":[[NaN,Infinity],[-Infinity,2.0]]}')
+    (first, *_), *_ = json.loads(answer.text)["predictions"]
+    assert math.isnan(first)
+
+
+EXAMPLES = {
+    "classify": (
+        "classify",
+        {"signature_name": "classify", "examples": [{"x": 0.75}, {"x": [0.5]}]},
+        {
+            "results": [
+                [["high", 0.75], ["low", 0.25]],
+                [["high", 0.5], ["low", 0.5]],
+            ]
+        },
+    ),
+    "classify_with_context": (
+        "classify",
+        {
+            "signature_name": "classify",
+            "context": {"x": 0.25, "other": [b64(b"\x00"), "text"]},
+            "examples": [{}, {"x": 1.0, "flags": [True, 3], "none": []}],
+        },
+        {
+            "results": [
+                [["high", 0.25], ["low", 0.75]],
+                [["high", 1.0], ["low", 0.0]],
+            ]
+        },
+    ),
+    "regress": (
+        "regress",
+        {"signature_name": "regress", "examples": [{"x": 40.0}, {"x": -0.1}]},
+        {"results": [80.0, -0.2]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_classify_and_regress_answers(name, server):
+    method, body, answer = EXAMPLES[name]
+    assert server.post(method, body) == (200, answer)
+
+
+def with_examples(*examples):
+    return {"signature_name": "classify", "examples": list(examples)}
+
+
+FAILING_EXAMPLES = {
+    "no_examples_key": (
+        {"signature_name": "classify"},
+        'JSON Value: {"signature_name": "classify"} When method is classify, '
+        "key 'examples' is expected and was not found",
+    ),
+    "examples_no_list": (
+        {"signature_name": "classify", "examples": 1},
+        'JSON Value: {"signature_name": "classify", "examples": 1} Expecting '
+        "'examples' value to be an list/array",
+    ),
+    "no_examples": (
+        with_examples(),
+        'JSON Value: {"signature_name": "classify", "examples": []} '
+        "'examples' value is an empty array",
+    ),
+    "example_no_object": (
+        with_examples([1]),
+        "Example must be JSON object but got JSON Array",
+    ),
+    "unknown_signature": (
+        {"signature_name": "none", "examples": [{}]},
+        "No signature was found with the name: none",
+    ),
+    "signature_for_predict": (
+        {"examples": [{}]},
+        "Signature `serving_default` is not for classify: it must take "
+        "serialized examples as `inputs` and answer with classes and scores.",
+    ),
+    "signature_with_several_inputs": (
+        {"signature_name": "two_inputs", "examples": [{}]},
+        "Expected one input Tensor.",
+    ),
+    "signature_for_regress": (
+        {"signature_name": "regress", "examples": [{}]},
+        "Signature `regress` is not for classify: it must take serialized "
+        "examples as `inputs` and answer with classes and scores.",
+    ),
+    "null": (
+        with_examples({"x": None}),
+        "Feature: x has element with unexpected JSON type: Null",
+    ),
+    "nested_list": (
+        with_examples({"x": [[1.0]]}),
+        "Feature: x has element with unexpected JSON type: Array",
+    ),
+    "object": (
+        with_examples({"x": {"y": 1}}),
+        "Feature: x has element with unexpected JSON type: Object",
+    ),
+    "mixed_kinds": (
+        with_examples({"x": [1.0, 1]}),
+        "Unexpected element type in feature: x expecting type: float",
+    ),
+    "too_large_integer": (
+        with_examples({"x": 2**63}),
+        "Feature: x has uint64 element. Only int64 is supported.",
+    ),
+    "too_large_float": (
+        with_examples({"x": 1e300}),
+        "Cannot convert JSON value: 1e+300 to float without loss of precision.",
+    ),
+    "missing_feature": (
+        with_examples({"z": 1.0}),
+        "Name: <unknown>, Feature: x (data type: float) is required but could "
+        "not be found.",
+    ),
+    "integer_for_float_feature": (
+        with_examples({"x": 1}),
+        "Name: <unknown>, Key: x, Index: 0.  Data types don't match. Data "
+        "type: int64 but expected type: float",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILING_EXAMPLES)
+def test_classify_refusals(name, server):
+    body, words = FAILING_EXAMPLES[name]
+    assert server.post("classify", body) == (400, {"error": words})
+
+
+def test_regress_refuses_a_signature_of_two_outputs(server):
+    body = {"signature_name": "classify", "examples": [{"x": 1.0}]}
+    words = "Expected one output Tensor."
+    assert server.post("regress", body) == (400, {"error": words})
+
+
+AVAILABLE = {
+    "version": "1",
+    "state": "AVAILABLE",
+    "status": {"error_code": "OK", "error_message": ""},
+}
+PATHS = {
+    "status": ("GET", "tiny", 200, {"model_version_status": [AVAILABLE]}),
+    "status_of_version": (
+        "GET",
+        "tiny/versions/1",
+        200,
+        {"model_version_status": [AVAILABLE]},
+    ),
+    "status_of_no_version": (
+        "GET",
+        "tiny/versions/7",
+        404,
+        {"error": "Could not find version 7 of model tiny"},
+    ),
+    "status_of_no_model": (
+        "GET",
+        "none",
+        404,
+        {"error": "Could not find any versions of model none"},
+    ),
+    "metadata_of_no_model": (
+        "GET",
+        "none/metadata",
+        404,
+        {"error": "Servable not found for request: Latest(none)"},
+    ),
+    "predict_by_no_model": (
+        "POST",
+        "none:predict",
+        404,
+        {"error": "Servable not found for request: Latest(none)"},
+    ),
+    "predict_by_version": (
+        "POST",
+        "tiny/versions/1:predict",
+        200,
+        {"predictions": [[2.0, 2.0]]},
+    ),
+    "predict_by_no_version": (
+        "POST",
+        "tiny/versions/7:predict",
+        404,
+        {"error": "Servable not found for request: Specific(tiny, 7)"},
+    ),
+    "version_beyond_64_bits": (
+        "POST",
+        f"tiny/versions/{2**64}:predict",
+        400,
+        {"error": f"Failed to convert version: {2**64} to numeric."},
+    ),
+    "predict_by_no_label": (
+        "POST",
+        "tiny/labels/stable:predict",
+        400,
+        {"error": "Unrecognized servable version label: stable"},
+    ),
+    "get_of_predict": (
+        "GET",
+        "tiny:predict",
+        400,
+        {"error": "Malformed request: GET /v1/models/tiny:predict"},
+    ),
+    "post_of_status": (
+        "POST",
+        "tiny",
+        400,
+        {"error": "Malformed request: POST /v1/models/tiny"},
+    ),
+    "other_method": (
+        "PUT",
+        "tiny:predict",
+        400,
+        {"error": "Malformed request: PUT /v1/models/tiny:predict"},
+    ),
+    "no_name": (
+        "GET",
+        "",
+        400,
+        {"error": "Malformed request: GET /v1/models/"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_paths(name, server):
+    method, path, status, answer = PATHS[name]
+    body = {"instances": [[0, 0]]} if method == "POST" else b""
+    found = server.ask(method, f"/v1/models/{path}", body)
+    assert found == (status, answer)
+
+
+def test_paths_that_are_none(server):
+    for path, status, words in (
+        ("/v1/models", 400, "Missing model name in request."),
+        ("/v1/none", 400, "Malformed request: GET /v1/none"),
+        ("/none", 404, "Not found: /none"),
+    ):
+        assert server.ask("GET", path) == (status, {"error": words})
+
+
+def test_paths_are_read_without_case(server):
+    body = {"instances": [[0, 0]]}
+    status, _ = server.ask("POST", "/V1/Models/tiny:Predict", body)
+    assert status == 200
+    status, _ = server.ask("POST", "/v1/models/Tiny:predict", body)
+    assert status == 404
+
+
+def test_metadata_are_the_signatures(server):
+    status, answer = server.ask("GET", "/v1/models/tiny/metadata")
+    assert status == 200
+    assert answer["model_spec"] == {
+        "name": "tiny",
+        "signature_name": "",
+        "version": "1",
+    }
+    signatures = answer["metadata"]["signature_def"]["signature_def"]
+    assert sorted(signatures) == [
+        "classify",
+        "count_down",
+        "image",
+        "lengths",
+        "regress",
+        "serving_default",
+        "text",
+        "two_inputs",
+        "types",
+    ]
+    (tensor,) = signatures["serving_default"]["inputs"].values()
+    assert tensor["dtype"] == "DT_FLOAT"
+    assert tensor["tensor_shape"] == {
+        "dim": [{"size": "-1", "name": ""}, {"size": "2", "name": ""}],
+        "unknown_rank": False,
+    }
+
+
+def test_a_text_of_a_megabyte(server):
+    text = "ä" * 2**19
+    body = {"signature_name": "text", "instances": [text]}
+    assert server.post("predict", body) == (200, {"predictions": [2**20]})
+
+
+def test_a_body_of_ten_megabytes(server):
+    ids = [123456] * 1_300_000
+    body = {"signature_name": "lengths", "inputs": [ids]}
+    assert len(json.dumps(body)) > 10 * 10**6
+    status, answer = server.post("predict", body)
+    assert status == 200
+    assert answer["outputs"] == {"last": [123456], "width": [1_300_000]}
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (
+            [0, 0, 0],
+            "Input `x` must have the shape [-1,2], -1 for any size. Received: "
+            "[40000,3].",
+        ),
+        (
+            [0, 0, "x"],
+            "Failed to process element: 39999 of 'instances' list. Error: "
+            'INVALID_ARGUMENT: JSON Value: "x" Type: String is not of '
+            "expected type: float",
+        ),
+        (
+            [0, 0, 2**24],
+            "Failed to process element: 39999 of 'instances' list. Error: "
+            "INVALID_ARGUMENT: Cannot convert JSON value: 16777216 to float "
+            "without loss of precision.",
+        ),
+    ],
+)
+def test_a_wrong_row_of_many_is_found_in_few_looks(
+    last, words, server, monkeypatch
+):
+    looks = []
+
+    def count(function):
+        def counted(*arguments):
+            looks.append(function)
+            return function(*arguments)
+
+        return counted
+
+    for name in ("_flatten", "_convert", "_explain"):
+        monkeypatch.setattr(tensors, name, count(getattr(tensors, name)))
+    rows = [[0, 0, 0]] * 39_999 + [last]
+    assert server.post("predict", {"instances": rows}) == (
+        400,
+        {"error": words},
+    )
+    assert len(looks) < 100
+
+
+def test_copies_of_a_context_are_bounded(server):
+    body = {
+        "signature_name": "classify",
+        "context": {"text": "x" * 2**20},
+        "examples": [{}] * 64,
+    }
+    assert server.post("classify", body) == (
+        413,
+        {
+            "error": "The `context`, which each example gets, must have at "
+            "most 67,108,864 bytes in all of them. Received: 1,048,602 bytes "
+            "for 64 examples."
+        },
+    )
+
+
+def test_a_large_body_is_read_while_the_loop_goes_on(server, monkeypatch):
+    threads = []
+
+    def parse(body):
+        threads.append(threading.current_thread() is server._thread)
+        return original(body)
+
+    original = predict_json.parse
+    monkeypatch.setattr(predict_json, "parse", parse)
+    for count in (1, 20_000):
+        status, _ = server.post("predict", {"instances": [[0, 0]] * count})
+        assert status == 200
+    assert threads == [True, False]
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1.5E+309", "1" * 310 + ".0"])
+def test_a_number_beyond_double_is_no_infinity(number, server):
+    assert server.post(
+        "predict", f'{{"inputs": [[{number}, 1]]}}'.encode()
+    ) == (
+        400,
+        {"error": "JSON Parse error: Number too big to be stored in double."},
+    )

@@ -1,0 +1,118 @@
+"""`classify` and `tokens` of real exports, in the session of a server."""
+
+import exported_models
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainers.serving.proof import rules
+from trainers.serving.proof.fresh_process import SessionModel
+from trainers.tasks import classify
+
+CLASSES = ["ham", "spam", "猫"]
+TEXTS = [b"a b c", b"", b"d e f g h i a", b"\xff\xfe", b"b [SEP] c"]
+
+
+@pytest.fixture(scope="module")
+def image_version(smoke_workdir):
+    return smoke_workdir / "export" / "mnist_mlp" / "1"
+
+
+@pytest.fixture(scope="module")
+def text_version(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("text")
+    return exported_models.text_classifier(directory).path
+
+
+@pytest.fixture(scope="module")
+def text_model(text_version):
+    return SessionModel(text_version)
+
+
+def check_ranking(ranked, answer, class_names):
+    """Checks the ranking of rows against the answers to the same rows."""
+    assert sorted(ranked) == ["classes", "scores"]
+    assert ranked["scores"].dtype == np.float32
+    assert (np.diff(ranked["scores"]) <= 0).all()
+    for row, names in enumerate(ranked["classes"]):
+        names = [name.decode() for name in names]
+        assert sorted(names) == sorted(class_names)
+        assert names[0] == answer["label"][row].decode()
+        order = [class_names.index(name) for name in names]
+        np.testing.assert_allclose(
+            ranked["scores"][row],
+            answer["probabilities"][row][order],
+            atol=1e-6,
+        )
+
+
+def test_images_are_ranked(image_version):
+    model = SessionModel(image_version)
+    images = np.random.default_rng(0).integers(0, 256, (7, 28, 28, 1), np.uint8)
+    files = [tf.io.encode_png(image).numpy() for image in images]
+    files.append(tf.io.encode_jpeg(np.full((9, 5, 3), 200, np.uint8)).numpy())
+    ranked = model("classify", classify.check_inputs("image_bytes", files))
+    answer = model("image_bytes", {"image_bytes": files})
+    check_ranking(ranked, answer, [str(digit) for digit in range(10)])
+
+
+def test_texts_are_ranked(text_model):
+    ranked = text_model("classify", classify.check_inputs("text", TEXTS))
+    answer = text_model("serving_default", {"text": TEXTS})
+    assert len(set(answer["label"])) > 1
+    check_ranking(ranked, answer, CLASSES)
+
+
+@pytest.mark.parametrize("which", ["image_version", "text_version"])
+def test_exports_keep_the_rules_of_each_api(which, request):
+    version = request.getfixturevalue(which)
+    assert rules.lint(version) == []
+    assert rules.oldest_server(version) == "2.18"
+    found = rules.signatures(rules.read(version))
+    apis = {name: rules.apis(s) for name, s in found.items()}
+    assert apis.pop("classify") == ["predict", "classify"]
+    assert set(map(tuple, apis.values())) == {("predict",)}
+
+
+def test_a_request_without_the_feature_harms_no_other(text_model):
+    good = classify.check_inputs("text", [b"a b"])
+    expected = text_model("classify", good)["scores"]
+    for bad in (b"", classify.check_inputs("body", [b"a b"])["inputs"][0]):
+        with pytest.raises(tf.errors.InvalidArgumentError) as error:
+            text_model("classify", {"inputs": [good["inputs"][0], bad]})
+        assert (
+            "Feature: text (data type: string) is required but could not be "
+            "found."
+        ) in str(error.value)
+        again = text_model("classify", good)["scores"]
+        np.testing.assert_array_equal(again, expected)
+
+
+def test_a_file_that_is_no_image_is_an_error(image_version):
+    model = SessionModel(image_version)
+    for bad in (b"", b"no image", b"\x89PNG\r\n\x1a\n"):
+        inputs = classify.check_inputs("image_bytes", [bad])
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            model("classify", inputs)
+
+
+def test_rows_padded_as_a_server_pads_them_are_answered_alike(text_model):
+    ids = text_model("tokenize", {"text": TEXTS})["token_ids"]
+    lengths = [
+        list(row).index(exported_models.WORDS.index("[SEP]")) + 1 for row in ids
+    ]
+    assert lengths[:3] == [5, 2, 9]
+    # Requests of unequal length, each filled up with its first id.
+    filled = ids.copy()
+    for row, length in zip(filled, lengths, strict=True):
+        row[length:] = row[0]
+    together = text_model("tokens", {"token_ids": filled})
+    from_text = text_model("serving_default", {"text": TEXTS})
+    np.testing.assert_array_equal(together["logits"], from_text["logits"])
+    for row, length in enumerate(lengths):
+        alone = text_model("tokens", {"token_ids": ids[row : row + 1, :length]})
+        np.testing.assert_allclose(
+            together["probabilities"][row : row + 1],
+            alone["probabilities"],
+            atol=1e-6,
+        )

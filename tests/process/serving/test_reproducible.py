@@ -1,0 +1,238 @@
+"""Equal weights and settings give equal bytes, whoever exports them."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.core.protobuf import fingerprint_pb2
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.saved_model import fingerprinting_utils
+
+import tfmodels
+from trainers.config import experiment
+from trainers.serving import canonical
+from trainers.serving import exporter
+from trainers.serving.proof.fresh_process import SessionModel
+
+FILES = [
+    "assets.extra/manifest.json",
+    "assets.extra/tf_serving_warmup_requests",
+    "fingerprint.pb",
+    "saved_model.pb",
+    "variables/variables.data-00000-of-00001",
+    "variables/variables.index",
+]
+
+
+def sums(path):
+    """Returns SHA-256 by name of all files in a directory."""
+    return {
+        file.relative_to(path).as_posix(): hashlib.sha256(
+            file.read_bytes()
+        ).hexdigest()
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+    }
+
+
+@pytest.mark.parametrize("run", ["smoke_workdir", "smoke_text_workdir"])
+def test_processes_export_equal_bytes(run, request, tmp_path, user_env):
+    trained = request.getfixturevalue(run)
+    # The place is not in the version either.
+    workdir = shutil.copytree(trained, tmp_path / "elsewhere")
+    for seed in ("1", "2"):
+        exported = subprocess.run(
+            [sys.executable, "-m", "trainers.export", f"--workdir={workdir}"],
+            env=user_env | {"PYTHONHASHSEED": seed},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert exported.returncode == 0, exported.stderr
+    (base,) = (workdir / "export").iterdir()
+    # 1 is by the process that trained, and has counted and traced a lot.
+    by_training, *by_export = [sums(base / number) for number in "123"]
+    assert list(by_training) == FILES
+    assert by_export == [by_training, by_training]
+
+
+def test_layers_without_a_name_are_counted_from_0(
+    smoke_workdir, tmp_path, monkeypatch
+):
+    def make_model(config, num_classes):
+        image = keras.Input(config.image_shape, name="image")
+        x = keras.layers.Flatten()(image)
+        for index, units in enumerate(config.hidden_dims):
+            name = f"hidden_{index}"
+            x = keras.layers.Dense(units, activation="relu", name=name)(x)
+        logits = keras.layers.Dense(num_classes, name="logits")(x)
+        return keras.Model({"image": image}, logits)
+
+    monkeypatch.setattr(tfmodels, "make_model", make_model)
+    workdir = shutil.copytree(smoke_workdir, tmp_path / "run")
+    text = (workdir / "config.json").read_text()
+    config = experiment.from_json(text)
+    first, second = [exporter.export_best(config, workdir) for _ in range(2)]
+    assert sums(first) == sums(second)
+    # Whoever builds another network has names as if there had been no export.
+    names = [keras.layers.Flatten().name for _ in range(2)]
+    assert names[0] != names[1] and "flatten" not in names
+
+
+def make_functions(scale):
+    """Returns functions that use what TensorFlow numbers, and a network."""
+    # Equal names, and names in another order than that of use.
+    a, b, c = [
+        tf.Variable(tf.fill((3, 3), scale * number), name=name)
+        for number, name in [(1.0, "z"), (2.0, "same"), (3.0, "same")]
+    ]
+    captured = tf.constant([0.5, 1.0, 2.0])
+    table = tf.reshape(tf.range(3000.0), (1000, 3))  # Too large for a node.
+
+    @tf.function
+    def inner(x):
+        return tf.nn.silu(x @ a) * captured  # A gradient of its own.
+
+    @tf.custom_gradient
+    def doubled(x):
+        return 2 * x, lambda upstream: upstream @ b
+
+    def body(i, x):
+        x = tf.cond(
+            tf.reduce_sum(x) > 0, lambda: inner(x) + captured, lambda: x @ b
+        )
+        return i + 1, doubled(x / 100)
+
+    spec = tf.TensorSpec((None, 3), tf.float32, name="x_1")
+
+    @tf.function(input_signature=[spec])
+    def loop(x_1):
+        shapes = tf.TensorShape([]), tf.TensorShape([None, 3])
+        _, x = tf.while_loop(
+            lambda i, _: i < 3, body, (0, x_1), shape_invariants=shapes
+        )
+        cases = [lambda: inner(x), lambda: x @ c, lambda: x + table[7]]
+        x = tf.switch_case(tf.shape(x)[0] % 3, cases)
+        return {"y": x, "sums": tf.map_fn(tf.reduce_sum, x)}
+
+    @tf.function(input_signature=[spec])
+    def plain(x_1):
+        return {"y": doubled(inner(x_1)) @ c + b}
+
+    return {"serving_default": loop, "plain": plain}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Two equal SavedModels, one of other weights, and the functions."""
+    directory = tmp_path_factory.mktemp("written")
+    paths, functions = [], []
+    for scale in (0.1, 0.1, 0.2):
+        path = directory / str(len(paths))
+        path.mkdir()
+        made = make_functions(scale)
+        # Traced before, in the other order, and differentiated.
+        x = tf.ones((2, 3))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = made["plain"](x)["y"]
+        tape.gradient(y, x)
+        exporter.write_saved_model(path, made)
+        paths.append(path)
+        functions.append(made)
+    return paths, functions
+
+
+def test_what_a_process_did_before_does_not_show(written):
+    first, second, other = map(sums, written[0])
+    assert first == second
+    assert [name for name in first if first[name] != other[name]] == [
+        "fingerprint.pb",
+        "variables/variables.data-00000-of-00001",
+        "variables/variables.index",
+    ]
+
+
+def test_answers_and_gradients_stay_the_same(written):
+    path, functions = written[0][0], written[1][0]
+    loaded = tf.saved_model.load(str(path))
+    session = SessionModel(path)
+    rng = np.random.default_rng(0)
+    for name, function in functions.items():
+        for rows in (3, 4, 5):
+            x = tf.constant(rng.standard_normal((rows, 3)).astype("float32"))
+            expected = function(x)
+            answers = loaded.signatures[name](x_1=x), session(name, {"x_1": x})
+            assert all(answer.keys() == expected.keys() for answer in answers)
+            for answer in answers:
+                for key in expected:
+                    np.testing.assert_allclose(
+                        answer[key], expected[key], rtol=1e-5
+                    )
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        y = functions["plain"](x)["y"]
+        y_loaded = loaded.plain(x)["y"]
+    expected = tape.gradient(y, x)
+    assert np.any(expected)
+    np.testing.assert_allclose(tape.gradient(y_loaded, x), expected, rtol=1e-5)
+
+
+def test_names_that_users_gave_stay(written):
+    loaded = tf.saved_model.load(str(written[0][0]))
+    _, arguments = loaded.signatures["plain"].structured_input_signature
+    assert list(arguments) == ["x_1"]
+    # As a SavedModel that is loaded and saved has them.
+    path = written[0][0].parent / "again"
+    tf.saved_model.save(loaded, str(path), signatures=loaded.signatures)
+    signatures = tf.saved_model.load(str(path)).signatures
+    assert list(signatures["plain"].structured_input_signature[1]) == ["x_1"]
+
+
+def test_a_fingerprint_is_that_of_the_files(written):
+    uuids = []
+    for path in written[0]:
+        data = (path / "fingerprint.pb").read_bytes()
+        found = fingerprint_pb2.FingerprintDef.FromString(data)
+        uuids.append(found.uuid)
+        singleprint = tf.saved_model.experimental.read_fingerprint(
+            str(path)
+        ).singleprint()
+        assert singleprint == (
+            fingerprinting_utils.singleprint_from_saved_model_proto(str(path))
+        )
+        fingerprinting_utils.write_fingerprint(str(path))
+        data = (path / "fingerprint.pb").read_bytes()
+        expected = fingerprint_pb2.FingerprintDef.FromString(data)
+        assert found.saved_model_checksum == expected.saved_model_checksum
+        assert found.checkpoint_hash == expected.checkpoint_hash
+    assert uuids[0] == uuids[1] != uuids[2]
+    assert all(0 <= int(uuid) < 2**128 for uuid in uuids)
+
+
+def test_to_rewrite_again_changes_nothing(written):
+    path = written[0][1]
+    before = sums(path)
+    canonical.rewrite(path)
+    assert sums(path) == before
+
+
+def test_nothing_says_how_many_devices_and_threads_there_were(written):
+    data = (written[0][0] / "saved_model.pb").read_bytes()
+    (graph,) = saved_model_pb2.SavedModel.FromString(data).meta_graphs
+    nodes = list(graph.graph_def.node)
+    for function in graph.graph_def.library.function:
+        nodes += function.node_def
+    configs = {
+        n.attr["config_proto"].s for n in nodes if "config_proto" in n.attr
+    }
+    (config,) = map(config_pb2.ConfigProto.FromString, configs)
+    assert config.allow_soft_placement
+    found = {field.name for field, _ in config.ListFields()}
+    assert found <= {"allow_soft_placement", "experimental"}

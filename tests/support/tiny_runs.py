@@ -1,0 +1,307 @@
+"""Tiny runs that can be interrupted between any two steps, for tests.
+
+A `Life` is what one process would do: restore, train, be stopped or killed.
+All that takes part is the real thing, on images of 4 x 4 pixels.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+
+import keras
+import numpy as np
+
+import tfmodels
+from trainers import tasks
+from trainers.config import experiment
+from trainers.data.examples import Examples
+from trainers.data.examples import Splits
+from trainers.distribution import strategies
+from trainers.distribution.workers import ALONE
+from trainers.run import identity as identity_lib
+from trainers.run.workdir import Workdir
+from trainers.runtime.signals import Stopped
+from trainers.runtime.signals import StopRequest
+from trainers.training import callbacks
+from trainers.training import checkpointing
+from trainers.training import fitting
+from trainers.training import history
+from trainers.training import resumable
+from trainers.training import state
+from trainers.training import steps as steps_lib
+
+BATCH_SIZE = 4
+NUM_EXAMPLES = 15  # 4 steps, the last with a row of padding.
+PER_EPOCH = 4
+EPOCHS = 3
+STEPS = PER_EPOCH * EPOCHS
+TIMES = ("seconds", "examples_per_second")
+
+
+class Killed(BaseException):
+    """Ends a life without a word, as a signal 9 would."""
+
+
+def make_config(**changes):
+    """Returns an `ExperimentConfig`; `part__name=value` changes a setting."""
+    config = experiment.ExperimentConfig()
+    config.model = tfmodels.MnistMlpConfig(
+        image_shape=(4, 4), hidden_dims=(8,), dropout=0.25
+    )
+    config.task.random_shift = 0.25
+    config.data.global_batch_size = BATCH_SIZE
+    config.optimizer.learning_rate = 0.01
+    config.trainer.epochs = EPOCHS
+    config.trainer.num_logical_cpus = 2
+    config.trainer.save_every_seconds = 0.0
+    config.trainer.steps_per_execution = 1
+    for name, value in changes.items():
+        part, _, leaf = name.partition("__")
+        setattr(getattr(config, part), leaf, value)
+    return config
+
+
+def make_examples(num_examples, seed=0):
+    """Returns `Examples` of noise in three classes."""
+    rng = np.random.default_rng(seed)
+    return Examples(
+        {"image": rng.integers(0, 256, (num_examples, 4, 4), np.uint8)},
+        rng.integers(0, 3, num_examples).astype(np.int32),
+        str,
+    )
+
+
+def make_model(config):
+    """Returns a compiled `TrainingModel` on the strategy of a config."""
+    strategy = strategies.make_strategy(config.trainer)
+    task = tasks.make_task(config)
+    with strategy.scope():
+        return fitting.make_training_model(
+            fitting.make_network(config, 3),
+            config,
+            task,
+            steps_lib.Steps(BATCH_SIZE, PER_EPOCH, 1),
+        )
+
+
+class Record(keras.callbacks.Callback):
+    """Remembers all variables after each step, and what others are told."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+        self.states = {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches.append((self._epoch, batch, float(logs["loss"])))
+        step = self._epoch * PER_EPOCH + batch + 1
+        self.states[step] = state.read(self.model)
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Stops or kills a run after a step, counted over all epochs."""
+
+    def __init__(self, request, stop_at=None, kill_at=None):
+        super().__init__()
+        self._request = request
+        self._stop_at = stop_at
+        self._kill_at = kill_at
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = self._epoch * PER_EPOCH + batch + 1
+        if step == self._stop_at:
+            self._request.signal_name = "SIGTERM"
+        if step == self._kill_at:
+            raise Killed
+
+
+class InValidation(StopRequest):
+    """A request that comes before a batch of a validation."""
+
+    def __init__(self, calls_before):
+        super().__init__()
+        self._left = calls_before
+
+    def __call__(self):
+        if self._left == 0:
+            self.signal_name = "SIGINT"
+        self._left -= 1
+        super().__call__()
+
+
+@dataclasses.dataclass
+class Life:
+    """One process of a run, after its end.
+
+    Attributes:
+        paths: `Workdir`.
+        model: `TrainingModel`, or `None`.
+        record: `Record`.
+        restored: `Position` from which it went on, or `None`.
+        ended: "done", "stopped" or "killed".
+        message: Text of `Stopped`.
+    """
+
+    paths: Workdir
+    model: keras.Model
+    record: Record
+    restored: checkpointing.Position | None
+    ended: str
+    message: str = ""
+
+    def state(self):
+        """Returns all variables, arrays by name."""
+        return state.read(self.model)
+
+    def history(self):
+        """Returns `history.json` without times."""
+        epochs = json.loads((self.paths.path / "history.json").read_text())
+        return [
+            {n: v for n, v in epoch.items() if n not in TIMES}
+            for epoch in epochs
+        ]
+
+    def best(self):
+        """Returns step and arrays of the best weights."""
+        ((step, path),) = self.paths.best.steps.paths().items()
+        with np.load(path / "weights.npz") as archive:
+            return step, {name: archive[name] for name in archive.files}
+
+    def kept(self):
+        """Returns the steps that have a checkpoint, lowest first."""
+        return sorted(self.paths.checkpoints.paths())
+
+
+def live(
+    config,
+    workdir,
+    *,
+    stop_at=None,
+    kill_at=None,
+    request=None,
+    num_validation=6,
+    tensorboard=False,
+    further=(),
+    change_fn=None,
+    dataset_step=None,
+):
+    """Runs a process of a run to its end, and returns its `Life`.
+
+    Args:
+        config: `ExperimentConfig`.
+        workdir: Directory of the run.
+        stop_at, kill_at: Step after which it is stopped or killed.
+        request: `StopRequest`; `None` means one that `stop_at` fills in.
+        num_validation: Examples of the validation split.
+        tensorboard: Whether event files are written.
+        further: More callbacks.
+        change_fn: Changes the restored `Checkpoint`, for negative controls.
+        dataset_step: From the first step to another one, likewise.
+    """
+    paths = Workdir(workdir)
+    paths.path.mkdir(exist_ok=True)
+    task = tasks.make_task(config)
+    task.eval_batch_size = 2
+    splits = Splits(
+        ["a", "b", "c"],
+        make_examples(NUM_EXAMPLES),
+        make_examples(num_validation, 1) if num_validation else None,
+    )
+    strategy = strategies.make_strategy(config.trainer)
+    replicas = strategy.num_replicas_in_sync
+    identity = identity_lib.identity(config, splits, {}, replicas)
+    checkpoint = checkpointing.restore_latest(paths, identity)
+    restored = checkpoint and checkpoint.position
+    if checkpoint and change_fn:
+        change_fn(checkpoint)
+    first_batch = restored.batch if restored else 0
+    steps = steps_lib.plan(config, NUM_EXAMPLES, replicas, first_batch)
+    run = fitting.Run(config, task, splits, steps, strategy, ALONE, paths)
+    with strategy.scope():
+        network = fitting.make_network(config, 3)
+        model = fitting.make_training_model(network, config, task, steps)
+    make_dataset_fn = functools.partial(
+        fitting.make_dataset, config, task, splits.train, steps.batch_size
+    )
+    request = request or StopRequest()
+    record = Record()
+    life = Life(paths, model, record, restored, "done")
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(
+            checkpointing.Writer(
+                paths,
+                identity,
+                config.trainer.keep_checkpoints,
+                checkpoint and checkpoint.best_step,
+            )
+        )
+        validation = fitting.make_validation(model, run, request)
+        used = [
+            history.EpochTimer(NUM_EXAMPLES),
+            validation,
+            callbacks.StopOnNonFiniteLoss(),
+            fitting.make_best_checkpoint(
+                network, run, validation, writer.save_best
+            ),
+            tensorboard
+            and fitting.make_tensorboard(run, make_dataset_fn, validation),
+            history.History(paths.write_history, steps.per_epoch),
+            fitting.make_learning_rate_reduction(config, validation),
+            record,
+            *further,
+            Interrupt(request, stop_at, kill_at),
+        ]
+        kept = resumable.ResumableCallbacks(
+            [callback for callback in used if callback],
+            model=model,
+            steps=steps,
+            config=config.trainer,
+            writer=writer,
+            request=request,
+            workers=ALONE,
+        )
+        make_batches = fitting.make_batches_fn(strategy, make_dataset_fn)
+        if dataset_step:
+            make_real = make_batches
+
+            def make_batches(step):
+                return make_real(dataset_step(step))
+
+        try:
+            resumable.fit(model, kept, make_batches, checkpoint)
+        except Stopped as stopped:
+            life.ended, life.message = "stopped", str(stopped)
+        except Killed:
+            life.ended = "killed"
+    return life
+
+
+def differing(a, b):
+    """Returns the names of arrays whose bits are not the same."""
+    return sorted(
+        name
+        for name in a.keys() | b.keys()
+        if name not in a
+        or name not in b
+        or a[name].dtype != b[name].dtype
+        or a[name].shape != b[name].shape
+        or a[name].tobytes() != b[name].tobytes()
+    )
+
+
+def assert_same_end(life, whole):
+    """Compares the ends of two runs, bit for bit."""
+    assert life.ended == whole.ended == "done"
+    assert differing(life.state(), whole.state()) == []
+    assert life.history() == whole.history()
+    step, arrays = life.best()
+    whole_step, whole_arrays = whole.best()
+    assert step == whole_step
+    assert differing(arrays, whole_arrays) == []

@@ -1,0 +1,1 @@
+"""BERT and DistilBERT: encoders, layers, presets, WordPieces."""

@@ -1,0 +1,135 @@
+"""BERT and DistilBERT encoders, from sizes or with pretrained weights.
+
+This file and `presets.py` are the only ones that touch keras_nlp's models.
+"""
+
+import functools
+
+from tfmodels.bert.config import EPSILON
+
+
+def make_encoder(config, *, only_first=False):
+    """Builds the encoder with random weights.
+
+    The layers have the names and variables of `keras_nlp.models.BertBackbone`
+    and `DistilBertBackbone`, whose weights `presets.load_weights` copies.
+
+    Args:
+        config: `EncoderConfig`, after `presets.read` if it has a preset.
+        only_first: Whether the vector of `[CLS]` is enough.
+
+    Returns:
+        `keras.Model` from `{"token_ids", "padding_mask": int32[batch,
+        sequence_length]}` to `float32[batch, sequence_length, hidden_dim]`;
+        with `only_first` the sequence may be cut to its first position.
+    """
+    import keras
+
+    token_ids = keras.Input((None,), dtype="int32", name="token_ids")
+    padding_mask = keras.Input((None,), dtype="int32", name="padding_mask")
+    x = _embed(token_ids, config)  # [batch, sequence_length, hidden_dim]
+    for index in range(config.num_layers):
+        is_last = index == config.num_layers - 1
+        layer = _make_layer(
+            config,
+            name=f"transformer_layer_{index}",
+            only_first=only_first and is_last,
+        )
+        x = layer(x, padding_mask=padding_mask)
+    inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
+    encoder = keras.Model(inputs, x, name="encoder")
+    _freeze(encoder, config)
+    return encoder
+
+
+def _make_layer(config, *, name, only_first):
+    """Returns a transformer layer, fast or as KerasHub has it."""
+    shared = {
+        "intermediate_dim": config.intermediate_dim,
+        "num_heads": config.num_heads,
+        "dropout": config.dropout,
+        "kernel_initializer": _initializer(),
+        "name": name,
+    }
+    if config.implementation == "fast":
+        from tfmodels.bert import fast_layer
+
+        return fast_layer.FastTransformerEncoder(
+            activation=config.activation,
+            only_first=only_first,
+            recompute_activations=config.recompute_activations,
+            **shared,
+        )
+    import keras_nlp
+
+    return keras_nlp.layers.TransformerEncoder(
+        activation=_activation(config.activation),
+        layer_norm_epsilon=EPSILON,
+        **shared,
+    )
+
+
+def _embed(token_ids, config):
+    """Returns the normalized sum of token, position and segment vectors."""
+    import keras
+    import keras_nlp
+
+    x = keras.layers.Embedding(
+        config.vocabulary_size,
+        config.hidden_dim,
+        embeddings_initializer=_initializer(),
+        name="token_embedding",
+    )(token_ids)
+    parts = [
+        x,
+        keras_nlp.layers.PositionEmbedding(
+            config.max_sequence_length,
+            initializer=_initializer(),
+            name="position_embedding",
+        )(x),
+    ]
+    if config.family == "bert":
+        # A single text is segment 0.
+        parts.append(
+            keras.layers.Embedding(
+                2,
+                config.hidden_dim,
+                embeddings_initializer=_initializer(),
+                name="segment_embedding",
+            )(keras.ops.zeros_like(token_ids))
+        )
+    x = keras.layers.Add(name="embeddings_add")(parts)
+    x = keras.layers.LayerNormalization(
+        epsilon=EPSILON, name="embeddings_layer_norm"
+    )(x)
+    return keras.layers.Dropout(config.dropout, name="embeddings_dropout")(x)
+
+
+def _initializer():
+    """Returns a new one: one object gives equal shapes equal values."""
+    import keras
+
+    return keras.initializers.TruncatedNormal(stddev=0.02)
+
+
+def _activation(name):
+    import keras
+
+    if name == "gelu_approximate":
+        return functools.partial(keras.activations.gelu, approximate=True)
+    return name
+
+
+def _freeze(encoder, config):
+    """Keeps the weights of the lowest layers from training."""
+    if config.frozen_layers == 0:
+        return
+    above = range(
+        config.num_layers
+        if config.frozen_layers == -1
+        else config.frozen_layers,
+        config.num_layers,
+    )
+    trained = {f"transformer_layer_{index}" for index in above}
+    for layer in encoder.layers:
+        layer.trainable = layer.name in trained

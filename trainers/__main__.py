@@ -1,0 +1,43 @@
+"""Lists the commands.
+
+python -m trainers
+"""
+
+import ast
+import pathlib
+import sys
+
+# Modules beside the commands.
+_OTHERS = ("__init__", "__main__", "errors", "flags")
+
+
+def commands():
+    """Returns the first line of each command's docstring, by name."""
+    files = sorted(pathlib.Path(__file__).parent.glob("*.py"))
+    return {
+        file.stem: ast.get_docstring(
+            ast.parse(file.read_text(encoding="utf-8"))
+        ).partition("\n")[0]
+        for file in files
+        if file.stem not in _OTHERS
+    }
+
+
+def main(arguments):
+    """Prints the commands; returns the exit code, 2 for arguments."""
+    lines = commands()
+    width = max(map(len, lines))
+    for name, line in lines.items():
+        print(f"python -m trainers.{name:{width}}  {line}")
+    if not arguments or arguments[0] in ("-h", "--help"):
+        return 0
+    print(
+        f"error: `{arguments[0]}` is not an argument of python -m trainers. "
+        "Run one of the commands above, each with --help.",
+        file=sys.stderr,
+    )
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

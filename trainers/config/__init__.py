@@ -1,0 +1,17 @@
+"""Settings of an experiment: their meaning, defaults and rules.
+
+A config file imports the classes from here, see `configs/`.
+"""
+
+from trainers.config.data import ImageDataConfig as ImageDataConfig
+from trainers.config.data import TextDataConfig as TextDataConfig
+from trainers.config.experiment import ExperimentConfig as ExperimentConfig
+from trainers.config.export import ExportConfig as ExportConfig
+from trainers.config.optimizer import OptimizerConfig as OptimizerConfig
+from trainers.config.task import (
+    ImageClassificationConfig as ImageClassificationConfig,
+)
+from trainers.config.task import (
+    TextClassificationConfig as TextClassificationConfig,
+)
+from trainers.config.trainer import TrainerConfig as TrainerConfig

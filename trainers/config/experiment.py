@@ -1,0 +1,184 @@
+"""The configuration of an experiment: a tree of dataclasses."""
+
+import dataclasses
+import json
+import typing
+
+import tfmodels
+from tfmodels import settings
+from tfmodels.settings import setting
+from trainers.config import overrides
+from trainers.config import rules
+from trainers.config import tree as tree_lib
+from trainers.config.data import ImageDataConfig
+from trainers.config.export import ExportConfig
+from trainers.config.kinds import FITS
+from trainers.config.kinds import KINDS
+from trainers.config.optimizer import OptimizerConfig
+from trainers.config.task import ImageClassificationConfig
+from trainers.config.trainer import TrainerConfig
+from trainers.errors import ConfigError
+
+
+@dataclasses.dataclass(slots=True)
+class ExperimentConfig:
+    """Everything that decides a run. Read-only after `validate`."""
+
+    seed: int = setting(
+        42,
+        "Source of initial weights, order, dropout and augmentation.",
+        at_least=0,
+        below=2**31,
+    )
+    data: typing.Any = dataclasses.field(default_factory=ImageDataConfig)
+    task: typing.Any = dataclasses.field(
+        default_factory=ImageClassificationConfig
+    )
+    model: typing.Any = dataclasses.field(
+        default_factory=tfmodels.MnistMlpConfig
+    )
+    optimizer: OptimizerConfig = dataclasses.field(
+        default_factory=OptimizerConfig
+    )
+    trainer: TrainerConfig = dataclasses.field(default_factory=TrainerConfig)
+    export: ExportConfig = dataclasses.field(default_factory=ExportConfig)
+
+    def with_overrides(self, values):
+        """Returns a copy with other values; rules are checked by `validate`.
+
+        Args:
+            values: dict. By name of the setting, such as
+                `optimizer.learning_rate`, each a value of its type or the text
+                of a flag: `"3e-4"`.
+
+        Raises:
+            ConfigError: There is no such setting, or the value has another
+                type.
+
+        >>> config = ExperimentConfig()
+        >>> config.with_overrides({"trainer.epochs": 3}).trainer.epochs
+        3
+        >>> config.with_overrides({"seed": "7"}).seed
+        7
+        """
+        named = {f"config.{name}": value for name, value in values.items()}
+        return overrides.apply(self, named)
+
+
+def check_types(config):
+    """Checks what every other function here relies on.
+
+    Raises:
+        ConfigError: One line for each part or setting of a wrong type.
+    """
+    _raise(_part_problems(config))
+    _raise(
+        f"`--{name}` must be {settings.type_words(field)}. Received: {value!r}."
+        for name, field, value in tree_lib.leaves(config)
+        if not settings.has_type(value, field.type)
+    )
+
+
+def validate(config):
+    """Checks every setting against its rule, then the settings together.
+
+    Raises:
+        ConfigError: One line a problem: flag, rule, what was received.
+    """
+    _raise(_part_problems(config))
+    _raise(_problems(config))
+    _raise(_cross_problems(config))
+
+
+def _raise(problems):
+    if problems := list(problems):
+        raise ConfigError("\n".join(problems))
+
+
+def _part_problems(config, prefix="config"):
+    """Yields each branch of the tree that is not of its class."""
+    for field in dataclasses.fields(config):
+        if field.type is typing.Any:
+            kinds = list(KINDS[field.name].values())
+        elif dataclasses.is_dataclass(field.type):
+            kinds = [field.type]
+        else:
+            continue
+        name, part = f"{prefix}.{field.name}", getattr(config, field.name)
+        if type(part) in kinds:
+            yield from _part_problems(part, name)
+        else:
+            yield (
+                f"`{name}` must be of the class "
+                f"{' or '.join(kind.__name__ for kind in kinds)}. "
+                f"Received: {part!r}."
+            )
+
+
+def _problems(config):
+    """Yields each setting that breaks its own rule, in words."""
+    for name, field, value in tree_lib.leaves(config):
+        if rule := settings.broken_rule(field, value):
+            yield f"`--{name}` must be {rule}. Received: {value!r}."
+
+
+def _cross_problems(config):
+    """Rules that need more than one setting."""
+    data_kind, model_part = FITS[type(config.task)]
+    if type(config.data) is not data_kind or not hasattr(
+        config.model, model_part
+    ):
+        yield (
+            f"`config.task` {type(config.task).__name__} needs "
+            f"`config.data` of {data_kind.__name__} and a `config.model` with "
+            f"`{model_part}`. Received: {type(config.data).__name__} and "
+            f"{type(config.model).__name__}."
+        )
+        return
+    if data_kind is ImageDataConfig:
+        yield from rules.image_problems(config)
+    else:
+        yield from rules.text_problems(config)
+    yield from rules.problems(config)
+
+
+def ignored_settings(config, prefix="config"):
+    """Yields, in words, each setting that was changed but has no effect."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        name = f"{prefix}.{field.name}"
+        if dataclasses.is_dataclass(value):
+            yield from ignored_settings(value, name)
+        elif field.metadata["only_with"] and value != field.default:
+            other, values = field.metadata["only_with"]
+            if getattr(config, other) not in values:
+                yield (
+                    f"`--{name}` has no effect: it is for --{prefix}.{other}="
+                    f"{' or '.join(values)}. Received: {value!r}."
+                )
+
+
+def to_json(config):
+    """Returns the configuration as JSON text that `from_json` reads."""
+    return json.dumps(tree_lib.to_tree(config), indent=2) + "\n"
+
+
+def from_json(text):
+    """Returns the `ExperimentConfig` that `to_json` wrote.
+
+    Args:
+        text: str, or bytes in UTF-8.
+
+    Raises:
+        ConfigError: The text is not such JSON; a setting is unknown.
+    """
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"It is not JSON: {error}.") from None
+    return from_tree(tree)
+
+
+def from_tree(tree):
+    """Returns the `ExperimentConfig` of the nested dicts of `tree.to_tree`."""
+    return tree_lib.from_tree(ExperimentConfig, tree)

@@ -1,0 +1,56 @@
+"""From encoded images of any size to one array."""
+
+import numpy as np
+import tensorflow as tf
+
+from trainers.data import checks
+from trainers.data import pipeline
+from trainers.data.examples import Examples
+
+
+def decode_examples(encoded, labels, where, *, image_shape, decode_fn):
+    """Decodes images and reports the broken ones together.
+
+    Args:
+        encoded: List of bytes, one image each.
+        labels: `[num_examples]`.
+        where: Tells file and place of a row, for messages.
+        image_shape: Shape of an image, without the batch.
+        decode_fn: From an encoded image to `uint8[*image_shape]`.
+
+    Returns:
+        `Examples`.
+
+    Raises:
+        DataError: Some cannot be decoded; the first ten are named.
+    """
+    dataset = (
+        tf.data.Dataset.from_tensor_slices(encoded)
+        .map(decode_fn, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(256)
+    )
+    batches = pipeline.with_options(dataset).as_numpy_iterator()
+    try:
+        images = np.concatenate(list(batches))
+    except tf.errors.InvalidArgumentError:
+        # The error does not tell which, so look at each.
+        checks.raise_problems(
+            "files that cannot be decoded as PNG, JPEG, BMP or GIF",
+            _broken_rows(encoded, decode_fn),
+            where,
+        )
+        raise
+    return Examples({"image": images.reshape(-1, *image_shape)}, labels, where)
+
+
+def _broken_rows(encoded, decode_fn):
+    """Returns the rows that cannot be decoded."""
+    spec = [tf.TensorSpec([], tf.string)]
+    decode = tf.function(decode_fn, input_signature=spec)
+    rows = []
+    for row, content in enumerate(encoded):
+        try:
+            decode(content)
+        except tf.errors.InvalidArgumentError:
+            rows.append(row)
+    return rows

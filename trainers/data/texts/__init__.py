@@ -1,0 +1,1 @@
+"""Labelled texts: one module for each kind of file, and TFDS."""

@@ -1,0 +1,115 @@
+"""CSV and TSV files: UTF-8, line ends LF or CRLF, newlines inside quotes.
+
+A byte order mark and completely blank lines are left out. Texts stay as they
+are, NUL bytes included.
+"""
+
+import csv
+import sys
+
+from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import streams
+from trainers.errors import DataError
+
+PLACE = "{file}, line {place}"
+# A text may have any length. The limit is the process's: 131,072 by default.
+csv.field_size_limit(sys.maxsize)
+
+
+def read_rows(file, data, columns, report, *, delimiter=","):
+    """Yields the rows of one file; see `rows`.
+
+    `data.delimiter` comes before the one of the kind of file.
+
+    Raises:
+        ConfigError: The file does not have the columns.
+        DataError: The first row cannot be read, so that the columns are not
+            known.
+    """
+    positions, width = None, 0
+    delimiter = data.delimiter or delimiter
+    for line, row, problem in _numbered(file, data.quoting, delimiter):
+        if positions is None:
+            if problem:
+                hint = "; save it as UTF-8" if "UTF-8" in problem else ""
+                raise DataError(f"{file}, line {line}: {problem}{hint}")
+            positions = _find(columns, row, file, line, data.header)
+            width = len(row)
+            if data.header:
+                continue
+        elif not problem and len(row) != width:
+            problem = f"has {len(row)} cells, but the first row has {width}"
+        if problem:
+            report(line, problem)
+        else:
+            text = row[positions[0]].encode()
+            yield line, text, [row[i] for i in positions[1:]]
+
+
+def _numbered(file, quoting, delimiter):
+    """Yields the line where a row begins, its cells, and its problem or None.
+
+    The line of a problem is where it was found.
+    """
+    undecodable = []
+    reader = csv.reader(
+        _decoded(file, undecodable),
+        delimiter=delimiter,
+        strict=True,
+        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
+    )
+    while True:
+        line, problem = reader.line_num + 1, None
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            row, problem = [""], _explain(error)
+        if row is None:
+            return
+        if undecodable:
+            line, problem = undecodable[0]
+            undecodable.clear()
+        if row:
+            yield line, row, problem
+
+
+def _decoded(file, undecodable):
+    for number, line in enumerate(streams.read_lines(file), 1):
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            undecodable.append((number, streams.not_utf8(error)))
+            # For where the row ends.
+            yield line.decode(errors="replace")
+
+
+def _explain(error):
+    if "new-line character" in str(error):
+        return "a carriage return outside of quotes; end lines with LF or CRLF"
+    return (
+        f"malformed quotes ({error}); if quotes are characters like others, "
+        "set --config.data.quoting=false"
+    )
+
+
+def _find(columns, row, file, line, header):
+    """Returns the positions of the columns in the file's first row."""
+    names = row if header else [str(i) for i in range(len(row))]
+    hint = (
+        " If its first row is an example, set --config.data.header=false."
+        if header
+        else " Without header they are numbers."
+    )
+    if len(row) == 1 and (found := set(";\t|") & set(row[0])):
+        hint = f" Its cells seem to be apart by {min(found)!r}: " + (
+            "set --config.data.delimiter."
+        )
+    for field, name in columns.items():
+        if name not in names:
+            raise columns_lib.missing(field, name, file, names, hint)
+        if names.count(name) > 1:
+            raise DataError(
+                f"{file}, line {line}: the column {name!r} must be there "
+                f"once. Received: {names.count(name)} times."
+            )
+    return [names.index(name) for name in columns.values()]

@@ -1,0 +1,123 @@
+"""JSON lines: one object a line, in UTF-8.
+
+The text is a string; a label is a string, a whole number, true or false, and
+is called as JSON writes it. A byte order mark and blank lines are left out.
+"""
+
+import json
+
+from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import streams
+from trainers.errors import DataError
+
+PLACE = "{file}, line {place}"
+
+
+def read_rows(file, data, columns, report):
+    """Yields the rows of one file; see `rows`.
+
+    Raises:
+        DataError: The file is one JSON array.
+    """
+    del data  # All that matters is in `columns`.
+    first = True
+    for number, line in enumerate(streams.read_lines(file), 1):
+        content = line.strip()
+        if not content:
+            continue
+        if first and content.startswith(b"["):
+            raise DataError(
+                f"{file}, line {number}: a JSON array begins; write one "
+                "object a line instead, as {...}, without brackets and commas "
+                "around them."
+            )
+        first = False
+        try:
+            text, *others = _values(_parse(line), columns)
+        except _ProblemError as problem:
+            report(number, str(problem))
+        else:
+            yield number, text, others
+
+
+class _ProblemError(Exception):
+    """What is wrong with a line, in words."""
+
+
+def _parse(line):
+    try:
+        return json.loads(line.decode(), object_pairs_hook=_without_repeats)
+    except UnicodeDecodeError as error:
+        raise _ProblemError(streams.not_utf8(error)) from None
+    except RecursionError:
+        raise _ProblemError("is nested too deeply") from None
+    # A whole number of more than 4300 digits is a plain ValueError.
+    except ValueError as error:
+        raise _ProblemError(f"is not JSON: {error}") from None
+
+
+def _without_repeats(pairs):
+    """Returns the dict of an object; of two equal keys, which one counts?"""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _ProblemError(f"has the key {twice!r} more than once")
+    return row
+
+
+def _values(row, columns):
+    """Returns the text in bytes, then the other columns as str."""
+    if not isinstance(row, dict):
+        raise _ProblemError(f"must be an object. Received: {_word(row)}")
+    values = []
+    for field, name in columns.items():
+        if name not in row:
+            raise _ProblemError(
+                f"has no {name!r} (--config.data.{field}), but "
+                f"{columns_lib.quoted(row) or 'nothing'}"
+            )
+        try:
+            values.append(_checked(row[name], name, field))
+        except UnicodeEncodeError:
+            raise _ProblemError(
+                f"{name!r} has half a surrogate pair, which is not Unicode"
+            ) from None
+    return values
+
+
+def _checked(value, name, field):
+    """Returns one value, checked.
+
+    Raises:
+        _ProblemError: It is of a wrong type.
+        UnicodeEncodeError: It is not Unicode.
+    """
+    if isinstance(value, str):
+        content = value.encode()
+        return content if field == "text_column" else value
+    if field != "label_column":
+        raise _ProblemError(
+            f"{name!r} must be a string. Received: {_word(value)}"
+        )
+    if isinstance(value, int):  # A boolean as well.
+        return json.dumps(value)
+    hint = ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        hint = f"; write {int(value)}"
+    raise _ProblemError(
+        f"{name!r} must be a string, a whole number, true or false. Received: "
+        f"{_word(value)}{hint}"
+    )
+
+
+def _word(value):
+    """Returns a value as JSON writes it, or its kind if it may be long."""
+    for kind, words in (
+        (str, "a string"),
+        (list, "an array"),
+        (dict, "an object"),
+    ):
+        if isinstance(value, kind):
+            return words
+    return json.dumps(value)[:40]

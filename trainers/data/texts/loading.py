@@ -1,0 +1,189 @@
+"""Labelled texts: read, checked, tokenized, kept for the next run."""
+
+import dataclasses
+from importlib import metadata
+
+import numpy as np
+import tensorflow as tf
+
+from trainers.data import checks
+from trainers.data import pipeline
+from trainers.data import report as report_lib
+from trainers.data.examples import Examples
+from trainers.data.examples import Splits
+from trainers.data.texts import cache
+from trainers.data.texts import hash_split
+from trainers.data.texts import reading
+from trainers.errors import DataError
+
+_BATCH_SIZE = 512
+# Settings that change neither rows nor tokens.
+_NOT_IN_FINGERPRINT = ("sequence_length", "global_batch_size", "cache_dir")
+# Another version of these may make other ids.
+_LIBRARIES = ("tensorflow-text", "tokenizers")
+_PERCENTILES = (5, 25, 50, 75, 90, 95, 99, 100)
+
+
+def load(data, *, make_tokenizer_fn, tokenizer_facts):
+    """Loads, checks and tokenizes the splits of a run.
+
+    Args:
+        data: `TextDataConfig`.
+        make_tokenizer_fn: From the list of training texts to a tokenizer with
+            a `vocabulary`; not called where the cache has all.
+        tokenizer_facts: JSON-like; what decides that tokenizer.
+
+    Returns:
+        `Splits`, whose examples have `token_ids: int32[num_examples,
+        (tokens)]`, ragged, whole texts without special tokens; and the
+        vocabulary.
+
+    Raises:
+        ConfigError: A path, a column or a split does not exist.
+        DataError: The rows break a rule; it has the `report` so far.
+    """
+    facts = dataclasses.asdict(data)
+    for name in _NOT_IN_FINGERPRINT:
+        del facts[name]
+    directory = cache.cache_dir(data.cache_dir)
+    name = None
+    if directory is not None:  # Else a pipe can be read, which ends once.
+        name = cache.fingerprint(
+            reading.list_files(data),
+            [facts, tokenizer_facts, *map(metadata.version, _LIBRARIES)],
+        )
+    found = cache.read(directory, name)
+    if found is None:
+        found = _prepare(data, make_tokenizer_fn)
+        cache.write(directory, name, *found)
+    arrays, facts = found
+    splits = {
+        split: Examples(
+            {
+                "token_ids": tf.RaggedTensor.from_row_splits(
+                    arrays[f"{split}/token_ids"], arrays[f"{split}/row_splits"]
+                )
+            },
+            arrays[f"{split}/labels"],
+            lambda row, split=split: f"split {split}, row {row}",
+        )
+        for split in facts["splits"]
+    }
+    report = facts["report"]
+    _add_lengths(report, splits, data.sequence_length)
+    splits = Splits(facts["classes"], report=report, **splits)
+    return splits, facts["vocabulary"]
+
+
+def load_raw(data, split, *, class_names, run_data=None):
+    """Loads one split, or the rows of any labelled file.
+
+    Args:
+        data: `TextDataConfig`.
+        split: `train`, `validation` or `test` as the configuration has them,
+            else a file, or a split of a TFDS data set.
+        class_names: Names in label order that the model has.
+        run_data: `TextDataConfig` of the run that made the model; `None` means
+            `data`.
+
+    Returns:
+        `Examples` with `text: object[num_examples]`, bytes in UTF-8.
+    """
+    examples = reading.read_one(data, split, run_data)
+    checks.name_labels({split: examples}, class_names)
+    return examples
+
+
+def tokenize(examples, tokenizer):
+    """Returns `Examples` with `token_ids` in place of `text`.
+
+    Args:
+        examples: From `load_raw`.
+        tokenizer: From `string[batch]` to ragged ids.
+    """
+    token_ids = _tokenize(examples.features["text"], tokenizer)
+    return dataclasses.replace(examples, features={"token_ids": token_ids})
+
+
+def _prepare(data, make_tokenizer_fn):
+    """Returns the arrays and facts that the cache keeps."""
+    splits = reading.read_splits(data)
+    class_names = checks.name_labels(splits)
+    texts = {name: e.features["text"] for name, e in splits.items()}
+    keys = {name: list(map(_key, t)) for name, t in texts.items()}
+    report = report_lib.make_report(
+        splits,
+        class_names,
+        keys=keys,
+        empty={
+            n: [r for r, k in enumerate(ks) if k is None]
+            for n, ks in keys.items()
+        },
+    )
+    try:
+        checks.check_training_classes(splits, class_names)
+    except DataError as error:
+        error.report = report
+        raise
+    tokenizer = make_tokenizer_fn(texts["train"])
+    arrays = {}
+    for name, examples in splits.items():
+        token_ids = _tokenize(texts[name], tokenizer)
+        arrays[f"{name}/token_ids"] = token_ids.values.numpy()
+        arrays[f"{name}/row_splits"] = token_ids.row_splits.numpy()
+        arrays[f"{name}/labels"] = examples.labels
+    facts = {
+        "splits": list(splits),
+        "classes": class_names,
+        "vocabulary": tokenizer.vocabulary,
+        "report": report,
+    }
+    return arrays, facts
+
+
+def _key(text):
+    """Returns what equal texts have in common, `None` for an empty one."""
+    # Of Unicode's white space too, which bytes do not know.
+    is_empty = not text.strip() or text.decode("utf-8").isspace()
+    return None if is_empty else hash_split.text_key(text)
+
+
+def _tokenize(texts, tokenizer):
+    """Returns `int32[num_texts, (tokens)]`, ragged, of all texts."""
+    dataset = (
+        # A list of bytes; an object array would be copied twice.
+        tf.data.Dataset.from_tensor_slices(tf.constant(list(texts)))
+        .batch(_BATCH_SIZE)
+        .map(tokenizer, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    batches = list(pipeline.with_options(dataset))
+    lengths = np.concatenate([b.row_lengths().numpy() for b in batches])
+    return tf.RaggedTensor.from_row_lengths(
+        np.concatenate([b.values.numpy() for b in batches]), lengths
+    )
+
+
+def _add_lengths(report, splits, sequence_length):
+    """Adds what depends on `sequence_length` to a report."""
+    report["sequence_length"] = sequence_length
+    for name, examples in splits.items():
+        # With [CLS] and [SEP].
+        lengths = examples.features["token_ids"].row_lengths().numpy() + 2
+        percentiles = np.percentile(lengths, _PERCENTILES).round()
+        share = float((lengths > sequence_length).mean())
+        report["splits"][name] |= {
+            "tokens": int(lengths.sum()),
+            "length_percentiles": {
+                str(p): int(value)
+                for p, value in zip(_PERCENTILES, percentiles, strict=True)
+            },
+            "truncated_share": share,
+        }
+        if name == "train" and share > 0.1:
+            report["warnings"].append(
+                f"split train: {share:.0%} of the texts are longer than "
+                f"{sequence_length} tokens and lose their end. Nine of ten "
+                f"have at most {percentiles[_PERCENTILES.index(90)]:.0f}: "
+                "--config.data.sequence_length."
+            )

@@ -1,0 +1,90 @@
+"""A folder of class folders of texts: DIR/<class>/*.txt or .txt.gz.
+
+A file is one text; hidden files are left out.
+"""
+
+import hashlib
+
+from trainers.data import checks
+from trainers.data.texts import streams
+from trainers.errors import ConfigError
+from trainers.errors import DataError
+
+PLACE = "{place}"
+_SUFFIXES = (".txt", ".txt.gz")
+
+
+def read_rows(folder, data, columns, report):
+    """Yields the texts of one folder with their class; see `rows`.
+
+    The order is by a hash of the path under the folder: mixed, and the same
+    on every machine.
+    """
+    del data, columns  # A file is a text, and its folder is the label.
+    for file in list_texts(folder):
+        text = streams.read_bytes(file)
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            report(file, streams.not_utf8(error))
+        else:
+            yield file, text, [file.parent.name]
+
+
+def list_texts(folder, flag="--config.data.train"):
+    """Returns the text files of all class folders, in the order of reading.
+
+    Args:
+        folder: Path of the folder.
+        flag: What to call it in an error.
+
+    Raises:
+        ConfigError: There are no class folders with texts.
+        DataError: Something else stands where texts are expected.
+    """
+    listed = _visible(folder)
+    classes = [path for path in listed if path.is_dir()]
+    inside = [file for directory in classes for file in _visible(directory)]
+    texts = [file for file in inside if _is_text(file)]
+    if not texts:
+        raise ConfigError(
+            f"`{flag}` must be a folder of class folders of texts "
+            f"({', '.join(_SUFFIXES)}). Received: {str(folder)!r}."
+        )
+    checks.raise_problems(
+        f"texts of {folder} that are not in a class folder",
+        [file for file in listed if _is_text(file)],
+    )
+    checks.raise_problems(
+        f"files or folders beside texts ({', '.join(_SUFFIXES)})",
+        [file for file in inside if not _is_text(file)],
+    )
+    checks.raise_problems(
+        "class folders whose names are not UTF-8",
+        [
+            directory
+            for directory in classes
+            if not checks.is_utf8(directory.name)
+        ],
+        lambda directory: repr(str(directory)),
+    )
+    return sorted(texts, key=lambda file: _hash(file.relative_to(folder)))
+
+
+def _visible(directory):
+    try:
+        found = sorted(directory.iterdir())
+    except OSError as error:
+        raise DataError(
+            f"{directory}: cannot be read: {error.strerror}"
+        ) from None
+    return [path for path in found if not path.name.startswith(".")]
+
+
+def _is_text(file):
+    return file.name.lower().endswith(_SUFFIXES) and file.is_file()
+
+
+def _hash(path):
+    name = path.as_posix().encode("utf-8", "surrogateescape")
+    return hashlib.sha256(name).digest()

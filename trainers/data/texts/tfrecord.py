@@ -1,0 +1,120 @@
+"""TFRecord files of `tf.train.Example`, packed with gzip or not.
+
+The text is one bytes value in UTF-8, the label one bytes or int64 value.
+"""
+
+import os
+
+from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import streams
+from trainers.errors import DataError
+
+PLACE = "{file}, record {place}"
+_CHUNK = 1 << 20
+
+
+def read_rows(file, data, columns, report):
+    """Yields the rows of one file; see `rows`.
+
+    Raises:
+        DataError: A record is damaged or cut off.
+    """
+    import tensorflow as tf
+    from google.protobuf import message
+
+    del data  # All that matters is in `columns`.
+    for number, record in enumerate(_read_records(file), 1):
+        try:
+            features = tf.train.Example.FromString(record).features.feature
+        except message.DecodeError:
+            report(number, "is not a tf.train.Example")
+            continue
+        values, problem = [], None
+        for field, name in columns.items():
+            value, problem = _value(features, field, name)
+            if problem:
+                report(number, problem)
+                break
+            values.append(value)
+        if not problem:
+            yield number, values[0], values[1:]
+
+
+def _value(features, field, name):
+    """Returns one value and `None`, or `None` and its problem."""
+    if name not in features:
+        names = columns_lib.quoted(sorted(features)) or "nothing"
+        return None, f"has no {name!r} (--config.data.{field}), but {names}"
+    kind = features[name].WhichOneof("kind")
+    allowed = ["bytes_list"]
+    if field == "label_column":
+        allowed.append("int64_list")
+    if kind not in allowed:
+        wanted = " or ".join(allowed)
+        return None, f"{name!r} must be a {wanted}. Received: {kind}"
+    values = getattr(features[name], kind).value
+    if len(values) != 1:
+        return None, f"{name!r} must have one value. Received: {len(values)}"
+    if kind == "int64_list":
+        return str(values[0]), None
+    try:
+        decoded = values[0].decode()
+    except UnicodeDecodeError as error:
+        return None, f"{name!r} {streams.not_utf8(error)}"
+    return values[0] if field == "text_column" else decoded, None
+
+
+def _read_records(file):
+    """Yields the bytes of each record."""
+    import tensorflow as tf
+
+    dataset = tf.data.TFRecordDataset(
+        os.fsencode(file),
+        compression_type="GZIP" if _check_frames(file) else "",
+    )
+    number = 0
+    try:
+        # One by one is ten times slower.
+        for batch in dataset.batch(256).as_numpy_iterator():
+            for record in batch:
+                yield record
+                number += 1
+    except tf.errors.OpError:
+        # Some record of this batch: the good ones before it come once more.
+        try:
+            for record in dataset.skip(number).as_numpy_iterator():
+                yield record
+                number += 1
+        except tf.errors.OpError:
+            raise _damaged(file, number + 1) from None
+
+
+def _check_frames(file):
+    """Checks that the file ends with a record; returns whether it is gzip.
+
+    TensorFlow takes gzip data without their end, and up to eleven bytes of a
+    next record, for the end of the file. It checks sums, which this does not.
+    """
+    number = 0
+    try:
+        with open(file, "rb") as packed:
+            is_gzip = streams.is_gzip(packed)
+        with streams.open_file(file) as stream:
+            # A length of eight bytes and its sum, the content and its sum.
+            while header := stream.read(12):
+                number += 1
+                # Not zero, so that a header that is cut off is found as well.
+                rest = int.from_bytes(header[:8], "little") + 4
+                while rest > 0:
+                    chunk = stream.read(min(rest, _CHUNK))
+                    if not chunk:
+                        raise _damaged(file, number)
+                    rest -= len(chunk)
+    except streams.READ_ERRORS as error:
+        place = f"{file}, record {max(number, 1)}"
+        raise DataError(f"{place}: {streams.explain(error)}") from None
+    return is_gzip
+
+
+def _damaged(file, number):
+    return DataError(f"{file}, record {number}: is damaged or cut off.")

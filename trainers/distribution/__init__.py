@@ -1,0 +1,1 @@
+"""Devices and workers: strategies, TF_CONFIG, the local launcher."""

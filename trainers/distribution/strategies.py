@@ -1,0 +1,165 @@
+"""On which devices a model is trained."""
+
+import faulthandler
+import logging
+import signal
+import threading
+
+import tensorflow as tf
+
+from trainers.distribution import rendezvous
+from trainers.distribution import tf_config
+from trainers.errors import ConfigError
+from trainers.errors import RunError
+
+
+def make_strategy(config, cluster=tf_config.ALONE):
+    """Returns the `tf.distribute.Strategy` that a configuration names.
+
+    With several workers it returns when all of them are there, and it comes
+    before everything else that TensorFlow does.
+
+    Args:
+        config: `TrainerConfig`.
+        cluster: `Cluster`.
+
+    Raises:
+        ConfigError: The machine or this version does not have it.
+        RunError: The port of this worker is in use, or others do not come.
+    """
+    _check(config, cluster)
+    _split_cpu(config.num_logical_cpus)
+    gpus = tf.config.list_physical_devices("GPU")
+    _choose_kernels(config, gpus)
+    if cluster.num_workers > 1:
+        return _multi_worker(cluster, config.start_timeout_seconds)
+    name = config.strategy
+    if name in ("auto", "multi_worker"):
+        name = "mirrored" if len(gpus) > 1 else "one_device"
+    if name == "one_device":
+        # TensorFlow's default strategy: GPU 0 or the CPU, without the cost
+        # of distributed values.
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        return _mirrored(tf.config.list_logical_devices("GPU"))
+    assert name == "tpu", name
+    return _tpu(config.tpu_address)
+
+
+def _check(config, cluster):
+    tf_config.check_strategy(cluster, config.strategy)
+    name, num_workers = config.strategy, cluster.num_workers
+    is_several = name == "mirrored" or num_workers > 1
+    gpus = tf.config.list_physical_devices("GPU")
+    if is_several and config.jit_compile and not gpus:
+        words = "mirrored" if name == "mirrored" else "multi_worker"
+        raise ConfigError(
+            f"`--config.trainer.jit_compile` must be false for `{words}` on "
+            "CPUs: XLA cannot reach the other device's weights. Received: "
+            "true."
+        )
+
+
+def _choose_kernels(config, gpus):
+    """Asks for kernels that give equal bits, where they are wanted.
+
+    TensorFlow has no way back: they stay for the life of the process. Keras
+    compiles nothing with XLA then.
+    """
+    wanted = config.deterministic_ops
+    if wanted == "auto":
+        wanted = "never" if gpus or config.jit_compile else "always"
+    if wanted == "always":
+        tf.config.experimental.enable_op_determinism()
+
+
+def _multi_worker(cluster, timeout_seconds):
+    """Connects to the other workers.
+
+    Which one is gone TensorFlow notices by itself: at once where a connection
+    breaks, after 10 s without a sign of life else, and collective operations
+    then fail on all others.
+    """
+    rendezvous.meet(cluster, timeout_seconds)
+    # TensorFlow waits for ever if one ends now, where no thread and no signal
+    # handler of Python runs.
+    faulthandler.dump_traceback_later(timeout_seconds, exit=True, file=2)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.UnknownError as error:
+        if "Could not start gRPC server" not in str(error):
+            raise
+        raise RunError(
+            "`TF_CONFIG` must give this worker a port that is free. Received: "
+            f"{cluster.addresses[cluster.index]}: TensorFlow cannot use it."
+        ) from None
+    except RuntimeError as error:
+        if "at program startup" not in str(error):
+            raise
+        raise ConfigError(
+            "`TF_CONFIG` names several workers, which have to be connected "
+            "before TensorFlow does anything else in a process. Received: a "
+            "process that has used TensorFlow."
+        ) from None
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        _take_signals_back()
+
+
+def _take_signals_back():
+    """Undoes that TensorFlow's own handler of SIGTERM ignores it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+
+def _mirrored(gpus):
+    if gpus:
+        return tf.distribute.MirroredStrategy([d.name for d in gpus])
+    cpus = tf.config.list_logical_devices("CPU")
+    if len(cpus) == 1:
+        logging.getLogger(__name__).warning(
+            "`--config.trainer.strategy=mirrored` has one device here, the "
+            "CPU. Split it with --config.trainer.num_logical_cpus=2."
+        )
+    # The default, collective ops, numbers its reductions anew with each
+    # strategy, and a second one in the process then fails now and again
+    # ("Shape mismatch in the collective instance").
+    return tf.distribute.MirroredStrategy(
+        [d.name for d in cpus], tf.distribute.ReductionToOneDevice()
+    )
+
+
+def _split_cpu(num_logical_cpus):
+    """Makes logical CPU devices, which is possible once in a process."""
+    if not num_logical_cpus:
+        return
+    try:
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0],
+            [tf.config.LogicalDeviceConfiguration()] * num_logical_cpus,
+        )
+    except RuntimeError:
+        # TensorFlow is running already: fine if it has what is wanted.
+        found = len(tf.config.list_logical_devices("CPU"))
+        if found != num_logical_cpus:
+            raise ConfigError(
+                "`--config.trainer.num_logical_cpus` must be set before "
+                f"TensorFlow first runs. Received: {num_logical_cpus}; this "
+                f"process has {found}."
+            ) from None
+
+
+def _tpu(address):
+    """Connects to a TPU. Untested: no machine of this project has one."""
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(address)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            "`--config.trainer.strategy=tpu` (untested in this version) "
+            f"found no TPU at --config.trainer.tpu_address={address!r}: "
+            f"{reason}"
+        ) from None
+    return tf.distribute.TPUStrategy(resolver)

@@ -1,0 +1,1 @@
+"""Metrics and pictures from arrays, without TensorFlow."""

@@ -1,0 +1,1 @@
+"""Answers of an export, from a directory or a server."""

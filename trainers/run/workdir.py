@@ -1,0 +1,249 @@
+"""The contract of a work directory: what lies where."""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import pathlib
+import socket
+import tempfile
+
+from trainers.config import experiment
+from trainers.errors import ConfigError
+from trainers.errors import RunError
+from trainers.run import identity
+from trainers.run.best_weights import BestWeights
+from trainers.run.step_directories import StepDirectories
+from trainers.runtime import atomic
+
+
+class Workdir:
+    """Paths of a run and its small JSON files.
+
+    Attributes:
+        path: The directory.
+        tensorboard: Event files: `train/`, `validation/`.
+        checkpoints: `StepDirectories`, from which a run goes on.
+        best: `BestWeights`, those of the best epoch.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoints = StepDirectories(self.path / "checkpoints")
+        self.best = BestWeights(self.path / "best")
+
+    def export_dir(self, config):
+        """Returns the directory that holds the numbered versions."""
+        return self.path / "export" / config.export.name
+
+    def check(self, config):
+        """Checks that a run can begin or go on here, before any work.
+
+        Args:
+            config: `ExperimentConfig` of the run.
+
+        Returns:
+            Whether there are checkpoints to go on from.
+
+        Raises:
+            ConfigError: It is a file, cannot be written to, is in use, or
+                holds another run than `config` describes or allows.
+            RunError: It holds a run that lost its checkpoints.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise ConfigError(
+                "`--workdir` must be a directory that can be written to. "
+                f"Received: {str(self.path)!r}: {error.strerror}."
+            ) from None
+        has_config = (self.path / "config.json").exists()
+        has_checkpoints = bool(self.checkpoints.paths())
+        has_run = has_config or has_checkpoints
+        resume = config.trainer.resume
+        if has_run and resume == "never":
+            raise ConfigError(
+                "`--workdir` must not hold a run with "
+                "--config.trainer.resume=never. Received: "
+                f"{str(self.path)!r}, which does. Choose another name, delete "
+                "it, or go on with --config.trainer.resume=auto."
+            )
+        if resume == "must" and not has_checkpoints:
+            raise ConfigError(
+                "`--workdir` must hold a run with a checkpoint, as "
+                "--config.trainer.resume=must says. Received: "
+                f"{str(self.path)!r}, which does not."
+            )
+        if has_config:
+            identity.check_same_config(self.read_config(), config, self.path)
+        if has_run and not has_checkpoints:
+            self._check_hardly_begun()
+        if (self.path / "lock").exists():
+            with (self.path / "lock").open("a+", encoding="utf-8") as file:
+                self._take(file)  # And let go of it again.
+        return has_checkpoints
+
+    def _check_hardly_begun(self):
+        """Refuses to begin anew where results of the run are."""
+        for name in ("metrics.json", "best"):
+            if (self.path / name).exists():
+                raise RunError(
+                    f"{self.path} holds a run with {name}, but without its "
+                    "checkpoints, and would begin anew. Choose another "
+                    "--workdir, or delete this one."
+                )
+
+    @contextlib.contextmanager
+    def lock(self):
+        """Keeps other trainers out of the directory while it is held.
+
+        The operating system lets go of it however the process ends.
+
+        Raises:
+            ConfigError: Another trainer holds it.
+        """
+        with (self.path / "lock").open("a+", encoding="utf-8") as file:
+            self._take(file)
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            # What a process left that was killed while it wrote a file.
+            for path in atomic.temporaries(self.path):
+                if path.is_file():
+                    path.unlink()
+            yield
+
+    def _take(self, file):
+        """Locks the open lock file, or refuses."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read(200).strip() or "unknown"
+            raise ConfigError(
+                "`--workdir` must not be in use by another trainer. "
+                f"Received: {str(self.path)!r}, held by {holder}."
+            ) from None
+        except OSError as error:
+            logging.getLogger(__name__).warning(
+                "%s cannot be locked (%s): see to it that no two trainers "
+                "use it at once.",
+                self.path,
+                error.strerror,
+            )
+
+    def create(self, config, class_names, assets=None):
+        """Writes `config.json` and `labels.json` (names in label order).
+
+        Args:
+            config: `ExperimentConfig`.
+            class_names: Names in label order.
+            assets: Further files, text by name.
+        """
+        for name, text in (assets or {}).items():
+            self._write(name, text)
+        self._write("labels.json", json.dumps(class_names) + "\n")
+        self._write("config.json", experiment.to_json(config))
+
+    def read_config(self):
+        """Returns the `ExperimentConfig` of the run."""
+        tree = self._read_json("config.json")
+        try:
+            return experiment.from_tree(tree)
+        except ConfigError as error:
+            raise self._no_run("config.json", str(error)) from None
+
+    def with_saved_policy(self, config):
+        """Returns a config with the run's dtype policy in place of `auto`.
+
+        Where the directory holds no run, `config` itself is returned.
+
+        Args:
+            config: `ExperimentConfig`; read, not changed.
+        """
+        if config.trainer.dtype_policy != "auto":
+            return config
+        try:
+            policy = self.read_config().trainer.dtype_policy
+        except ConfigError:
+            return config  # `check` reports what is wrong with it.
+        return config.with_overrides({"trainer.dtype_policy": policy})
+
+    def read_labels(self):
+        """Returns the class names in label order.
+
+        Raises:
+            ConfigError: The directory holds no run, or a damaged one.
+        """
+        names = self._read_json("labels.json")
+        if (
+            not isinstance(names, list)
+            or not all(isinstance(name, str) for name in names)
+            or len(set(names)) < len(names)
+        ):
+            raise self._no_run("labels.json", "not a list of distinct names.")
+        return names
+
+    def check_belongs(self, facts):
+        """Checks that names and assets are those of the best weights.
+
+        Args:
+            facts: From `BestWeights.restore`.
+
+        Raises:
+            RunError: A file is not what it was in training.
+        """
+        # Weights that another program saved say nothing of these.
+        changed = [
+            name
+            for name, expected in facts.get("assets", {}).items()
+            if identity.sha256(self._read_bytes(name)) != expected
+        ]
+        labels = self.read_labels()
+        if facts.get("classes", labels) != labels:
+            changed.append("labels.json")
+        if changed:
+            raise RunError(
+                f"{self.path}: {', '.join(changed)}: not what the weights were "
+                "trained with."
+            )
+
+    def _read_bytes(self, name):
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise self._no_run(name, f"{error.strerror}.") from None
+
+    def write_data_report(self, report):
+        """Writes `data_report.json`: what is known of the data."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        self._write("data_report.json", text)
+
+    def write_history(self, epochs):
+        """Writes `history.json`: a dict of numbers an epoch."""
+        self._write("history.json", json.dumps(epochs, indent=2) + "\n")
+
+    def write_metrics(self, metrics):
+        """Writes `metrics.json`: a dict by split, and `train`."""
+        self._write("metrics.json", json.dumps(metrics, indent=2) + "\n")
+
+    def _write(self, name, text):
+        atomic.write_text(self.path / name, text)
+
+    def _read_json(self, name):
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            reason = getattr(error, "strerror", error)
+            raise self._no_run(name, f"{reason}.") from None
+
+    def _no_run(self, name, reason):
+        return ConfigError(
+            "`--workdir` must be the directory of a finished run. "
+            f"Received: {str(self.path)!r}: {name}: {reason}"
+        )

@@ -1,0 +1,1 @@
+"""Files, signals, logs and versions: what Python and the OS lack."""

@@ -1,0 +1,259 @@
+"""Predict requests in JSON to arrays by name, and answers back.
+
+The row format has a list of `instances` and is answered with `predictions`,
+the column format has `inputs` and `outputs`. Words of errors are those of
+TensorFlow Serving's `json_tensor.cc`; an input too many in the column format
+is refused, which there goes unseen.
+
+References:
+    https://www.tensorflow.org/tfx/serving/api_rest
+"""
+
+import json
+import math
+import re
+
+from trainers.server import scalars
+from trainers.server import statuses
+from trainers.server import tensors
+
+_DEFAULT_SIGNATURE = "serving_default"
+# Where a number may be that no double holds, for which to look takes time.
+_HUGE = re.compile(rb"[0-9.][eE]\+?[0-9]{2}|[0-9]{300}")
+
+
+def parse(body):
+    """Returns the object that a request's body holds.
+
+    Raises:
+        StatusError: It is not JSON, or not an object.
+    """
+    if not body:
+        raise statuses.invalid("JSON Parse error: The document is empty")
+    try:
+        document = json.loads(
+            body.decode("utf-8-sig"),
+            parse_float=_finite if _HUGE.search(body) else None,
+        )
+    except json.JSONDecodeError as error:
+        raise statuses.invalid(
+            f"JSON Parse error: {error.msg} at offset: {error.pos}"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise statuses.invalid(
+            "JSON Parse error: Invalid encoding in string. at offset: "
+            f"{error.start}"
+        ) from None
+    except RecursionError:
+        raise statuses.invalid("JSON Parse error: Too many levels") from None
+    except ValueError:  # Not finite, or an integer of thousands of digits.
+        raise statuses.invalid(
+            "JSON Parse error: Number too big to be stored in double."
+        ) from None
+    if type(document) is not dict:
+        raise _format_error(document, "Is not object")
+    return document
+
+
+def _finite(text):
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError
+    return value
+
+
+def signature_name(document):
+    """Returns the name of the signature that a request asks for."""
+    name = document.get("signature_name", "")
+    if type(name) is not str:
+        raise _format_error(
+            document,
+            "not formatted correctly. 'signature_name' key must be a string "
+            "value.",
+        )
+    return name or _DEFAULT_SIGNATURE
+
+
+def num_rows(document, method):
+    """Returns how many rows a request seems to have, without a look at them.
+
+    Args:
+        document: From `parse`.
+        method: `predict`, `classify` or `regress`.
+    """
+    if method != "predict":
+        lists = [document.get("examples")]
+    else:
+        columns = document.get("inputs")
+        columns = columns.values() if _is_object(columns) else [columns]
+        lists = [document.get("instances"), *columns]
+    return max((len(each) for each in lists if type(each) is list), default=0)
+
+
+def find_signature(document, signatures):
+    """Returns `(name, SignatureDef)` that a Predict request asks for."""
+    name = signature_name(document)
+    if name not in signatures:
+        raise statuses.invalid(
+            f'Serving signature name: "{name}" not found in signature def'
+        )
+    return name, signatures[name]
+
+
+def read_predict(document, signature):
+    """Returns `(arrays by input name, whether the format is row)`.
+
+    Args:
+        document: From `parse`.
+        signature: `SignatureDef`.
+
+    Raises:
+        StatusError: They are not exactly the inputs of the signature.
+    """
+    if "instances" in document:
+        if "inputs" in document:
+            raise _format_error(
+                document,
+                "Not formatted correctly expecting only one of 'inputs' or "
+                "'instances' keys to exist ",
+            )
+        rows = document["instances"]
+        if type(rows) is not list:
+            raise _format_error(
+                document, "Excepting 'instances' to be an list/array"
+            )
+        if not rows:
+            raise _format_error(document, "No values in 'instances' array")
+        return _read_rows(rows, signature.inputs), True
+    if "inputs" not in document:
+        raise statuses.invalid("Missing 'inputs' or 'instances' key")
+    inputs = _read_columns(document["inputs"], signature.inputs)
+    if len({len(array) for array in inputs.values()}) > 1:
+        # As where TensorFlow Serving forms batches.
+        raise statuses.invalid(
+            "Batching session Run() input tensors must have equal 0th-"
+            "dimension size"
+        )
+    return inputs, False
+
+
+def _format_error(value, *words):
+    return statuses.invalid(f"JSON Value: {scalars.quote(value)} ", *words)
+
+
+def _is_object(value):
+    return type(value) is dict and not scalars.is_base64(value)
+
+
+def _read_rows(rows, infos):
+    names = sorted(infos)
+    if not _is_object(rows[0]):
+        if len(names) > 1:
+            raise statuses.invalid(
+                "instances is a plain list, but expecting list of objects as "
+                "multiple input tensors required as per tensorinfo_map"
+            )
+        if dict in set(map(type, rows)):
+            for number, row in enumerate(rows):
+                if _is_object(row):
+                    raise statuses.invalid(
+                        "Expecting value/list but got object at item "
+                        f"{number} of input list"
+                    )
+        return {
+            name: tensors.rows_to_array(
+                rows,
+                name,
+                infos[name],
+                "Failed to process element: {} of 'instances' list.".format,
+            )
+            for name in names
+        }
+    for number, row in enumerate(rows):
+        _check_row(number, row, names)
+    return {
+        name: tensors.rows_to_array(
+            [row[name] for row in rows],
+            name,
+            infos[name],
+            f"Failed to process element: {{}} key: {name} of 'instances' "
+            "list.".format,
+        )
+        for name in names
+    }
+
+
+def _check_row(number, row, names):
+    """Refuses a row without exactly these inputs."""
+    if not _is_object(row):
+        raise statuses.invalid(
+            f"Expecting object but got list at item {number} of input list"
+        )
+    for name in row:
+        if name not in names:
+            raise statuses.invalid(
+                f"Failed to process element: {number} key: {name} of "
+                "'instances' list. Error: INVALID_ARGUMENT: JSON object: does "
+                f"not have named input: {name}"
+            )
+    if len(row) != len(names):
+        raise statuses.invalid(
+            f"Failed to process element: {number} of 'instances' list. JSON "
+            f"object: {scalars.quote(row)} must only have keys: "
+            f"{','.join(names)}"
+        )
+
+
+def _read_columns(value, infos):
+    names = sorted(infos)
+    if not _is_object(value):
+        if len(names) > 1:
+            raise statuses.invalid(
+                "inputs is a plain value/list, but expecting an object as "
+                "multiple input tensors required as per tensorinfo_map"
+            )
+        value = dict.fromkeys(names, value)
+    for name in names:
+        if name not in value:
+            raise statuses.invalid(
+                f"Missing named input: {name} in 'inputs' object."
+            )
+    if extra := sorted(value.keys() - set(names)):
+        raise statuses.invalid(
+            f"'inputs' object must only have keys: {','.join(names)}. Sent "
+            f"extra: {','.join(extra)}."
+        )
+    return {
+        name: tensors.to_array(value[name], name, infos[name]) for name in names
+    }
+
+
+def write_predict(outputs, is_row):
+    """Returns the document that answers a Predict request.
+
+    Args:
+        outputs: Arrays by output name; all have the rows of the request.
+        is_row: Whether it was in the row format.
+    """
+    columns = {
+        name: tensors.to_json(outputs[name], name) for name in sorted(outputs)
+    }
+    if len(columns) == 1:
+        (values,) = columns.values()
+    elif is_row:
+        values = [
+            dict(zip(columns, row, strict=True))
+            for row in zip(*columns.values(), strict=True)
+        ]
+    else:
+        values = columns
+    return {"predictions" if is_row else "outputs": values}
+
+
+def to_bytes(document):
+    """Returns a document as JSON.
+
+    What is not finite is written as `NaN`, `Infinity` and `-Infinity`, as
+    TensorFlow Serving does, though strictly that is no JSON.
+    """
+    return json.dumps(document, separators=(",", ":")).encode("ascii")

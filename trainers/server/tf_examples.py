@@ -1,0 +1,198 @@
+"""Classify and Regress requests in JSON to `tf.Example`s, and answers back.
+
+Words of errors are those of TensorFlow Serving's `json_tensor.cc`,
+`classifier.cc` and `regressor.cc`.
+"""
+
+import numpy as np
+from tensorflow.core.example import example_pb2
+from tensorflow.core.framework import types_pb2
+
+from trainers.server import predict_json
+from trainers.server import scalars
+from trainers.server import statuses
+from trainers.server import tensors
+
+_INPUT = "inputs"
+# Of all copies of a context: a small body could fill the memory with them.
+_CONTEXT_BYTES = 64 * 2**20
+_LARGEST_FLOAT = float(np.finfo(np.float32).max)
+_KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
+# Names and types of outputs by method.
+_OUTPUTS = {
+    "classify": {
+        "classes": types_pb2.DT_STRING,
+        "scores": types_pb2.DT_FLOAT,
+    },
+    "regress": {"outputs": types_pb2.DT_FLOAT},
+}
+
+
+def find_signature(document, signatures, method):
+    """Returns the name of the signature that a request asks for.
+
+    Args:
+        document: From `protocol.parse`.
+        signatures: `SignatureDef`s by name.
+        method: `classify` or `regress`.
+
+    Raises:
+        StatusError: There is none, or it breaks the method's rules.
+    """
+    name = predict_json.signature_name(document)
+    if name not in signatures:
+        raise statuses.invalid(f"No signature was found with the name: {name}")
+    signature = signatures[name]
+    if len(signature.inputs) != 1:
+        raise statuses.invalid("Expected one input Tensor.")
+    outputs, kinds = signature.outputs, _OUTPUTS[method]
+    if len(outputs) > len(kinds):
+        raise statuses.invalid(
+            "Expected one output Tensor."
+            if len(kinds) == 1
+            else f"Expected one or two output Tensors, found {len(outputs)}"
+        )
+    # In our words: the source prints the signature, and sees wrong types only
+    # in the answer.
+    if (
+        _INPUT not in signature.inputs
+        or signature.inputs[_INPUT].dtype != types_pb2.DT_STRING
+        or any(kinds.get(key) != info.dtype for key, info in outputs.items())
+    ):
+        raise statuses.StatusError(
+            "FAILED_PRECONDITION",
+            f"Signature `{name}` is not for {method}: it must take serialized "
+            f"examples as `{_INPUT}` and answer with {' and '.join(kinds)}.",
+        )
+    return name
+
+
+def read(document):
+    """Returns the array of serialized `tf.Example`s of a request.
+
+    Features of a `context` are part of every example that has no feature of
+    that name.
+    """
+    context = b""
+    if "context" in document:
+        context = _example(document["context"])
+    if "examples" not in document:
+        raise statuses.invalid(
+            f"JSON Value: {scalars.quote(document)} When method is classify, "
+            "key 'examples' is expected and was not found"
+        )
+    examples = document["examples"]
+    if type(examples) is not list:
+        raise statuses.invalid(
+            f"JSON Value: {scalars.quote(document)} Expecting 'examples' value "
+            "to be an list/array"
+        )
+    if not examples:
+        raise statuses.invalid(
+            f"JSON Value: {scalars.quote(document)} 'examples' value is an "
+            "empty array"
+        )
+    if len(context) * len(examples) > _CONTEXT_BYTES:
+        raise statuses.StatusError(
+            "INVALID_ARGUMENT",
+            "The `context`, which each example gets, must have at most "
+            f"{_CONTEXT_BYTES:,} bytes in all of them. Received: "
+            f"{len(context):,} bytes for {len(examples)} examples.",
+            http=413,
+        )
+    rows = np.empty(len(examples), object)
+    # Of two messages in a row the fields of the second win.
+    rows[:] = [context + _example(example) for example in examples]
+    return {_INPUT: rows}
+
+
+def _example(value):
+    if type(value) is not dict:
+        raise statuses.invalid(
+            "Example must be JSON object but got JSON "
+            f"{scalars.json_type(value)}"
+        )
+    example = example_pb2.Example()
+    for name, content in value.items():
+        # Touched even if the list is empty.
+        feature = example.features.feature[_checked(name)]
+        for element in content if type(content) is list else [content]:
+            _add(name, element, feature)
+    return example.SerializeToString()
+
+
+def _checked(name):
+    scalars.encode_text(name)
+    return name
+
+
+def _add(name, value, feature):
+    """Adds a JSON value to a feature, whose first one has set the kind."""
+    if scalars.is_base64(value):
+        kind, value = "bytes_list", scalars.decode_base64(value)
+    elif type(value) is str:
+        kind, value = "bytes_list", scalars.encode_text(value)
+    elif type(value) is float:
+        kind = "float_list"
+        if _LARGEST_FLOAT < abs(value) < np.inf:
+            raise statuses.invalid(
+                f"Cannot convert JSON value: {scalars.quote(value)} to float "
+                "without loss of precision."
+            )
+    elif type(value) in (int, bool):
+        kind, value = "int64_list", int(value)
+        if not -(2**63) <= value < 2**63:
+            raise statuses.invalid(
+                f"Feature: {name} has uint64 element. Only int64 is supported."
+            )
+    else:
+        raise statuses.invalid(
+            f"Feature: {name} has element with unexpected JSON type: "
+            f"{scalars.json_type(value)}"
+        )
+    before = feature.WhichOneof("kind")
+    if before not in (None, kind):
+        raise statuses.invalid(
+            f"Unexpected element type in feature: {name} expecting type: "
+            f"{_KINDS[before]}"
+        )
+    getattr(feature, kind).value.append(value)
+
+
+def write(outputs, method):
+    """Returns the document that answers a request.
+
+    Args:
+        outputs: Arrays by output name.
+        method: `classify` or `regress`.
+
+    Raises:
+        StatusError: They do not have the shapes of the method.
+    """
+    ranks = {name: array.ndim for name, array in outputs.items()}
+    if method == "regress":
+        values = outputs["outputs"]
+        if values.ndim != 1 and values.shape[1:] != (1,):
+            raise statuses.invalid(
+                "Expected output Tensor shape to be either [batch_size] or "
+                f"[batch_size, 1] but got {list(values.shape)}"
+            )
+        return {"results": tensors.to_json(values.reshape(-1), "outputs")}
+    if set(ranks.values()) != {2}:
+        shapes = [list(array.shape) for array in outputs.values()]
+        raise statuses.invalid(
+            f"Expected Tensor shape: [batch_size num_classes] but got {shapes}"
+        )
+    shape = next(iter(outputs.values())).shape
+    classes = outputs.get("classes", np.full(shape, b"", object))
+    scores = outputs.get("scores", np.zeros(shape, np.float32))
+    return {
+        "results": [
+            [list(pair) for pair in zip(*row, strict=True)]
+            for row in zip(
+                tensors.to_json(classes, "classes"),
+                tensors.to_json(scores, "scores"),
+                strict=True,
+            )
+        ]
+    }

@@ -1,0 +1,196 @@
+"""Writes a SavedModel version that has been proved to load and to agree."""
+
+import contextlib
+import errno
+
+import keras
+import tensorflow as tf
+
+from trainers import tasks
+from trainers.config import tree
+from trainers.errors import ConfigError
+from trainers.errors import RunError
+from trainers.evaluation import evaluator
+from trainers.run import identity
+from trainers.run.workdir import Workdir
+from trainers.runtime import atomic
+from trainers.runtime import libraries
+from trainers.serving import bundle
+from trainers.serving import canonical
+from trainers.serving import warmup
+from trainers.serving.proof import checker
+from trainers.serving.proof import rules
+
+MANIFEST = bundle.MANIFEST
+
+
+def export_best(config, workdir):
+    """Exports the best weights of a run as its next version.
+
+    The files of the bundle are written beside it, see `bundle`. Equal weights
+    and settings give equal bytes with the same versions of libraries.
+
+    Args:
+        config: `ExperimentConfig` of the run.
+        workdir: Directory of a finished run.
+
+    Returns:
+        Path of the new version directory.
+
+    Raises:
+        ConfigError: The work directory holds no run, or cannot be written to.
+        RunError: The export failed its servable check; nothing is published.
+            Or it is published, and a file beside it could not be written.
+    """
+    paths = Workdir(workdir)
+    config = paths.with_saved_policy(config)
+    task = tasks.restore_task(config, paths)
+    class_names = paths.read_labels()
+    with canonical.layer_names():
+        network, facts = evaluator.load_best(task, paths)
+    base = paths.export_dir(config)
+    with _writing(base):
+        version = _export(base, network, task, class_names, config, facts)
+    try:
+        bundle.write(base, paths)
+    except OSError as error:
+        # A server may have loaded the version already: it stays.
+        raise RunError(
+            f"{version} is published and whole, but the files beside it are "
+            f"not complete: {error}. Another export makes another version; "
+            "`python -m trainers.train` with the flags of the run completes "
+            "this one."
+        ) from None
+    return version
+
+
+def export_once(config, workdir):
+    """Does what `export_best` does, unless a version has these weights.
+
+    A run that was interrupted after it had exported so exports once.
+
+    Returns:
+        Path of the newest version that was exported from the best weights of
+        the run, with this configuration, and is whole.
+    """
+    paths = Workdir(workdir)
+    config = paths.with_saved_policy(config)
+    base = paths.export_dir(config)
+    atomic.remove_abandoned(base)
+    version = _find_exported(config, paths, base)
+    if version is None:
+        return export_best(config, workdir)
+    with _writing(base):
+        # Who exported it may have been interrupted before this.
+        bundle.write(base, paths)
+    return version
+
+
+def _find_exported(config, paths, base):
+    """Returns the newest version that an export would make again."""
+    weights_sha256 = paths.best.sha256()
+    batch_sizes = list(config.export.allowed_batch_sizes)
+    exported = atomic.numbered(base)
+    for _, path in sorted(exported.items(), reverse=True):
+        with contextlib.suppress(RunError, LookupError, ConfigError):
+            facts = atomic.verify(path, MANIFEST)
+            differences = identity.config_differences(
+                facts["config"], tree.to_tree(config)
+            )
+            if (
+                facts["weights_sha256"] == weights_sha256
+                and facts["versions"] == libraries.installed()
+                and facts["allowed_batch_sizes"] == batch_sizes
+                and not any(differences)
+            ):
+                return path
+    return None
+
+
+@contextlib.contextmanager
+def _writing(base):
+    """Says which directory cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        raise ConfigError(
+            f"`--workdir` must be a directory that can be written to. "
+            f"Received: {str(base)!r}: {error.strerror}."
+        ) from None
+
+
+def _export(base, network, task, class_names, config, facts):
+    batch_sizes = list(config.export.allowed_batch_sizes)
+    with atomic.temporary_dir(base, "version") as path:
+        # What answers is compared with what was trained.
+        trained = task.make_signatures(network, class_names)
+        functions = task.make_signatures(
+            task.make_inference(network), class_names
+        )
+        inputs = task.make_check_inputs(config.seed)
+        write_saved_model(path, functions)
+        warmup.write(path, inputs, batch_sizes, model_name=config.export.name)
+        checker.check(path, trained, inputs, runtime=config.export.check)
+        signatures = rules.signatures(rules.read(path))
+        manifest = {
+            "model": config.export.name,
+            "weights_of_step": facts["step"],
+            "weights_sha256": facts["weights_sha256"],
+            "parameters": network.count_params(),
+            "labels": class_names,
+            "signatures": sorted(functions),
+            "apis": {
+                name: rules.apis(signature)
+                for name, signature in sorted(signatures.items())
+            },
+            "allowed_batch_sizes": batch_sizes,
+            "oldest_server": rules.oldest_server(path),
+            "fingerprint": _fingerprint(path),
+            "versions": libraries.installed(),
+            "config": tree.to_tree(config),
+        }
+        with bundle.room(base):
+            return _publish(path, base, manifest)
+
+
+def write_saved_model(path, functions):
+    """Writes serving functions and one copy of the weights they use.
+
+    `tf.saved_model.save` of a module around a Keras model loads in Python but
+    not in a session ("Could not find variable"), which is how TensorFlow
+    Serving loads; `ExportArchive` loads in both. It finds the variables of
+    the functions by itself: `track(network)` would write them a second time.
+    Equal functions give equal bytes, see `canonical`.
+
+    Args:
+        path: Existing directory.
+        functions: `tf.function`s with an input signature, by name.
+    """
+    archive = keras.export.ExportArchive()
+    for name, function in functions.items():
+        canonical.order_variables(function.get_concrete_function())
+        archive.add_endpoint(name, function)
+    archive.write_out(str(path), verbose=False)
+    canonical.rewrite(path)
+
+
+def _fingerprint(path):
+    fingerprint = tf.saved_model.experimental.read_fingerprint(str(path))
+    return fingerprint.singleprint()
+
+
+def _publish(path, base, facts):
+    """Renames a directory to the next number that is free."""
+    while True:
+        final = base / str(max(atomic.numbered(base), default=0) + 1)
+        try:
+            atomic.publish(path, final, facts, MANIFEST)
+        except OSError:
+            # Another exporter took the number; an error of another kind
+            # leaves no such directory and is for the caller.
+            if not final.exists():
+                raise
+            continue
+        return final

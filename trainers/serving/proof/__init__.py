@@ -1,0 +1,1 @@
+"""The proof that TensorFlow Serving can load and answer an export."""

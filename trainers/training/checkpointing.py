@@ -1,0 +1,299 @@
+"""Checkpoints: all that a run needs to go on, `checkpoints/step-00002500/`.
+
+    arrays.npz       every variable, see `state`
+    run.json         position and state of the callbacks
+    manifest.json    sizes, SHA-256 sums, identity of the run, versions
+
+Each appears by renaming, whole or not at all.
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import logging
+import re
+
+import numpy as np
+
+from trainers.errors import RunError
+from trainers.run import best_weights
+from trainers.run import identity as identity_lib
+from trainers.runtime import atomic
+from trainers.runtime import libraries
+from trainers.training import state
+from trainers.training import tensorboard
+
+_SCHEMA = 1
+_ARRAYS = "arrays.npz"
+_RUN = "run.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """A place in a run, between two training steps.
+
+    Attributes:
+        epoch: Epoch under way, counted from 0.
+        batch: Its steps that are done. All of them where the end of the epoch,
+            with its validation, is still to come.
+        stopped: Whether the run ended here, at its last epoch or before.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    stopped: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """What is written to disk.
+
+    Attributes:
+        step: Training steps done.
+        position: `Position`.
+        arrays: From `state.read`.
+        callbacks: JSON-like state by name of the callback.
+        metrics: Numbers of the last epoch that ended, for people.
+        best_step: Step of the best weights then; the writer knows it.
+    """
+
+    step: int
+    position: Position
+    arrays: dict
+    callbacks: dict
+    metrics: dict
+    best_step: int | None = None
+
+
+class Writer:
+    """Publishes best weights and checkpoints in the background, in order.
+
+    Copies are taken before, so that training goes on meanwhile; an error is
+    raised at the next call. A kill loses what is under way, and nothing else.
+    """
+
+    def __init__(self, paths, identity, keep, best_step=None):
+        """Makes the writer.
+
+        Args:
+            paths: `Workdir`.
+            identity: From `identity.identity`, for the manifest.
+            keep: Number of checkpoints that stay.
+            best_step: Step of the best weights so far, or `None`.
+        """
+        self._paths = paths
+        self._facts = {
+            "schema": _SCHEMA,
+            "run": identity,
+            "versions": libraries.installed(),
+        }
+        self._keep = keep
+        self._best_step = best_step
+        self._thread = concurrent.futures.ThreadPoolExecutor(
+            1, thread_name_prefix="checkpoints"
+        )
+        self._pending = []
+
+    def save_best(self, arrays, *, step, facts):
+        """Begins to publish the weights of the best epoch."""
+        self._submit(self._publish_best, arrays, step, facts)
+        self._best_step = step
+
+    def save(self, checkpoint):
+        """Begins to publish a checkpoint, when the one before is done."""
+        # No more than one copy of all variables waits in memory.
+        self.wait()
+        self._submit(self._publish, checkpoint, self._best_step)
+
+    def raise_errors(self):
+        """Raises what went wrong in the background, without waiting."""
+        done = [future for future in self._pending if future.done()]
+        self._pending = [f for f in self._pending if f not in done]
+        for future in done:
+            future.result()
+
+    def wait(self):
+        """Returns when all is on disk; raises what went wrong."""
+        pending, self._pending = self._pending, []
+        for future in pending:
+            future.result()
+
+    def __enter__(self):
+        """Returns the writer, after tidying up behind one that was killed."""
+        self._paths.best.steps.tidy()
+        self._paths.checkpoints.tidy()
+        self._remove_older()
+        return self
+
+    def __exit__(self, *error):
+        """Ends the thread when what was begun is on disk."""
+        self._thread.shutdown()
+
+    def _submit(self, function, *args):
+        self._pending.append(self._thread.submit(function, *args))
+
+    def _publish_best(self, arrays, step, facts):
+        _check_finite(arrays, step)
+        run = self._facts["run"]
+        belonging = {name: run[name] for name in ("classes", "assets")}
+        self._paths.best.save(arrays, step=step, facts=facts | belonging)
+
+    def _publish(self, checkpoint, best_step):
+        _check_finite(checkpoint.arrays, checkpoint.step)
+
+        def fill(path):
+            np.savez(path / _ARRAYS, **checkpoint.arrays)
+            run = {
+                "position": dataclasses.asdict(checkpoint.position),
+                "callbacks": checkpoint.callbacks,
+            }
+            (path / _RUN).write_text(json.dumps(run), encoding="utf-8")
+
+        facts = self._facts | {
+            "epochs": checkpoint.position.epoch,
+            "best_step": best_step,
+            "metrics": checkpoint.metrics,
+        }
+        # A checkpoint tells how long these are.
+        for file in tensorboard.event_files(self._paths.tensorboard):
+            atomic.sync(file)
+            atomic.sync(file.parent)
+        steps = self._paths.checkpoints
+        steps.publish(checkpoint.step, fill, facts)
+        self._remove_older()
+
+    def _remove_older(self):
+        """Keeps the newest checkpoints, and the best weights of the newest."""
+        steps = self._paths.checkpoints
+        steps.remove_older(keep=self._keep)
+        for path in steps.paths().values():
+            facts, _ = atomic.read_manifest(path)
+            self._paths.best.keep_only(facts["best_step"])
+            break
+
+
+class NoWriter(contextlib.nullcontext):
+    """The writer of a worker that is not the chief, which writes for all."""
+
+    def save(self, *args, **kwargs):
+        """Does nothing, as all others."""
+
+    save_best = raise_errors = wait = save
+
+
+def _check_finite(arrays, step):
+    if name := state.not_finite(arrays):
+        path = re.sub(r"^[a-z]+/\d{3}/", "", name)
+        raise RunError(
+            f"`{path}` has a value that is NaN or infinite at step {step}; "
+            "the checkpoint before was kept. Nothing was exported. Lower "
+            "--config.optimizer.learning_rate, in a new --workdir."
+        )
+
+
+def restore_latest(paths, identity):
+    """Returns the newest `Checkpoint` that is whole, `None` if there are none.
+
+    A damaged one is named in the log, and the one before it is taken.
+
+    Args:
+        paths: `Workdir`.
+        identity: From `identity.identity`, of the run as it is now.
+
+    Raises:
+        ConfigError: It is of another run; the differences are named.
+        RunError: None is whole.
+    """
+    found = paths.checkpoints.paths()
+    damaged = []
+    for path in found.values():
+        try:
+            facts, checkpoint = _read(path)
+            differences = identity_lib.differences(facts["run"], identity)
+            _compare_versions(facts["versions"])
+        # What damage makes JSON and archives raise can be anything.
+        except Exception as error:
+            if not atomic.is_of_damage(error):
+                raise
+            logging.getLogger(__name__).warning(
+                "checkpoint %s is damaged and not used: %s", path.name, error
+            )
+            damaged.append(path)
+            continue
+        identity_lib.refuse(differences, paths.path)
+        if not damaged:  # Else a later epoch will be the best again.
+            _check_best(paths.best.steps, checkpoint.best_step)
+        return checkpoint
+    if found:
+        raise RunError(
+            f"none of the {len(found)} checkpoints in "
+            f"{paths.checkpoints.directory} is whole, and the run does not "
+            "begin anew by itself. Restore one from a backup, or choose "
+            "another --workdir."
+        )
+    return None
+
+
+def set_aside_newer(paths, step):
+    """Sets those aside that `restore_latest` found damaged.
+
+    Args:
+        paths: `Workdir`.
+        step: That of the checkpoint that it returned.
+    """
+    for found, path in paths.checkpoints.paths().items():
+        if found > step:
+            paths.checkpoints.set_aside(path)
+
+
+def _check_best(best, step):
+    """Refuses to train on where the best weights so far are lost.
+
+    Later ones are of a checkpoint that was lost: their epoch comes again.
+    """
+    if step is None or any(found > step for found in best.paths()):
+        return
+    try:
+        atomic.verify(best.directory / f"step-{step:08d}")
+    except RunError as error:
+        raise RunError(
+            f"the best weights so far, of step {step}, are gone or damaged: "
+            f"{error} Restore them from a backup, or choose another --workdir."
+        ) from None
+
+
+def _read(path):
+    facts = atomic.verify(path)
+    if facts["schema"] != _SCHEMA:
+        raise RunError(
+            f"its schema is {facts['schema']}, this version reads {_SCHEMA}."
+        )
+    run = json.loads((path / _RUN).read_text(encoding="utf-8"))
+    position = Position(**run["position"])
+    if not all(
+        type(x) is int and x >= 0 for x in (position.epoch, position.batch)
+    ):
+        raise RunError(f"{_RUN} has no place in a run: {position}.")
+    return facts, Checkpoint(
+        step=facts["step"],
+        position=position,
+        arrays=best_weights.read_arrays(path / _ARRAYS),
+        callbacks=run["callbacks"],
+        metrics=facts["metrics"],
+        best_step=facts["best_step"],
+    )
+
+
+def _compare_versions(then):
+    changed = [
+        f"{name} {then.get(name)}, now {version}"
+        for name, version in libraries.installed().items()
+        if then.get(name) != version
+    ]
+    if changed:
+        logging.getLogger(__name__).warning(
+            "the checkpoint was written with %s: the last bits of the result "
+            "may differ from those of a run in one go.",
+            "; ".join(changed),
+        )

@@ -1,0 +1,177 @@
+"""Training: from a configuration to weights and numbers."""
+
+import contextlib
+import logging
+
+from trainers import tasks
+from trainers.config import experiment
+from trainers.distribution import strategies
+from trainers.distribution import tf_config
+from trainers.distribution import workers as workers_lib
+from trainers.distribution.workers import Workers
+from trainers.evaluation import evaluator
+from trainers.metrics import classification
+from trainers.metrics import names
+from trainers.run import identity as identity_lib
+from trainers.run.workdir import Workdir
+from trainers.training import checkpointing
+from trainers.training import fitting
+from trainers.training import precision
+from trainers.training import steps as steps_lib
+
+
+def train_and_evaluate(config, workdir, export_fn=None):
+    """Trains, keeps the best epoch, and measures it on validation and test.
+
+    A run that was interrupted, however, goes on from its last checkpoint and
+    ends with the bits that it would have had. SIGTERM and Ctrl-C save one.
+
+    With several workers in `TF_CONFIG` each calls it; the first, the chief,
+    writes all files.
+
+    Args:
+        config: `ExperimentConfig`; read, not changed.
+        workdir: Directory of the run: new, empty, or of the same run.
+        export_fn: Called on the chief at the end, before any worker returns;
+            `None` does nothing.
+
+    Returns:
+        The dict in `metrics.json`: `validation`, `test` and `train`, for texts
+        with `tokens_per_second` (without padding) and `padding_share`. `None`
+        on workers other than the chief.
+
+    Raises:
+        ConfigError: A setting, a path, `TF_CONFIG` or the work directory is
+            wrong; the data has no class of the name in `best_metric`; the work
+            directory is in use, or its run began with other settings or data.
+        DataError: The examples break a rule.
+        RunError: The loss became NaN or infinite; no checkpoint is whole; a
+            worker ended.
+        Stopped: On request, with a checkpoint.
+    """
+    experiment.validate(config)
+    cluster = tf_config.read()
+    paths = Workdir(workdir)
+    with workers_lib.lost_ones_named(cluster), contextlib.ExitStack() as stack:
+        strategy = strategies.make_strategy(config.trainer, cluster)
+        workers = Workers(strategy, cluster)
+        config = precision.resolve(config, workdir, workers)
+        goes_on = True
+        if workers.is_chief:
+            goes_on = paths.check(config)
+            stack.enter_context(paths.lock())
+        run, identity, checkpoint = _prepare(
+            config, strategy, workers, paths, goes_on
+        )
+        train = _train(run, identity, checkpoint)
+        metrics = None
+        if workers.is_chief:
+            metrics = {"train": train} | _evaluate(run)
+            paths.write_metrics(metrics)
+            if export_fn is not None:
+                export_fn()
+        workers.wait()
+    return metrics
+
+
+def _prepare(config, strategy, workers, paths, goes_on):
+    """Returns `Run`, identity and the `Checkpoint` to go on from, or `None`."""
+    task = tasks.make_task(config)
+    # Where the data turns out to be other, the report of the run stays.
+    splits = tasks.load_splits(task, config, None if goes_on else paths)
+    for line in splits.report["warnings"]:
+        logging.getLogger(__name__).warning(line)
+    _check_best_metric(config.trainer.best_metric, splits.class_names)
+    num_replicas = strategy.num_replicas_in_sync
+    identity = identity_lib.identity(
+        config, splits, task.assets(), num_replicas
+    )
+    checkpoint = checkpointing.restore_latest(paths, identity)
+    step = checkpoint.step if checkpoint else None
+    # All have read the checkpoints when the chief begins to change them.
+    workers.check_same([identity, step], "settings, data and checkpoints")
+    if workers.is_chief and checkpoint:
+        checkpointing.set_aside_newer(paths, step)
+    steps = steps_lib.plan(
+        config,
+        len(splits.train),
+        num_replicas,
+        checkpoint.position.batch if checkpoint else 0,
+    )
+    if checkpoint:
+        _log_position(checkpoint, steps, config.trainer.epochs)
+    if workers.is_chief:
+        paths.create(config, splits.class_names, task.assets())
+    run = fitting.Run(config, task, splits, steps, strategy, workers, paths)
+    return run, identity, checkpoint
+
+
+def _train(run, identity, checkpoint):
+    """Returns what `fitting.fit` does, for texts with their tokens."""
+    examples = run.splits.train
+    padding_share = _padding_share(run.config, run.task, examples, run.steps)
+    writer = checkpointing.NoWriter()
+    if run.workers.is_chief:
+        writer = checkpointing.Writer(
+            run.paths,
+            identity,
+            run.config.trainer.keep_checkpoints,
+            checkpoint.best_step if checkpoint else None,
+        )
+    with writer:
+        train = fitting.fit(run, writer, checkpoint)
+    if padding_share is not None:
+        mean_length = run.task.lengths(examples).mean()
+        train["tokens_per_second"] = mean_length * train["examples_per_second"]
+        train["padding_share"] = padding_share
+    return train
+
+
+def _evaluate(run):
+    """Returns the metrics of the best weights by split; on one device."""
+    network, _ = evaluator.load_best(run.task, run.paths)
+    return {
+        name: evaluator.evaluate_examples(
+            network, run.task, examples, run.splits.class_names, name=name
+        )
+        for name in ("validation", "test")
+        if (examples := getattr(run.splits, name))
+    }
+
+
+def _check_best_metric(name, class_names):
+    """Refuses a class that the data does not have, before any training."""
+    of_class = dict.fromkeys(names.PER_CLASS_METRICS)
+    metrics = dict.fromkeys(names.METRICS)
+    metrics["per_class"] = dict.fromkeys(class_names, of_class)
+    classification.scalar(metrics, name)
+
+
+def _padding_share(config, task, examples, steps):
+    """Logs and returns the share of padding in an epoch; `None` for images."""
+    share = task.padding_share(
+        examples, batch_size=steps.batch_size, seed=config.seed
+    )
+    if share is not None:
+        logging.getLogger(__name__).info(
+            "padding: %.1f %% of the ids of an epoch", 100 * share
+        )
+    return share
+
+
+def _log_position(checkpoint, steps, epochs):
+    """Says in one line where the run goes on."""
+    position = checkpoint.position
+    total = steps.per_epoch * epochs
+    where = (
+        "the end of training"
+        if position.stopped
+        else f"epoch {position.epoch + 1} of {epochs}, "
+        f"step {position.batch} of {steps.per_epoch}"
+    )
+    logging.getLogger(__name__).info(
+        "continuing from step %s of %s: %s",
+        f"{checkpoint.step:,}",
+        f"{total:,}",
+        where,
+    )
