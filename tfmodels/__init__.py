@@ -1,4 +1,4 @@
-"""Functional Keras networks: plain inputs in, logits out."""
+"""Functional Keras networks from plain inputs to logits."""
 
 import contextlib
 import pathlib
@@ -10,7 +10,7 @@ from tfmodels.bert_classifier import make_bert_classifier
 from tfmodels.mnist_mlp import MnistMlpConfig
 from tfmodels.mnist_mlp import make_mnist_mlp
 
-# The name stands in `config.json`; the class holds the model's settings.
+# From the name of a model in `config.json` to the class of its settings.
 MODEL_CONFIGS = {
     "mnist_mlp": MnistMlpConfig,
     "bert_classifier": BertClassifierConfig,
@@ -22,15 +22,23 @@ _BUILDERS = {
 
 
 def make_model(config, num_classes):
-    """Builds the network that belongs to a model config, see its builder."""
+    """Builds the network of a model config with random weights.
+
+    Args:
+        config: A class of `MODEL_CONFIGS`, for example `MnistMlpConfig`.
+        num_classes: int. Number of logits.
+
+    Returns:
+        `keras.Model`, see `make_mnist_mlp` and `make_bert_classifier`.
+    """
     return _BUILDERS[type(config)](config, num_classes)
 
 
 def check_files(config):
-    """Checks that the files named in a model config exist, without Keras.
+    """Checks that the files in a model config exist. Does not import Keras.
 
     Args:
-        config: Config of the model.
+        config: A class of `MODEL_CONFIGS`.
 
     Raises:
         ValueError: A file, directory or package does not exist, or a preset
@@ -52,11 +60,12 @@ def load_pretrained(network, config):
     """Loads the pretrained weights that a model config names, if any.
 
     Args:
-        network: From `make_model`.
-        config: Config of the model.
+        network: `keras.Model` from `make_model`.
+        config: A class of `MODEL_CONFIGS`.
 
     Raises:
-        ValueError: They cannot be had, or do not fit.
+        ValueError: The weights cannot be loaded or downloaded, or do not fit
+            the network.
     """
     encoder = getattr(config, "encoder", None)
     if encoder is not None and encoder.preset:
@@ -65,12 +74,12 @@ def load_pretrained(network, config):
 
 @contextlib.contextmanager
 def dtype_policy(name):
-    """Builds what is built inside under a Keras dtype policy.
+    """Sets the Keras dtype policy inside a `with` block.
 
     Args:
-        name: `float32`, `mixed_bfloat16` or `mixed_float16`.
+        name: str. `float32`, `mixed_bfloat16` or `mixed_float16`.
     """
-    import keras  # Here, as a config file must not wait for it.
+    import keras  # Here: a config file must not wait for this import.
 
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)

@@ -1,4 +1,4 @@
-"""A BERT encoder with a head that gives one label a text."""
+"""A BERT encoder with a classification head: one label for each text."""
 
 import dataclasses
 
@@ -9,19 +9,26 @@ from tfmodels.settings import setting
 
 @dataclasses.dataclass(slots=True)
 class BertClassifierConfig:
-    """Encoder, pooling, dropout, logits."""
+    """Settings of the network: encoder, pooling, dropout.
+
+    >>> from tfmodels import EncoderConfig
+    >>> encoder = EncoderConfig(num_layers=1, hidden_dim=32, num_heads=2)
+    >>> config = BertClassifierConfig(encoder=encoder, pooling="mean")
+    >>> make_bert_classifier(config, num_classes=3).output.shape
+    (None, 3)
+    """
 
     encoder: EncoderConfig = dataclasses.field(default_factory=EncoderConfig)
     pooling: str = setting(
         "pooled",
-        "What stands for a text: a dense layer on the vector of [CLS] "
-        "(`pooled`, as BERT was trained), or the mean of all vectors (`mean`, "
-        "as sentence encoders were).",
+        "How the vectors of a text become one vector: a dense layer on the "
+        "vector of [CLS] (`pooled`, as in the training of BERT), or the mean "
+        "of all vectors (`mean`, as in the training of sentence encoders).",
         choices=("pooled", "mean"),
     )
     dropout: float = setting(
         0.1,
-        "Share of the pooled units dropped in training.",
+        "Share of the pooled units that training drops.",
         at_least=0,
         below=1,
     )
@@ -31,14 +38,14 @@ def make_bert_classifier(config, num_classes):
     """Builds the network with random weights.
 
     Args:
-        config: `BertClassifierConfig`, its encoder with a preset's sizes if
-            it has one.
-        num_classes: int, number of logits.
+        config: `BertClassifierConfig`. If its encoder has a preset, the
+            config contains the sizes of the preset, see `presets.read`.
+        num_classes: int. Number of logits.
 
     Returns:
         `keras.Model` from `{"token_ids", "padding_mask": int32[batch,
-        sequence_length]}`, mask 1 for tokens and 0 for padding, to logits
-        `float32[batch, num_classes]`.
+        sequence_length]}` to logits `float32[batch, num_classes]`. The mask
+        is 1 for tokens and 0 for padding.
     """
     import keras
 
@@ -47,12 +54,12 @@ def make_bert_classifier(config, num_classes):
     )
     x = encoder.output  # [batch, sequence_length, hidden_dim]
     if config.pooling == "mean":
-        # float32: bfloat16 counts only to 256.
+        # float32, because bfloat16 represents whole numbers only up to 256.
         x = keras.layers.GlobalAveragePooling1D(dtype="float32", name="mean")(
             x, mask=encoder.input["padding_mask"]
         )
     else:
-        # Names and activations of each family's pretrained pooler.
+        # Name and activation are those of the family's pretrained pooler.
         is_bert = config.encoder.family == "bert"
         x = keras.layers.Dense(
             config.encoder.hidden_dim,
@@ -65,7 +72,7 @@ def make_bert_classifier(config, num_classes):
     logits = keras.layers.Dense(
         num_classes,
         kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
-        # float32 whatever the policy: a softmax over bfloat16 loses digits.
+        # float32 under every policy: a softmax over bfloat16 loses digits.
         dtype="float32",
         name="logits",
     )(x)

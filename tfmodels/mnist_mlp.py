@@ -1,4 +1,4 @@
-"""A multi-layer perceptron on small images."""
+"""A multi-layer perceptron for small images."""
 
 import dataclasses
 
@@ -7,15 +7,21 @@ from tfmodels.settings import setting
 
 @dataclasses.dataclass(slots=True)
 class MnistMlpConfig:
-    """Sizes of the network: flatten, hidden layers, logits."""
+    """Settings of the network: image shape, hidden layers, regularization.
+
+    >>> config = MnistMlpConfig(image_shape=(8, 8), hidden_dims=(16,))
+    >>> make_mnist_mlp(config, num_classes=10).count_params()
+    1210
+    """
 
     image_shape: tuple[int, ...] = setting(
         (28, 28),
-        "Height and width of an image, and 3 as a third number for colour.",
+        "Height and width of an image in pixels. Colour images have 3 as a "
+        "third number.",
         at_least=1,
     )
     hidden_dims: tuple[int, ...] = setting(
-        (64, 64), "Units of each hidden layer, first to last.", at_least=1
+        (64, 64), "Units of each hidden layer, from first to last.", at_least=1
     )
     activation: str = setting(
         "relu",
@@ -23,11 +29,11 @@ class MnistMlpConfig:
         choices=("relu", "gelu", "tanh", "sigmoid", "silu"),
     )
     dropout: float = setting(
-        0.0, "Share of hidden units dropped in training.", at_least=0, below=1
+        0.0, "Share of hidden units that training drops.", at_least=0, below=1
     )
     l2: float = setting(
         0.0,
-        "Factor of the squared kernels that is added to the loss.",
+        "Factor of the sum of the squared kernels in the loss; 0 adds nothing.",
         at_least=0,
     )
 
@@ -37,14 +43,14 @@ def make_mnist_mlp(config, num_classes):
 
     Args:
         config: `MnistMlpConfig`.
-        num_classes: int, number of logits.
+        num_classes: int. Number of logits.
 
     Returns:
-        `keras.Model` from `{"image": float32[batch, *image_shape]}`, pixels
-        from 0 to 1, to logits `float32[batch, num_classes]`.
+        `keras.Model` from `{"image": float32[batch, *image_shape]}` to logits
+        `float32[batch, num_classes]`. Pixels are from 0 to 1.
     """
-    # Here and not at the top: a config file imports this module, and a typing
-    # error in a flag should not wait three seconds for TensorFlow.
+    # Not at the top: a config file imports this module, and the report of a
+    # wrong flag must not wait three seconds for TensorFlow.
     import keras
 
     def dense(units, name, **kwargs):
@@ -61,6 +67,6 @@ def make_mnist_mlp(config, num_classes):
         )
         if config.dropout:
             x = keras.layers.Dropout(config.dropout, name=f"dropout_{index}")(x)
-    # float32 whatever the policy: a softmax over bfloat16 logits loses digits.
+    # float32 under every policy: a softmax over bfloat16 loses digits.
     logits = dense(num_classes, "logits", dtype="float32")(x)
     return keras.Model({"image": image}, logits, name="mnist_mlp")

@@ -8,23 +8,27 @@ _SCHEME = "package://"
 
 
 def find(path):
-    """Returns a path, with `package://PKG/DIR` turned into the directory's.
+    """Returns the path on disk of a path or of `package://PKG/DIR`.
 
     Args:
-        path: str.
+        path: str. A path, where `~` is the home directory, or
+            `package://PKG/DIR`.
+
+    Returns:
+        `pathlib.Path`. It may not exist.
 
     Raises:
         LookupError: The package is not installed, or is a single module.
     """
     if not path.startswith(_SCHEME):
-        # A shell leaves the `~` of `--flag=~/x` alone.
+        # A shell does not replace the `~` of `--flag=~/x`.
         return pathlib.Path(os.path.expanduser(path))
     package, _, inside = path.removeprefix(_SCHEME).partition("/")
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         spec = None
-    # A module that is a file has no directory to look in.
+    # A package that is a single file has no directory.
     if spec is None or not spec.submodule_search_locations:
         raise LookupError(f"no installed package {package!r}")
     return pathlib.Path(spec.submodule_search_locations[0]) / inside

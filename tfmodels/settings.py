@@ -1,4 +1,4 @@
-"""One setting of a config dataclass: its default, its meaning, its rule."""
+"""A setting of a config dataclass: its default, meaning and rule."""
 
 import dataclasses
 import typing
@@ -17,23 +17,28 @@ def setting(
     may_change=False,
     refused=None,
 ):
-    """Returns a dataclass field that documents and limits itself.
+    """Returns a dataclass field that contains its documentation and rule.
 
-    `broken_rule` enforces the rule and `--help` prints the doc, so that
-    neither is written twice.
+    `broken_rule` enforces the rule, and `--help` prints the documentation.
+    Both are therefore written once.
 
     Args:
-        default: Immutable default value; its type is the field's annotation.
-        doc: One sentence with the unit, printed by `--help`.
-        choices: Allowed values, or `None` for any.
-        above, at_least, below, at_most: Bounds of a number, or of each
-            number in a tuple; `None` means unbounded.
-        only_with: Name of another setting of the dataclass, and its values
-            for which this one matters; `None` means always.
-        may_change: Whether a run may go on with another value, as no result
-            depends on it.
-        refused: Reasons, by value, why what one could look for is no choice;
-            `None` means none.
+        default: Immutable default value. Its type is the annotation of the
+            field.
+        doc: str. One sentence with the unit; `--help` prints it.
+        choices: Tuple of allowed values; `None` allows every value.
+        above, at_least, below, at_most: int or float. Bounds of a number, or
+            of each number in a tuple; `None` means unbounded.
+        only_with: Pair of the name of another setting of the dataclass and a
+            tuple of its values. This setting has an effect only with these
+            values. `None` means always.
+        may_change: bool. Whether a run can resume with another value. Results
+            must not depend on such a setting.
+        refused: Dict from a value that users may expect among the choices to
+            the reason why it is refused; `None` means no such value.
+
+    Returns:
+        `dataclasses.Field`.
     """
     rule = {
         "choices": choices,
@@ -56,7 +61,11 @@ def setting(
 
 
 def type_words(field):
-    """Returns the type of a setting in words: "a number"."""
+    """Returns the type of a setting in words, for example "a number".
+
+    Args:
+        field: `dataclasses.Field` from `setting`.
+    """
     return {
         int: "a whole number",
         float: "a number",
@@ -67,12 +76,15 @@ def type_words(field):
 
 
 def parse(text, kind):
-    """Returns the value that the text of a flag means, or `None` for none.
+    """Converts the text of a flag to the type of its setting.
 
     Args:
-        text: str. What follows `=` in `--config.NAME=VALUE`.
-        kind: Type of the setting; numbers in a tuple are separated by commas,
-            with or without brackets around them.
+        text: str. The part of `--config.NAME=VALUE` after the `=`.
+        kind: Type of the setting. Commas separate the numbers of a tuple;
+            brackets around them are optional.
+
+    Returns:
+        The value, or `None` if the text is not of this type.
     """
     try:
         if kind is bool:
@@ -86,7 +98,7 @@ def parse(text, kind):
         return None
 
 
-# The words that absl takes for its own flags.
+# The words that absl accepts for its boolean flags.
 _BOOLEANS = dict.fromkeys(("true", "t", "1"), True) | dict.fromkeys(
     ("false", "f", "0"), False
 )
@@ -107,19 +119,31 @@ def _parse_tuple(text, element):
 
 
 def has_type(value, kind):
-    """Returns whether a value is of a setting's type; an int is a float."""
+    """Returns whether a value has the type of a setting.
+
+    An int is a valid float; a bool is not a valid int.
+
+    Args:
+        value: Any object.
+        kind: Type of the setting.
+    """
     if typing.get_origin(kind) is tuple:
         element = typing.get_args(kind)[0]
         return isinstance(value, (tuple, list)) and all(
             has_type(v, element) for v in value
         )
-    if isinstance(value, bool):  # To Python, it is an int as well.
+    if isinstance(value, bool):  # In Python, a bool is an int, too.
         return kind is bool
     return isinstance(value, (int, float) if kind is float else kind)
 
 
 def broken_rule(field, value):
-    """Returns what a value must be, in words, or `None` if it is that."""
+    """Returns the rule that a value breaks, in words, or `None`.
+
+    Args:
+        field: `dataclasses.Field` from `setting`.
+        value: Any object.
+    """
     if not has_type(value, field.type):
         return type_words(field)
     rule = dict(field.metadata["rule"])
@@ -131,7 +155,7 @@ def broken_rule(field, value):
     if field.type in (str, bool):
         return None
     numbers = value if isinstance(value, (tuple, list)) else (value,)
-    # NaN and infinity break every rule, and so does what no int64 holds.
+    # NaN, infinity and numbers that do not fit into int64 break every rule.
     sized = all(abs(number) < 2**63 for number in numbers)
     if sized and all(
         _BOUNDS[key][1](number, bound)

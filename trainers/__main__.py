@@ -7,24 +7,35 @@ import ast
 import pathlib
 import sys
 
-# Modules beside the commands.
-_OTHERS = ("__init__", "__main__", "errors", "flags")
+# Modules that are not commands.
+_NOT_COMMANDS = ("__init__", "__main__", "errors", "flags")
 
 
 def commands():
-    """Returns the first line of each command's docstring, by name."""
+    """Returns the first line of each command's docstring.
+
+    Returns:
+        dict. Line by name of the command.
+    """
     files = sorted(pathlib.Path(__file__).parent.glob("*.py"))
     return {
         file.stem: ast.get_docstring(
             ast.parse(file.read_text(encoding="utf-8"))
         ).partition("\n")[0]
         for file in files
-        if file.stem not in _OTHERS
+        if file.stem not in _NOT_COMMANDS
     }
 
 
 def main(arguments):
-    """Prints the commands; returns the exit code, 2 for arguments."""
+    """Prints the commands.
+
+    Args:
+        arguments: List of str. Words of the command line.
+
+    Returns:
+        int. Exit code: 0, or 2 for an unknown argument.
+    """
     lines = commands()
     width = max(map(len, lines))
     for name, line in lines.items():

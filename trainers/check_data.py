@@ -1,12 +1,13 @@
-"""Checks the data of an experiment without training; JSON goes to stdout.
+"""Checks the data of an experiment without training; prints a JSON report.
 
     python -m trainers.check_data --config=configs/bert_classifier.py:minilm \\
         --config.data.train=a.csv.gz --config.data.test=b.csv.gz
 
-It counts classes, lengths, empty and repeated examples, examples with two
-labels, and those of train that stand in another split as well. Warnings go to
-stderr; errors too, with exit code 1. Training does all this by itself at its
-start. With `--workdir` the report is also written to its data_report.json.
+The report counts classes, lengths, empty examples, repeated examples, equal
+examples with different labels, and examples of train that also occur in
+another split. Warnings go to stderr. An error also goes to stderr, and the
+exit code is 1. Training does the same check before its first step. With
+`--workdir`, the command also writes the report to data_report.json there.
 """
 
 import json
@@ -16,7 +17,7 @@ from trainers import flags
 
 
 def check(config, workdir, arguments):
-    """Refuses wrong paths before TensorFlow is imported."""
+    """Checks the paths of the data before TensorFlow is imported."""
     from trainers.data import input_files
 
     input_files.check(config)

@@ -1,9 +1,10 @@
-"""Lists the checkpoints of a run and says which of them are whole.
+"""Lists the checkpoints of a run and finds damaged ones.
 
 python -m trainers.checkpoints --workdir=/tmp/mnist
 python -m trainers.checkpoints --workdir=/tmp/mnist --verify
 
-The second ends with the code 1 if one is damaged, or if there is none.
+With `--verify`, the exit code is 1 if a checkpoint is damaged or if there is
+none.
 """
 
 from absl import flags as absl_flags
@@ -11,12 +12,14 @@ from absl import flags as absl_flags
 from trainers import flags
 
 _VERIFY = absl_flags.DEFINE_bool(
-    "verify", False, "End with the code 1 if something is damaged."
+    "verify",
+    False,
+    "Exit with code 1 if a checkpoint is damaged or if there is none.",
 )
 
 
 def main(config, workdir, arguments):
-    """Prints a line for each checkpoint, newest first, and for the best."""
+    """Prints one line for each checkpoint and for the best weights."""
     from trainers.errors import RunError
     from trainers.run import step_directories
     from trainers.run.workdir import Workdir

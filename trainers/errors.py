@@ -1,4 +1,4 @@
-"""Errors that are shown to the user as one line, without a traceback."""
+"""Defines the errors that the user sees as one line, without a traceback."""
 
 
 class ConfigError(ValueError):
@@ -9,14 +9,14 @@ class DataError(ValueError):
     """The user's data breaks a rule. Commands exit with 1.
 
     Attributes:
-        report: Dict of what is known of the data so far, or `None`.
+        report: dict, or `None`. What the data check found before the error.
     """
 
     report = None
 
 
 class RunError(RuntimeError):
-    """A run could not go on or its result could not be used. Exit code 1."""
+    """A run cannot continue or its result is unusable. Commands exit with 1."""
 
 
 class RefusedError(RunError):

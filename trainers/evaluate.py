@@ -1,4 +1,4 @@
-"""Evaluates the best model of a run; JSON goes to stdout.
+"""Evaluates the best weights of a run; prints the metrics as JSON.
 
     python -m trainers.evaluate --workdir=/tmp/mnist
     python -m trainers.evaluate --workdir=/tmp/mnist --split='train[:1000]'
@@ -7,8 +7,8 @@
         --split=train
     python -m trainers.evaluate --workdir=/tmp/mail --split=new_mails.csv
 
-The data is what the run was configured with; `--config.data` flags name
-another, of which `--split` is read whole.
+By default the command evaluates the data of the run. `--config.data` flags name
+other data. The command then reads all of `--split` in it.
 """
 
 import json
@@ -20,8 +20,8 @@ from trainers import flags
 _SPLIT = absl_flags.DEFINE_string(
     "split",
     "test",
-    "Examples: train, validation or test as the run had them, else a split "
-    "as TFDS writes it, or a file of labelled texts.",
+    "Examples to evaluate: train, validation or test of the run, another split "
+    "in the notation of TFDS, or a file of labelled texts.",
 )
 
 

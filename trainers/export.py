@@ -2,14 +2,15 @@
 
     python -m trainers.export --workdir=/tmp/mnist
 
-Training has done it once. The path of the new version goes to stdout.
+Training already exports them once. The command prints the path of the new
+version.
 """
 
 from trainers import flags
 
 
 def main(config, workdir, arguments):
-    """Exports from a work directory."""
+    """Exports the best weights and prints the path of the version."""
     from trainers.serving import exporter
 
     print(exporter.export_best(config, workdir))

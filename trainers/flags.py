@@ -1,8 +1,8 @@
-"""The flags of every command, and the way from flags to exit codes.
+"""Defines the flags of every command and turns errors into exit codes.
 
-`--config` and `--workdir` are defined here and nowhere else. A command calls
-`run(main)`; what it needs is parsed and checked before TensorFlow is imported,
-so that a typing error is answered at once.
+`--config` and `--workdir` are defined only here. A command calls `run(main)`.
+`run` parses and checks its flags before it imports TensorFlow, so that wrong
+flags are reported at once.
 """
 
 import os
@@ -28,18 +28,20 @@ _FLAGS = absl_flags.FLAGS
 absl_flags.DEFINE_string(
     "config",
     None,
-    "Experiment: a Python file with `get_config(variant)`, as FILE or "
-    "FILE:VARIANT, or the `config.json` of a work directory.",
+    "Experiment: FILE or FILE:VARIANT, a Python file with "
+    "`get_config(variant)`, or the `config.json` of a work directory.",
 )
 absl_flags.DEFINE_string(
-    "workdir", None, "Directory of the run: logs, metrics, weights, export."
+    "workdir",
+    None,
+    "Work directory of the run, for metrics, weights, checkpoints and export.",
 )
 
 # Exit codes, part of the contract with scripts.
 FAILED = 1
 WRONG_USAGE = 2
-STOPPED = 75  # On request, with a checkpoint: run again. EX_TEMPFAIL.
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it.
+STOPPED = 75  # By a signal; the same command resumes. EX_TEMPFAIL.
+INTERRUPTED = 130  # 128 + SIGINT, as in shells.
 
 _OVERRIDE = re.compile(r"--?(no)?config\.([^=]*)(=.*)?$", re.DOTALL)
 
@@ -51,18 +53,21 @@ def run(
     takes_files=False,
     uses_tensorflow=True,
 ):
-    """Runs a command: parse, validate, call, and end with an exit code.
+    """Runs a command and ends the process with its exit code.
+
+    It parses the flags, checks them, imports TensorFlow and calls `main`.
 
     Args:
-        main: Called with `(config, workdir, arguments)`: an
-            `ExperimentConfig` or `None`, a path or `None`, and the words of
-            the command line that are not flags.
-        needs: Flags that the command cannot do without. One that does not
-            need `--config` takes it from the work directory, if there is one.
-        check: Called before `main` with the same arguments, and before
-            TensorFlow is imported, for rules of one command.
-        takes_files: Whether words that are not flags are allowed.
-        uses_tensorflow: Whether `main` will need it.
+        main: Called with `(config, workdir, arguments)`: `ExperimentConfig` or
+            `None`, str or `None`, and a list of the words of the command line
+            that are not flags.
+        needs: Tuple of str. Names of the flags that the command requires,
+            `config` or `workdir`. A command that does not require `--config`
+            reads it from the work directory if `--workdir` is given.
+        check: Called with the same arguments as `main`, before TensorFlow is
+            imported, or `None`. It checks the rules of one command.
+        takes_files: bool. Whether words that are not flags are allowed.
+        uses_tensorflow: bool. Whether `main` needs TensorFlow.
     """
     startup.log_to_stderr()
     try:
@@ -81,11 +86,11 @@ def run(
     except (DataError, RunError) as error:
         _fail(error, FAILED)
     except BrokenPipeError:
-        # `| head` closed stdout; keep Python from complaining at its end.
+        # `| head` closed stdout. Python must not report that when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
     except OSError as error:
-        # A full disk, a file that went away.
+        # For example a full disk, or a file that was removed.
         _fail(error, FAILED)
     except Exception as error:
         reason = startup.tensorflow_reason(error)
@@ -100,10 +105,19 @@ def run(
 
 
 def parse(argv, needs=("config", "workdir"), takes_files=False):
-    """Returns `(config, workdir, arguments)` of a command line.
+    """Parses a command line.
+
+    Args:
+        argv: List of str. The command line, with the name of the program.
+        needs: Tuple of str. As for `run`.
+        takes_files: bool. As for `run`.
+
+    Returns:
+        `(config, workdir, arguments)`, as for `main` of `run`.
 
     Raises:
-        ConfigError: One line a problem, naming the flag and the choices.
+        ConfigError: One line for each problem. It names the flag and the
+            choices.
     """
     words, rest = _split_overrides(argv)
     try:
@@ -160,8 +174,8 @@ def _split_overrides(argv):
         if not match:
             rest.append(word)
             continue
-        # Without `=`, the next word is the value, unless it is a flag too:
-        # then this one is a boolean.
+        # Without `=`, the next word is the value. If that word is a flag as
+        # well, this flag is a boolean.
         is_bare = match[3] is None and not match[1]
         if is_bare and words and not words[0].startswith("--"):
             word += "=" + words.pop(0)
@@ -170,10 +184,10 @@ def _split_overrides(argv):
 
 
 def _override(config, words):
-    """Applies `--config.x=y` words; of several for one setting the last wins.
+    """Applies `--config.x=y` words; the last word for a setting wins.
 
     Raises:
-        ConfigError: There is no such setting; the value is of another type.
+        ConfigError: A setting does not exist, or a value has a wrong type.
     """
     fields = {name: field for name, field, _ in tree.leaves(config)}
     texts = {}
@@ -198,7 +212,7 @@ def _override(config, words):
 
 
 def _own_flags():
-    """Names of this command's flags, without absl's own."""
+    """Returns the names of this command's flags, without absl's own flags."""
     main = _FLAGS.get_key_flags_for_module(sys.argv[0])
     ours = _FLAGS.get_key_flags_for_module(sys.modules[__name__])
     return [flag.name for flag in [*ours, *main]]
@@ -215,10 +229,10 @@ def _help_text():
     config = files.load(path) if path else experiment.ExperimentConfig()
     lines += [
         "",
-        f"Settings of {path}, each a flag, with its value there:"
+        f"Settings of {path}. Each is a flag, shown with its value:"
         if path
-        else "Settings, each a flag, with its default. These are of a model of "
-        "images; --config=FILE --help shows those of an experiment:",
+        else "Settings. Each is a flag, shown with its default. These are the "
+        "settings for images; --config=FILE --help shows those of FILE:",
     ]
     for name, field, value in tree.leaves(config):
         if isinstance(value, tuple):

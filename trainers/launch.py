@@ -3,9 +3,9 @@
 python -m trainers.launch --num_workers=2 -- \\
     --config=configs/mnist_mlp.py --workdir=/tmp/mnist
 
-Words after `--` are for trainers.train. Should a worker fail, all go on from
-the last checkpoint. Ctrl-C and SIGTERM save one and end with the code 75; a
-second one ends at once.
+Words after `--` go to trainers.train. If a worker fails, all workers restart
+and resume from the last checkpoint. Ctrl-C and SIGTERM save a checkpoint and
+exit with code 75. A second signal ends all processes at once.
 """
 
 import logging
@@ -19,21 +19,21 @@ from trainers.distribution import launcher
 from trainers.distribution import worker_process
 
 _NUM_WORKERS = absl_flags.DEFINE_integer(
-    "num_workers", None, "Processes to start; they share the cores."
+    "num_workers", None, "Number of workers to start. They share the cores."
 )
 _MAX_RESTARTS = absl_flags.DEFINE_integer(
-    "max_restarts", 3, "How often to start all again after a failure."
+    "max_restarts", 3, "How often to restart all workers after a failure."
 )
 
 
 def check(config, workdir, arguments):
-    """Refuses wrong flags of both commands before there are workers."""
+    """Checks the flags of both commands before workers start."""
     from trainers import train
 
     own, words = launcher.split(arguments)
     flags.parse(["launch", *own], needs=())
     launcher.check(_NUM_WORKERS.value, _MAX_RESTARTS.value)
-    # As a worker will, which then warns by itself.
+    # Parse as a worker does. The worker itself logs the warnings.
     ports = worker_process.free_ports(_NUM_WORKERS.value)
     os.environ["TF_CONFIG"] = worker_process.tf_config(ports, 0)
     logging.getLogger("trainers").setLevel(logging.ERROR)
@@ -41,7 +41,7 @@ def check(config, workdir, arguments):
 
 
 def main(config, workdir, arguments):
-    """Runs the workers, and ends with the code of the one that failed first."""
+    """Runs the workers; exits with the code of the first one that failed."""
     _, words = launcher.split(arguments)
     code = launcher.run(
         [sys.executable, "-m", "trainers.train", *words],
@@ -55,5 +55,5 @@ def main(config, workdir, arguments):
 
 
 if __name__ == "__main__":
-    sys.argv.insert(1, "--")  # `check` parses, as there are two commands.
+    sys.argv.insert(1, "--")  # `check` parses the flags of both.
     flags.run(main, (), check, takes_files=True, uses_tensorflow=False)

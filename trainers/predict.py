@@ -1,12 +1,13 @@
-"""Lets a model answer; a line of JSON an example goes to stdout.
+"""Predicts labels of files or examples; prints a line of JSON for each.
 
     python -m trainers.predict --workdir=/tmp/mnist digit.png other.jpg
     zcat mails.gz | python -m trainers.predict --workdir=/tmp/mail - --scores
     python -m trainers.predict --server=http://HOST:PORT/v1/models/NAME a.txt
 
-A file of texts holds one a line, or is CSV, TSV, JSON lines or TFRecord by its
-name, with a column `--config.data.text_column`; `-` is stdin. `--split` sends
-examples of the run or of `--config.data`. $TFMODELS_TOKEN is a server's token.
+A file of texts contains one text per line. In .csv, .tsv, .jsonl and .tfrecord
+files, the column `--config.data.text_column` contains the texts. `-` reads
+stdin. `--split` sends examples of the run or of `--config.data` instead of
+files. The environment variable TFMODELS_TOKEN contains the token of a server.
 """
 
 import json
@@ -18,17 +19,22 @@ from trainers import flags
 from trainers.errors import ConfigError
 
 _MODEL_DIR = absl_flags.DEFINE_string(
-    "model_dir", None, "An export, or its versions; by default --workdir's."
+    "model_dir",
+    None,
+    "Directory of a version or of all versions of an export. By default the "
+    "export of --workdir.",
 )
-_SERVER = absl_flags.DEFINE_string("server", None, "A served model to ask.")
-_SPLIT = absl_flags.DEFINE_string("split", None, "Examples instead of files.")
+_SERVER = absl_flags.DEFINE_string("server", None, "URL of a served model.")
+_SPLIT = absl_flags.DEFINE_string(
+    "split", None, "Split to predict instead of files."
+)
 _SCORES = absl_flags.DEFINE_bool(
-    "scores", False, "Write the probability of every class of a text."
+    "scores", False, "For texts, also print the probability of each class."
 )
 
 
 def check(config, workdir, files):
-    """Refuses what cannot be answered."""
+    """Checks that there is something to predict and a model."""
     if bool(files) == bool(_SPLIT.value):
         raise ConfigError(
             "give files or `--split`, one of the two. Received: "

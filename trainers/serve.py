@@ -1,11 +1,11 @@
-"""Serves an export on this machine, as TensorFlow Serving's REST interface.
+"""Serves an export on this machine, with TensorFlow Serving's REST interface.
 
     python -m trainers.serve --workdir=/tmp/mail
     python -m trainers.serve --model_base_path=/tmp/mail/export/bert_classifier
 
-Prints the URL of the model as soon as it answers. A page to try the model is at
-`/`. A new version in the directory takes over by itself. Ctrl-C and SIGTERM end
-the server when running requests are answered.
+The command prints the URL of the model when it is ready. The page to try the
+model is at `/`. When a new version appears in the directory, the server loads
+it. Ctrl-C and SIGTERM end the server after it has answered running requests.
 """
 
 from absl import flags as absl_flags
@@ -17,7 +17,7 @@ from trainers.server import settings as settings_lib
 _TOKEN_FILE = absl_flags.DEFINE_string(
     "token_file",
     None,
-    "File with the token of clients; or TFMODELS_TOKEN has it.",
+    "File with the token that clients send. Or set TFMODELS_TOKEN.",
 )
 
 
@@ -43,12 +43,12 @@ def _settings(config, workdir):
 
 
 def check(config, workdir, arguments):
-    """Refuses wrong flags before TensorFlow is imported."""
+    """Checks the flags before TensorFlow is imported."""
     _settings(config, workdir)
 
 
 def main(config, workdir, arguments):
-    """Serves until a signal."""
+    """Serves until a signal arrives."""
     from trainers.server import process
 
     settings = _settings(config, workdir)

@@ -2,8 +2,8 @@
 
 python -m trainers.train --config=configs/mnist_mlp.py --workdir=/tmp/mnist
 
-The same command resumes a run that was interrupted. Ctrl-C and SIGTERM save a
-checkpoint and exit with code 75; a second one ends the process at once.
+The same command resumes an interrupted run. Ctrl-C and SIGTERM save a
+checkpoint and exit with code 75. A second signal ends the process at once.
 """
 
 import logging
@@ -13,7 +13,7 @@ from trainers.runtime import signals
 
 
 def check(config, workdir, arguments):
-    """Refuses wrong paths and warns, before TensorFlow is imported."""
+    """Checks paths and logs warnings before TensorFlow is imported."""
     from trainers.config import experiment
     from trainers.data import input_files
     from trainers.distribution import tf_config
@@ -22,7 +22,7 @@ def check(config, workdir, arguments):
     workers = tf_config.read()
     tf_config.check_strategy(workers, config.trainer.strategy)
     if not workers.is_chief:
-        # The chief says it for all.
+        # The chief logs the warnings for all workers.
         logging.getLogger("trainers").setLevel(logging.ERROR)
     for line in experiment.ignored_settings(config):
         logging.getLogger("trainers").warning(line)
@@ -33,7 +33,7 @@ def check(config, workdir, arguments):
 
 
 def main(config, workdir, arguments):
-    """Runs the experiment, or what is left of it."""
+    """Runs the experiment, or the rest of it if the run is resumed."""
     from trainers.serving import exporter
     from trainers.training import trainer
 

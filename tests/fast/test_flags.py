@@ -7,6 +7,7 @@ before TensorFlow is imported.
 import random
 import re
 import runpy
+import sys
 
 import pytest
 from absl.testing import flagsaver
@@ -427,6 +428,17 @@ def test_an_unknown_variant_is_answered_with_the_known_ones(name):
     )
 
 
+# What Python 3.13 adds to its own messages.
+_HINT_313 = (
+    {
+        "lr": " and no __dict__ for setting new attributes",
+        "sead": ". Did you mean 'seed'?",
+    }
+    if sys.version_info >= (3, 13)
+    else {"lr": "", "sead": ""}
+)
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
@@ -446,13 +458,13 @@ def test_an_unknown_variant_is_answered_with_the_known_ones(name):
         ),
         (
             GET_CONFIG.format("config.optimizer.lr = 0.1"),
-            "AttributeError: 'OptimizerConfig' object has no attribute 'lr' "
-            "(mine.py, line 7)",
+            "AttributeError: 'OptimizerConfig' object has no attribute 'lr'"
+            f"{_HINT_313['lr']} (mine.py, line 7)",
         ),
         (
             GET_CONFIG.format("c.ExperimentConfig(sead=1)"),
             "TypeError: ExperimentConfig.__init__() got an unexpected "
-            "keyword argument 'sead' (mine.py, line 7)",
+            f"keyword argument 'sead'{_HINT_313['sead']} (mine.py, line 7)",
         ),
         (
             "",

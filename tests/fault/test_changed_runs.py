@@ -14,8 +14,8 @@ from trainers.errors import ConfigError
 from trainers.errors import RunError
 
 _HEAD = (
-    "`--workdir` {!r} holds a run that differs, and it can only go on as it "
-    "began. Take the difference back, or choose another --workdir:\n"
+    "`--workdir` {!r} contains a run that differs, and a run can only resume "
+    "unchanged. Undo the differences, or choose another --workdir:\n"
 )
 
 
@@ -78,14 +78,17 @@ def a_pixel(file, arrays):
     images = arrays["x_train"]
     images[17, 3, 3] ^= 1
     change(file, x_train=images)
-    return "the split train had 80 examples. Received: 80, others."
+    return "the split train had 80 examples. Received: 80 examples, other ones."
 
 
 def a_label(file, arrays):
     labels = arrays["y_validation"]
     labels[5] = (labels[5] + 1) % 3
     change(file, y_validation=labels)
-    return "the split validation had 20 examples. Received: 20, others."
+    return (
+        "the split validation had 20 examples. Received: 20 examples, other "
+        "ones."
+    )
 
 
 def a_row_more(file, arrays):
@@ -94,18 +97,21 @@ def a_row_more(file, arrays):
         x_train=np.concatenate([arrays["x_train"], arrays["x_train"][:1]]),
         y_train=np.concatenate([arrays["y_train"], arrays["y_train"][:1]]),
     )
-    return "the split train had 80 examples. Received: 81, not the same."
+    return (
+        "the split train had 80 examples. Received: 81 examples, not the same."
+    )
 
 
 def other_order(file, arrays):
     change(file, x_test=arrays["x_test"][::-1], y_test=arrays["y_test"][::-1])
-    return "the split test had 20 examples. Received: 20, others."
+    return "the split test had 20 examples. Received: 20 examples, other ones."
 
 
 def other_content(file, arrays):
     fault_runs.write_data(file, seed=1)
     return "\n".join(
-        f"the split {name} had {n} examples. Received: {n}, others."
+        f"the split {name} had {n} examples. Received: {n} examples, other "
+        "ones."
         for name, n in (("train", 80), ("validation", 20), ("test", 20))
     )
 
@@ -146,7 +152,8 @@ def test_the_command_ends_with_two_and_what_differs(
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.splitlines() == [
         *("error: " + x for x in _HEAD.format(str(workdir)).splitlines()),
-        "error: the split train had 80 examples. Received: 81, not the same.",
+        "error: the split train had 80 examples. Received: 81 examples, not "
+        "the same.",
     ]
     assert fault_runs.tree(workdir) == before
 
@@ -259,7 +266,7 @@ def test_another_vocabulary_in_the_same_file_is_refused(text_words, tmp_path):
         fault_runs.train(text_words)
     head, *lines = str(error.value).splitlines()
     assert head + "\n" == _HEAD.format(str(workdir))
-    assert lines[0] == "vocabulary.txt has another content than it had."
+    assert lines[0] == "vocabulary.txt has changed."
     assert fault_runs.tree(workdir) == before
 
 

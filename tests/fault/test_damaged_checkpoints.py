@@ -167,7 +167,7 @@ def test_if_all_are_damaged_nothing_is_begun_anew(workdir, run_words, user_env):
             for n in (27, 24, 20)
         ),
         f"error: none of the 3 checkpoints in {workdir}/checkpoints is whole, "
-        "and the run does not begin anew by itself. Restore one from a "
+        "and the command never restarts a run by itself. Restore one from a "
         "backup, or choose another --workdir.",
     ]
     assert fault_runs.tree(workdir) == before
@@ -216,8 +216,9 @@ def test_a_run_that_lost_its_checkpoints_is_not_begun_anew(workdir, run_words):
     with pytest.raises(RunError) as error:
         fault_runs.train(run_words)
     assert str(error.value) == (
-        f"{workdir} holds a run with best, but without its checkpoints, and "
-        "would begin anew. Choose another --workdir, or delete this one."
+        f"{workdir} contains a run with best, but without its checkpoints, and "
+        "would start again from step 0. Choose another --workdir, or delete "
+        "this one."
     )
     assert fault_runs.tree(workdir) == before
 
@@ -246,7 +247,7 @@ def test_best_weights_that_are_damaged_are_not_exported(
     with pytest.raises(RunError) as error:
         fault_runs.train(run_words)
     assert str(error.value) == (
-        "the best weights so far, of step 20, are gone or damaged: "
+        "the best weights so far, of step 20, are missing or damaged: "
         f"{best}/weights.npz: missing or damaged. Restore them from a backup, "
         "or choose another --workdir."
     )

@@ -30,7 +30,7 @@ _RNG = random.Random(20)
 def stopped_line(number, step):
     return (
         f"Stopped by {number.name} after step {step:,}; the same command "
-        "goes on from there."
+        "resumes from there."
     )
 
 
@@ -273,7 +273,7 @@ def test_a_signal_to_a_command_that_imports_tensorflow_ends_with_75(
         finally:
             process.kill()
     assert stderr.splitlines() == [
-        f"Stopped by {number.name}; the same command goes on."
+        f"Stopped by {number.name}; the same command resumes the run."
     ]
     assert (process.returncode, stdout) == (75, "")
 
@@ -309,7 +309,7 @@ checker.check = check
         run = fault_runs.run(user_env, code, run_words)
         assert (run.returncode, run.stdout) == (75, ""), run.stderr
         assert run.stderr.splitlines()[-1] == (
-            f"Stopped by {name}; the same command goes on."
+            f"Stopped by {name}; the same command resumes the run."
         )
         assert fault_runs.leftovers(workdir) == []
     run = fault_runs.run(user_env, "", run_words)

@@ -165,8 +165,8 @@ def test_predict_needs_only_the_export(
         (
             ["--workdir={run}", "{run}/config.json"],
             1,
-            "error: {run}/config.json: is not a whole PNG, JPEG, BMP or GIF "
-            "image.",
+            "error: {run}/config.json: is not a complete PNG, JPEG, BMP or "
+            "GIF image.",
         ),
     ],
     ids=["nothing", "no_model", "no_image"],
@@ -246,7 +246,7 @@ def test_a_signal_stops_training_with_a_checkpoint(
     assert line.startswith("epoch 1/100000: ")
     last = re.fullmatch(
         rf"Stopped by {number.name} after step (\d[\d,]*); the same command "
-        r"goes on from there\.",
+        r"resumes from there\.",
         stderr.splitlines()[-1],
     )
     assert "Traceback" not in stderr and "error: " not in stderr
@@ -276,7 +276,7 @@ def test_a_signal_stops_training_with_a_checkpoint(
 @pytest.mark.parametrize(
     "command, code, line",
     [
-        ("train", 75, "Stopped by SIGINT; the same command goes on."),
+        ("train", 75, "Stopped by SIGINT; the same command resumes the run."),
         ("evaluate", 130, "error: Interrupted."),
     ],
 )
@@ -353,16 +353,16 @@ def test_training_that_is_finished_publishes_once(
         (
             "must",
             False,
-            "must hold a run with a checkpoint, as "
-            "--config.trainer.resume=must says. Received: {path!r}, which "
+            "must contain a run with a checkpoint for "
+            "--config.trainer.resume=must. Received: {path!r}, which "
             "does not.",
         ),
         (
             "never",
             True,
-            "must not hold a run with --config.trainer.resume=never. "
+            "must not contain a run with --config.trainer.resume=never. "
             "Received: {path!r}, which does. Choose another name, delete it, "
-            "or go on with --config.trainer.resume=auto.",
+            "or resume the run with --config.trainer.resume=auto.",
         ),
     ],
     ids=["must", "never"],
@@ -446,5 +446,5 @@ def test_predictor_names_a_file_and_an_export_that_are_not_there(
         Predictor(smoke_workdir)
     assert str(error.value) == (
         "`--model_dir` must be an export: a directory with saved_model.pb, or "
-        f"one of numbered versions. Received: '{smoke_workdir}'."
+        f"a directory of numbered versions. Received: '{smoke_workdir}'."
     )

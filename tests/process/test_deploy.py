@@ -182,7 +182,9 @@ def test_slurm_gives_each_task_its_tf_config(
 def test_slurm_stops_with_sigterm_and_queues_again(stand_ins):
     run = submit(stand_ins, "1,2", "wait,wait", stop="time limit")
     assert run.returncode == 75
-    assert run.stdout == ("Stopped with a checkpoint: job 4321 queues again.\n")
+    assert run.stdout == (
+        "Stopped with a checkpoint: job 4321 is queued again.\n"
+    )
     assert note(stand_ins, "scontrol") == ["requeue", "4321"]
     # Or srun would kill the one that still saves.
     assert note(stand_ins, "codes") == [0, 0]

@@ -172,13 +172,14 @@ def test_what_becomes_of_a_run_is_said_before_tensorflow(resume, tmp_path):
         Workdir(workdir).create(config, ["a", "b"])
         words += ["--config.seed=7"]
     message = {
-        "must": "error: `--workdir` must hold a run with a checkpoint, as "
-        "--config.trainer.resume=must says. Received: 'run', which does not.",
-        "never": "error: `--workdir` must not hold a run with "
+        "must": "error: `--workdir` must contain a run with a checkpoint for "
+        "--config.trainer.resume=must. Received: 'run', which does not.",
+        "never": "error: `--workdir` must not contain a run with "
         "--config.trainer.resume=never. Received: 'run', which does. Choose "
-        "another name, delete it, or go on with --config.trainer.resume=auto.",
-        "auto": "error: `--workdir` 'run' holds a run that differs, and it "
-        "can only go on as it began. Take the difference back, or choose "
+        "another name, delete it, or resume the run with "
+        "--config.trainer.resume=auto.",
+        "auto": "error: `--workdir` 'run' contains a run that differs, and a "
+        "run can only resume unchanged. Undo the differences, or choose "
         "another --workdir:\n"
         "error: `--config.seed` was 42. Received: 7.",
     }[resume]

@@ -356,8 +356,8 @@ def test_check_data_prints_the_report_and_warns(
     assert report["leaks"]["validation"]["count"] == 240
     assert report["leaks"]["test"]["count"] == 0
     assert (
-        "warning: 240 of 240 examples of split validation stand in train as "
-        "well, so that its numbers are too good; the first is "
+        "warning: 240 of 240 examples of validation also occur in train, "
+        "which inflates its metrics; the first is "
         f"{csv_files / 'a.csv.gz'}, line 2, in train "
         f"{csv_files / 'a.csv.gz'}, line 2." in run.stderr
     )

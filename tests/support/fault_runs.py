@@ -123,8 +123,8 @@ def stopped(all_words, *steps):
         with stop_at(step), pytest.raises(Stopped) as error:
             train(all_words)
         assert str(error.value) == (
-            f"Stopped by SIGTERM after step {step:,}; the same command goes "
-            "on from there."
+            f"Stopped by SIGTERM after step {step:,}; the same command "
+            "resumes from there."
         )
 
 

@@ -4,14 +4,20 @@ import dataclasses
 
 from tfmodels.settings import setting
 
-# Of BERT's layer normalization.
+# The epsilon of BERT's layer normalization.
 EPSILON = 1e-12
-_SIZES = ("preset", ("",))  # They matter where no preset has them.
+# A preset brings its own sizes: these settings have an effect only without.
+_WITHOUT_PRESET = ("preset", ("",))
 
 
 @dataclasses.dataclass(slots=True)
 class EncoderConfig:
-    """Pretrained weights, or the sizes of an encoder to train from scratch."""
+    """A pretrained encoder, or the sizes of an encoder with random weights.
+
+    >>> config = EncoderConfig(num_layers=4, hidden_dim=256, num_heads=4)
+    >>> config.family, config.num_layers, config.intermediate_dim
+    ('bert', 4, 512)
+    """
 
     preset: str = setting(
         "",
@@ -22,70 +28,86 @@ class EncoderConfig:
     )
     family: str = setting(
         "bert",
-        "Architecture.",
+        "Architecture of the encoder.",
         choices=("bert", "distil_bert"),
-        only_with=_SIZES,
+        only_with=_WITHOUT_PRESET,
     )
     vocabulary: str = setting(
         "",
-        "File of WordPieces, one a line; empty learns them from the training "
-        "texts.",
-        only_with=_SIZES,
+        "File of WordPieces, one on each line. Empty learns a vocabulary from "
+        "the training texts.",
+        only_with=_WITHOUT_PRESET,
     )
     vocabulary_size: int = setting(
-        8000, "WordPieces to learn.", at_least=100, only_with=_SIZES
+        8000,
+        "Number of WordPieces to learn.",
+        at_least=100,
+        only_with=_WITHOUT_PRESET,
     )
     lowercase: bool = setting(
-        True, "Whether case and accents are dropped.", only_with=_SIZES
+        True,
+        "Whether the tokenizer drops case and accents.",
+        only_with=_WITHOUT_PRESET,
     )
     num_layers: int = setting(
-        2, "Transformer layers.", at_least=1, only_with=_SIZES
+        2,
+        "Number of transformer layers.",
+        at_least=1,
+        only_with=_WITHOUT_PRESET,
     )
     num_heads: int = setting(
         2,
-        "Attention heads, a divisor of `hidden_dim`.",
+        "Number of attention heads, a divisor of `hidden_dim`.",
         at_least=1,
-        only_with=_SIZES,
+        only_with=_WITHOUT_PRESET,
     )
     hidden_dim: int = setting(
-        128, "Size of a token's vector.", at_least=1, only_with=_SIZES
+        128,
+        "Size of the vector of a token.",
+        at_least=1,
+        only_with=_WITHOUT_PRESET,
     )
     intermediate_dim: int = setting(
         512,
         "Units of the hidden layer inside a transformer layer.",
         at_least=1,
-        only_with=_SIZES,
+        only_with=_WITHOUT_PRESET,
     )
     max_sequence_length: int = setting(
-        512, "Positions that are learned.", at_least=3, only_with=_SIZES
+        512,
+        "Number of positions with a learned vector.",
+        at_least=3,
+        only_with=_WITHOUT_PRESET,
     )
     activation: str = setting(
         "gelu",
         "Activation inside a transformer layer.",
         choices=("gelu", "gelu_approximate", "relu"),
-        only_with=_SIZES,
+        only_with=_WITHOUT_PRESET,
     )
     dropout: float = setting(
-        0.1, "Share of units dropped in training.", at_least=0, below=1
+        0.1, "Share of units that training drops.", at_least=0, below=1
     )
     implementation: str = setting(
         "fast",
-        "How the layers are computed, with the same weights: `fast` with "
-        "fewer and larger ops, dropout in steps of 1/256, or by "
-        "`keras_nlp`'s own.",
+        "Which code computes the layers, from the same weights: `fast` has "
+        "fewer and larger ops, and dropout in steps of 1/256; `keras_nlp` is "
+        "the layer of KerasHub.",
         choices=("fast", "keras_nlp"),
     )
     recompute_activations: bool = setting(
         False,
         "Whether a layer keeps only its inputs for the backward pass and "
-        "computes the rest again there: less memory, slower, the same weights "
-        "(to the last bit on CPUs without `--config.trainer.jit_compile`).",
+        "computes the rest again. This takes less memory and more time, and "
+        "gives the same weights (bit-identical on CPUs without "
+        "`--config.trainer.jit_compile`).",
         only_with=("implementation", ("fast",)),
         may_change=True,
     )
     frozen_layers: int = setting(
         0,
-        "Lowest transformer layers whose weights stay as they are, and those "
-        "of the embeddings with them; -1 keeps the whole encoder.",
+        "Number of lowest transformer layers that training does not change. "
+        "Above 0, the embeddings do not change either; -1 freezes the whole "
+        "encoder.",
         at_least=-1,
     )

@@ -1,9 +1,7 @@
-"""BERT and DistilBERT encoders, from sizes or with pretrained weights.
+"""BERT and DistilBERT encoders as functional Keras models.
 
-This file and `presets.py` are the only ones that touch keras_nlp's models.
+`presets.py` loads pretrained weights into them.
 """
-
-import functools
 
 from tfmodels.bert.config import EPSILON
 
@@ -15,13 +13,14 @@ def make_encoder(config, *, only_first=False):
     and `DistilBertBackbone`, whose weights `presets.load_weights` copies.
 
     Args:
-        config: `EncoderConfig`, after `presets.read` if it has a preset.
-        only_first: Whether the vector of `[CLS]` is enough.
+        config: `EncoderConfig`. If it has a preset, it must be the result of
+            `presets.read`.
+        only_first: bool. Whether the model needs only the vector of `[CLS]`.
 
     Returns:
         `keras.Model` from `{"token_ids", "padding_mask": int32[batch,
-        sequence_length]}` to `float32[batch, sequence_length, hidden_dim]`;
-        with `only_first` the sequence may be cut to its first position.
+        sequence_length]}` to `float32[batch, sequence_length, hidden_dim]`.
+        With `only_first`, the result can have only the first position.
     """
     import keras
 
@@ -43,7 +42,7 @@ def make_encoder(config, *, only_first=False):
 
 
 def _make_layer(config, *, name, only_first):
-    """Returns a transformer layer, fast or as KerasHub has it."""
+    """Returns a transformer layer, the fast one or KerasHub's."""
     shared = {
         "intermediate_dim": config.intermediate_dim,
         "num_heads": config.num_heads,
@@ -106,22 +105,23 @@ def _embed(token_ids, config):
 
 
 def _initializer():
-    """Returns a new one: one object gives equal shapes equal values."""
+    """Returns a new initializer: one object repeats its values."""
     import keras
 
     return keras.initializers.TruncatedNormal(stddev=0.02)
 
 
 def _activation(name):
-    import keras
-
+    """Returns an activation that Keras can save; a partial it cannot."""
     if name == "gelu_approximate":
-        return functools.partial(keras.activations.gelu, approximate=True)
+        from tfmodels.bert.fast_layer import gelu_approximate
+
+        return gelu_approximate
     return name
 
 
 def _freeze(encoder, config):
-    """Keeps the weights of the lowest layers from training."""
+    """Excludes the lowest layers from training."""
     if config.frozen_layers == 0:
         return
     above = range(

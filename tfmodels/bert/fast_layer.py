@@ -1,4 +1,4 @@
-"""KerasHub's transformer layer, computed in fewer and larger pieces."""
+"""KerasHub's transformer layer, computed with fewer and larger ops."""
 
 import math
 
@@ -11,15 +11,34 @@ from tfmodels.bert.config import EPSILON
 
 
 @keras.saving.register_keras_serializable("tfmodels")
+def gelu_approximate(x):
+    """Returns Google's GELU, `0.5 x (1 + tanh(...))`, of a tensor."""
+    return keras.activations.gelu(x, approximate=True)
+
+
+@keras.saving.register_keras_serializable("tfmodels")
 class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
-    """Computes what `keras_nlp.layers.TransformerEncoder` does.
+    """A faster `keras_nlp.layers.TransformerEncoder` with the same result.
 
-    In rows that have a token: of others neither result nor gradient counts.
+    The results are equal in rows that contain a token. In other rows, results
+    and gradients have no meaning.
 
-    Variables, their names and their layout are KerasHub's own, and so are the
-    seeds of dropout; only the way from inputs to outputs is another one:
-    queries, keys and values are one product, and what lies between the
-    products are the pieces of `fused_ops`.
+    A process that loads a `.keras` file with such a layer must import this
+    module first, which registers the class with Keras.
+
+    The variables, their names and their shapes are those of KerasHub, and so
+    are the seeds of dropout. The computation differs: one matrix product
+    computes queries, keys and values, and `fused_ops` computes the steps
+    between the products.
+
+    >>> import numpy as np
+    >>> layer = FastTransformerEncoder(
+    ...     activation="gelu", intermediate_dim=16, num_heads=2
+    ... )
+    >>> x = np.ones([1, 4, 8], np.float32)
+    >>> mask = np.array([[1, 1, 1, 0]], np.int32)
+    >>> layer(x, padding_mask=mask).shape
+    TensorShape([1, 4, 8])
     """
 
     def __init__(
@@ -33,15 +52,15 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         """Makes the layer.
 
         Args:
-            activation: `gelu`, `gelu_approximate` or `relu`.
-            only_first: Whether only the first position of each text is
-                wanted, as of the last layer below `[CLS]`: the rest of the
-                work is not done.
-            recompute_activations: Whether training keeps the inputs alone,
-                and computes the rest again for the gradients.
-            **kwargs: As KerasHub's, without `normalize_first`.
+            activation: str. `gelu`, `gelu_approximate` or `relu`.
+            only_first: bool. Whether the layer computes only the first
+                position of each text, for example `[CLS]` in the last layer.
+            recompute_activations: bool. Whether training keeps only the
+                inputs, and computes the rest again for the gradients.
+            **kwargs: Arguments of KerasHub's layer, without
+                `normalize_first`.
         """
-        # Kernels are cast here, and biases are used as they are.
+        # This class casts the kernels itself and does not cast the biases.
         super().__init__(autocast=False, layer_norm_epsilon=EPSILON, **kwargs)
         self._activation_name = activation
         self._only_first = only_first
@@ -51,7 +70,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         """Returns the arguments of the constructor."""
         config = super().get_config()
         for name in ("layer_norm_epsilon", "normalize_first"):
-            del config[name]  # Always the same here.
+            del config[name]  # Constant in this class.
         return config | {
             "activation": self._activation_name,
             "only_first": self._only_first,
@@ -59,20 +78,29 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         }
 
     def compute_output_shape(self, inputs_shape):
-        """Returns `(batch, sequence_length or 1, hidden_dim)`."""
+        """Returns `(batch, sequence_length or 1, hidden_dim)`.
+
+        Args:
+            inputs_shape: Tuple `(batch, sequence_length, hidden_dim)`.
+        """
         batch, length, hidden_dim = inputs_shape
         return batch, 1 if self._only_first else length, hidden_dim
 
     def call(self, inputs, padding_mask, training=False):
-        """Returns `[batch, sequence_length, hidden_dim]`.
+        """Returns the outputs of the layer.
 
         Args:
-            inputs: `[batch, sequence_length, hidden_dim]`.
-            padding_mask: `int32[batch, sequence_length]`, 1 for tokens.
-            training: Whether to drop out.
+            inputs: float[batch, sequence_length, hidden_dim].
+            padding_mask: int32[batch, sequence_length]. 1 for tokens, 0 for
+                padding.
+            training: bool. Whether dropout is on.
+
+        Returns:
+            `[batch, sequence_length or 1, hidden_dim]` in the compute dtype.
         """
         x = tf.cast(inputs, self.compute_dtype)
-        # Drawn here, as generators move on each time that they are asked.
+        # Drawn here and not in `compute`, which can run twice: each draw
+        # advances the generator.
         seeds = [
             _seed(dropout) if training else None for dropout in self._drops
         ]
@@ -86,7 +114,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
 
     @property
     def _drops(self):
-        """Returns Keras's layers that drop attention, and what is added."""
+        """Returns the dropout layers of attention and of both residuals."""
         return (
             self._self_attention_layer._dropout_layer,
             self._self_attention_dropout,
@@ -94,27 +122,27 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         )
 
     def _compute(self, x, padding_mask, fused, seeds):
-        """Returns what `call` does, of `x` in the type of the products.
+        """Returns the outputs of `call`.
 
         Args:
-            x: `[batch, sequence_length, hidden_dim]`.
+            x: `[batch, sequence_length, hidden_dim]` in the compute dtype.
             padding_mask: `int32[batch, sequence_length]`.
             fused: `FusedOps`.
-            seeds: `int32[2]` for each of `_drops`; `None` drops nothing.
+            seeds: `int32[2]` for each layer of `_drops`; `None` drops nothing.
         """
-        # Sizes all given, as there may be no rows.
+        # All sizes are explicit, because the batch can have no rows.
         batch, length = tf.unstack(tf.shape(padding_mask))
         dim = x.shape[-1]
         # [batch * sequence_length, hidden_dim]
         rows = tf.reshape(x, (-1, dim))
-        asking = x[:, 0] if self._only_first else rows
-        attended = self._attend(fused, rows, asking, padding_mask, seeds[0])
+        queries = x[:, 0] if self._only_first else rows
+        attended = self._attend(fused, rows, queries, padding_mask, seeds[0])
         layer = self._self_attention_layer
         x = self._add_normalize(
             fused,
             tf.matmul(attended, _matrix(layer._output_dense.kernel, x.dtype)),
             layer._output_dense.bias,
-            asking,
+            queries,
             self._self_attention_layer_norm,
             seeds[1],
         )
@@ -133,17 +161,17 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         return tf.reshape(x, (batch, 1 if self._only_first else length, dim))
 
     def _fused(self, training):
-        # For answers, which come in many shapes, compiling does not pay; on
-        # accelerators it was not measured.
+        # Inference has many shapes, so compiling costs more than it saves. On
+        # accelerators, compiling was not measured.
         types = {d.device_type for d in tf.config.list_logical_devices()}
         is_compiled = training and types == {"CPU"}
         return fused_ops.COMPILED if is_compiled else fused_ops.PLAIN
 
-    def _attend(self, fused, rows, asking, padding_mask, seed):
-        """Returns `[len(asking), hidden_dim]`, what each finds in its text."""
+    def _attend(self, fused, rows, queries, padding_mask, seed):
+        """Returns the attention result `[len(queries), hidden_dim]`."""
         shape = tf.unstack(tf.shape(padding_mask))
         if self._only_first:
-            (query,) = self._project(fused, asking, (shape[0], 1), "query")
+            (query,) = self._project(fused, queries, (shape[0], 1), "query")
             key, value = self._project(fused, rows, shape, "key", "value")
         else:
             query, key, value = self._project(
@@ -158,7 +186,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         )
         # [batch, num_heads, queries, head_dim]
         x = tf.matmul(weights, value)
-        return tf.reshape(tf.transpose(x, (0, 2, 1, 3)), tf.shape(asking))
+        return tf.reshape(tf.transpose(x, (0, 2, 1, 3)), tf.shape(queries))
 
     def _project(self, fused, rows, shape, *names):
         """Returns `[batch, num_heads, length, head_dim]` for each name.
@@ -167,7 +195,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
             fused: `FusedOps`.
             rows: `[batch * length, hidden_dim]`.
             shape: Batch and length.
-            *names: Of `query`, `key` and `value`.
+            *names: Some of `query`, `key` and `value`.
         """
         dim = rows.shape[-1]
         kernels, biases = [], []
@@ -176,7 +204,7 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
             kernel = tf.reshape(dense.kernel.value, (dim, dim))
             bias = tf.reshape(dense.bias.value, (dim,))
             if name == "query":
-                # Of the scores, here where it is cheap.
+                # Scales the attention scores; here it costs least.
                 scale = 1 / math.sqrt(dim // self.num_heads)
                 kernel, bias = kernel * scale, bias * scale
             kernels.append(kernel)
@@ -198,12 +226,12 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
 
 
 def _matrix(kernel, dtype):
-    """Returns `[inputs, units]`; several dimensions of inputs are one."""
+    """Returns the kernel as `[inputs, units]`, input dimensions merged."""
     return tf.cast(tf.reshape(kernel.value, (-1, kernel.shape[-1])), dtype)
 
 
 def _seed(dropout):
-    """Returns the next of a Keras dropout layer; `None` if it is off."""
+    """Returns the next seed of a dropout layer; `None` if it is off."""
     if not dropout or not dropout.rate:
         return None
     return tf.cast(dropout.seed_generator.next(), tf.int32)

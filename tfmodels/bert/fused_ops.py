@@ -1,13 +1,14 @@
-"""What a transformer layer does between its matrix products, in few passes.
+"""The steps of a transformer layer between its matrix products, fused.
 
-On a CPU these parts cost as much as the products, as each small op reads and
-writes all of its arrays. Here each part is one function with a gradient of its
-own, which keeps little and computes in float32 whatever the type of its
-arrays. XLA compiles each into one or two loops (`COMPILED`), for the shapes
-that it meets; or their ops run one by one (`PLAIN`).
+On a CPU these steps cost as much as the products, because each small op reads
+and writes whole arrays. Here each step is one function with its own gradient.
+It keeps little for the backward pass, and computes in float32 for arrays of
+every type. In `COMPILED`, XLA compiles each function into one or two loops for
+each shape. In `PLAIN`, the ops of a function run one by one.
 
-The matrix products stay outside: XLA's are slower than TensorFlow's on a CPU.
-So do random numbers: drawn by XLA they take ten times as long as the step.
+The functions contain no matrix products: on a CPU, those of XLA are slower than
+those of TensorFlow. They draw no random numbers: with XLA, this takes ten times
+as long as the step.
 """
 
 import math
@@ -16,19 +17,23 @@ import tensorflow as tf
 
 from tfmodels.bert.config import EPSILON
 
-# Added to the scores of padding, whose softmax is then 0.
+# Added to the attention scores of padding, so that their softmax is 0.
 _MASKED = -1e9
 
 
 def random_bits(shape, seed):
-    """Draws `uint8[shape]`, each of 256 values as likely.
+    """Draws random bytes, uniform over all 256 values.
 
     Args:
         shape: int32[rank].
-        seed: `int32[2]`; equal seeds give equal bits.
+        seed: int32[2]. Equal seeds give equal bytes.
+
+    Returns:
+        `uint8[*shape]`.
     """
     size = tf.reduce_prod(shape)
-    # A 32-bit word has four; a float for each element takes four times as long.
+    # A 32-bit word has four bytes. A float for each element takes four times
+    # as long.
     words = tf.random.stateless_uniform(
         [(size + 3) // 4], seed, None, None, tf.uint32, alg="philox"
     )
@@ -37,23 +42,30 @@ def random_bits(shape, seed):
 
 
 def padding_scores(mask):
-    """Returns `float32[batch, 1, 1, sequence_length]`, to add to scores.
+    """Returns terms to add to attention scores: 0 for tokens, -1e9 for padding.
 
     Args:
-        mask: `int32[batch, sequence_length]`, 1 for tokens.
+        mask: int32[batch, sequence_length]. 1 for tokens, 0 for padding.
+
+    Returns:
+        `float32[batch, 1, 1, sequence_length]`.
     """
     counted = tf.cast(mask, tf.float32)
     return (1.0 - counted)[:, tf.newaxis, tf.newaxis, :] * _MASKED
 
 
 def split_heads(rows, shape, count, num_heads):
-    """Returns `[batch, num_heads, length, head_dim]`, `count` of them.
+    """Splits a matrix product into `count` arrays with an axis of heads.
 
     Args:
-        rows: `[batch * length, count * num_heads * head_dim]`.
-        shape: Batch and length; both, as there may be no rows.
-        count: int, how many stand beside each other.
-        num_heads: int.
+        rows: float[batch * length, count * num_heads * head_dim].
+        shape: Pair of batch size and length. Both are explicit, because there
+            can be no rows.
+        count: int. Number of arrays that `rows` contains side by side.
+        num_heads: int. Number of attention heads.
+
+    Returns:
+        List of `count` arrays `[batch, num_heads, length, head_dim]`.
     """
     head_dim = rows.shape[-1] // (count * num_heads)
     x = tf.reshape(rows, (*shape, count, num_heads, head_dim))
@@ -61,35 +73,65 @@ def split_heads(rows, shape, count, num_heads):
 
 
 def activate(x, activation):
-    """Returns `gelu`, `gelu_approximate` or `relu` of x."""
+    """Returns the activation of x.
+
+    Args:
+        x: float array of any shape.
+        activation: str. `gelu`, `gelu_approximate` or `relu`.
+    """
     if activation == "relu":
         return tf.nn.relu(x)
     return tf.nn.gelu(x, approximate=activation == "gelu_approximate")
 
 
 class FusedOps:
-    """The pieces, compiled or not.
+    """Fused functions with gradients, compiled by XLA or not.
 
-    `bits` are `random_bits` in the shape of what is dropped out, `None` drops
-    nothing. The rate is a multiple of 1/256 then, the nearest to the one that
-    is asked for but not 0 or 1; what is left is scaled by its exact inverse.
+    `bits` are `random_bits` of the shape of the dropped array; `None` drops
+    nothing. The dropout rate is rounded to a multiple of 1/256, from 1/256 to
+    255/256. The remaining values are scaled by the exact inverse of the
+    remaining share.
+
+    >>> import tensorflow as tf
+    >>> ops = FusedOps(compiled=False)
+    >>> x, bias = tf.constant([[1.0, -4.0]]), tf.constant([1.0, 2.0])
+    >>> ops.add_bias_activate(x, bias, "relu").numpy().tolist()
+    [[2.0, 0.0]]
+    >>> scores, bits = tf.zeros([1, 2]), tf.constant([[0, 255]], tf.uint8)
+    >>> weights = ops.masked_softmax_dropout(scores, 0.0, bits=bits, rate=0.5)
+    >>> weights.numpy().tolist()
+    [[0.0, 1.0]]
     """
 
     def __init__(self, *, compiled):
-        def piece(function):
+        """Makes the functions.
+
+        Args:
+            compiled: bool. Whether XLA compiles them.
+        """
+
+        def maybe_compiled(function):
             if not compiled:
                 return function
             return tf.function(function, jit_compile=True, autograph=False)
 
-        self._activate = piece(_activate)
-        self._activate_gradient = piece(_activate_gradient)
-        self._add_normalize = piece(_add_normalize)
-        self._add_normalize_gradient = piece(_add_normalize_gradient)
-        self._softmax = piece(_softmax)
-        self._softmax_gradient = piece(_softmax_gradient)
+        self._activate = maybe_compiled(_activate)
+        self._activate_gradient = maybe_compiled(_activate_gradient)
+        self._add_normalize = maybe_compiled(_add_normalize)
+        self._add_normalize_gradient = maybe_compiled(_add_normalize_gradient)
+        self._softmax = maybe_compiled(_softmax)
+        self._softmax_gradient = maybe_compiled(_softmax_gradient)
 
     def add_bias(self, x, bias):
-        """Returns `x + bias`, `[rows, units]`."""
+        """Returns `x + bias`.
+
+        Args:
+            x: float[rows, units].
+            bias: float[units].
+
+        Returns:
+            `[rows, units]` in the type of `x`.
+        """
 
         @tf.custom_gradient
         def call(x, bias):
@@ -101,12 +143,15 @@ class FusedOps:
         return call(x, bias)
 
     def add_bias_activate(self, x, bias, activation):
-        """Returns `activation(x + bias)`, `[rows, units]`.
+        """Returns `activation(x + bias)`.
 
         Args:
-            x: A product of matrices.
-            bias: `[units]`.
-            activation: `gelu`, `gelu_approximate` or `relu`.
+            x: float[rows, units]. A matrix product.
+            bias: float[units].
+            activation: str. `gelu`, `gelu_approximate` or `relu`.
+
+        Returns:
+            `[rows, units]` in the type of `x`.
         """
 
         @tf.custom_gradient
@@ -125,13 +170,16 @@ class FusedOps:
         """Returns `LayerNormalization(residual + Dropout(x + bias))`.
 
         Args:
-            x: `[rows, units]`, a product of matrices.
-            bias: `[units]`.
-            residual: `[rows, units]`.
-            gamma: `[units]`.
-            beta: `[units]`.
-            bits: `uint8[rows, units]`.
-            rate: Share of units that is dropped.
+            x: float[rows, units]. A matrix product.
+            bias: float[units].
+            residual: float[rows, units].
+            gamma: float[units]. Scale of the normalization.
+            beta: float[units]. Offset of the normalization.
+            bits: uint8[rows, units]; `None` drops nothing.
+            rate: float. Share of the units that dropout drops.
+
+        Returns:
+            `[rows, units]` in the type of `x`.
         """
 
         @tf.custom_gradient
@@ -160,10 +208,14 @@ class FusedOps:
         """Returns `Dropout(softmax(scores + masked))` over the last axis.
 
         Args:
-            scores: `[batch, num_heads, queries, keys]`.
-            masked: From `padding_scores`; it gets no gradient.
-            bits: `uint8` of the shape of `scores`.
-            rate: Share of the weights that is dropped.
+            scores: float[batch, num_heads, queries, keys].
+            masked: float32[batch, 1, 1, keys] from `padding_scores`. It gets
+                no gradient.
+            bits: uint8[batch, num_heads, queries, keys]; `None` drops nothing.
+            rate: float. Share of the weights that dropout drops.
+
+        Returns:
+            An array of the shape and type of `scores`.
         """
 
         @tf.custom_gradient
@@ -181,16 +233,16 @@ class FusedOps:
 def _sum_of_rows(x, like):
     """Returns the sum over the rows, in the type of `like`.
 
-    As a product of matrices, which uses all cores and adds up in float32.
+    A matrix product computes it: it uses all cores and adds in float32.
     """
     if x.dtype == tf.float16:
-        x = tf.cast(x, tf.float32)  # It ends at 65,504.
+        x = tf.cast(x, tf.float32)  # float16 overflows above 65,504.
     ones = tf.ones([1, tf.shape(x)[0]], x.dtype)
     return tf.cast(tf.matmul(ones, x)[0], like.dtype)
 
 
 def _drop(x, bits, rate):
-    """Returns float32 with 0 where it is dropped, and larger elsewhere."""
+    """Returns x with some elements set to 0 and the others scaled up."""
     if bits is None:
         return x
     threshold = min(max(round(rate * 256), 1), 255)
@@ -208,7 +260,7 @@ def _activate_gradient(x, bias, dy, activation):
     if activation == "relu":
         slope = tf.cast(y > 0, tf.float32)
     elif activation == "gelu":
-        # y Phi(y), with the normal distribution's Phi and its density.
+        # y Phi(y), where Phi is the normal distribution.
         phi = 0.5 * (1.0 + tf.math.erf(y * math.sqrt(0.5)))
         density = tf.exp(-0.5 * y * y) * (1 / math.sqrt(2 * math.pi))
         slope = phi + y * density
@@ -222,7 +274,7 @@ def _activate_gradient(x, bias, dy, activation):
 
 
 def _add_normalize(x, bias, residual, gamma, beta, bits, rate):
-    """Returns the result, and what the gradient needs of it."""
+    """Returns the result, and two arrays that the gradient needs."""
     x, dtype = _float32(x), x.dtype
     x = _float32(residual) + _drop(x + _float32(bias), bits, rate)
     x -= tf.reduce_mean(x, axis=-1, keepdims=True)
@@ -234,7 +286,7 @@ def _add_normalize(x, bias, residual, gamma, beta, bits, rate):
 
 
 def _add_normalize_gradient(normalized, inverse, gamma, dy, bits, rate):
-    """Returns gradients of x, of the residual, and of gamma a row."""
+    """Returns the gradients of x, the residual, and gamma for each row."""
     normalized, dtype = _float32(normalized), normalized.dtype
     dy = _float32(dy)
     dn = dy * _float32(gamma)
@@ -249,7 +301,7 @@ def _add_normalize_gradient(normalized, inverse, gamma, dy, bits, rate):
 
 
 def _softmax(scores, masked, bits, rate):
-    """Returns the weights, and what is left of them."""
+    """Returns the weights before and after dropout."""
     weights = tf.nn.softmax(_float32(scores) + masked)
     return (
         tf.cast(weights, scores.dtype),

@@ -1,4 +1,4 @@
-"""What Hugging Face's files say of a BERT encoder, beside its weights."""
+"""Sizes, tokenizer and weights of a BERT directory in Hugging Face's format."""
 
 import contextlib
 import json
@@ -8,7 +8,8 @@ import tempfile
 
 from tfmodels.bert import wordpiece
 
-# By `model_type` in config.json, names of sizes there by names here.
+# For each `model_type` of config.json: from the name of a size in
+# `EncoderConfig` to its name in config.json.
 _SIZES = {
     "bert": {
         "vocabulary_size": "vocab_size",
@@ -34,7 +35,7 @@ _ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_approximate",
     "relu": "relu",
 }
-# Of these classes, a vocabulary and four settings are all there is to know.
+# A vocabulary and four settings describe a tokenizer of these classes fully.
 _TOKENIZERS = (
     "BertTokenizer",
     "BertTokenizerFast",
@@ -45,11 +46,16 @@ _TOKENIZERS = (
 
 
 def problems(path, facts):
-    """Returns, in words, what would be loaded as if it were something else.
+    """Returns the properties of an encoder that this package cannot load.
+
+    Without this check, the encoder would load as a different one.
 
     Args:
         path: `pathlib.Path` of the directory.
-        facts: Dict in its config.json.
+        facts: Dict of its config.json.
+
+    Returns:
+        List of str, in words; empty if the encoder can be loaded.
     """
     tokenizer, fast = _tokenizer_facts(path)
     lowercase, strips = tokenizer["lowercase"], tokenizer["strip_accents"]
@@ -68,7 +74,7 @@ def problems(path, facts):
         found.append("its positions are not absolute")
     if _activation_of(facts) not in _ACTIVATIONS:
         found.append(f"its activation is {_activation_of(facts)!r}")
-    # KerasHub has this one whatever the file says.
+    # KerasHub uses 1e-12 and ignores the value of the file.
     epsilon = facts.get("layer_norm_eps", 1e-12)
     if epsilon != 1e-12:
         found.append(f"its layer_norm_eps is {epsilon}, not 1e-12")
@@ -79,10 +85,13 @@ def sizes(facts):
     """Returns the family and the sizes, by their names in `EncoderConfig`.
 
     Args:
-        facts: Dict in a config.json.
+        facts: Dict of a config.json.
+
+    Returns:
+        Dict from a field of `EncoderConfig` to str or int.
 
     Raises:
-        ValueError: A size is missing, or no whole number.
+        ValueError: A size is missing or is not a whole number.
     """
     family = facts["model_type"]
     found = {name: facts.get(key) for name, key in _SIZES[family].items()}
@@ -99,7 +108,11 @@ def sizes(facts):
 
 
 def activation(facts):
-    """Returns the activation, by the name it has in `EncoderConfig`."""
+    """Returns the activation, by its name in `EncoderConfig`.
+
+    Args:
+        facts: Dict of a config.json.
+    """
     return _ACTIVATIONS[_activation_of(facts)]
 
 
@@ -108,9 +121,19 @@ def _activation_of(facts):
 
 
 def read_tokenizer(path):
-    """Returns the vocabulary, a list, and whether it is without case.
+    """Returns the vocabulary and whether the tokenizer drops case.
 
-    vocab.txt or, as newer versions of the library write, tokenizer.json.
+    The vocabulary is in vocab.txt, or in tokenizer.json, which newer versions
+    of the library `transformers` write.
+
+    Args:
+        path: `pathlib.Path` of the directory.
+
+    Returns:
+        List of str in the order of their ids, and a bool.
+
+    Raises:
+        ValueError: A file cannot be read.
     """
     tokenizer, fast = _tokenizer_facts(path)
     if (path / "vocab.txt").is_file():
@@ -122,7 +145,7 @@ def read_tokenizer(path):
 
 
 def _tokenizer_facts(path):
-    """Returns the settings of a tokenizer, and its tokenizer.json if any."""
+    """Returns the settings of a tokenizer and the dict of tokenizer.json."""
     config, fast = (
         read_json(path / name) if (path / name).is_file() else {}
         for name in ("tokenizer_config.json", "tokenizer.json")
@@ -149,7 +172,7 @@ def _tokenizer_facts(path):
 
 
 def _vocabulary_of(fast):
-    """Returns ids by token of a WordPiece tokenizer.json, else nothing."""
+    """Returns ids by token; an empty dict if it is not a WordPiece file."""
     model = fast.get("model") or {}
     ids = model.get("vocab")
     is_wordpiece = model.get("continuing_subword_prefix") == "##"
@@ -158,14 +181,17 @@ def _vocabulary_of(fast):
 
 @contextlib.contextmanager
 def loadable(path):
-    """Yields a copy as KerasHub's converter wants it, `None` if all is well.
+    """Yields a copy that KerasHub can load, or `None` if it needs no copy.
 
-    It finds the weights of a DistilBERT only as those of a whole task, with
-    `distilbert.` before their names, and sentence encoders are saved without.
-    A copy with these names is made for the time of loading.
+    KerasHub finds the weights of a DistilBERT only if their names start with
+    `distilbert.`, as in a model with a head. Sentence encoders are saved
+    without this prefix. The copy adds it and exists inside the `with` block.
 
     Args:
-        path: `pathlib.Path`, of any kind of preset.
+        path: `pathlib.Path` of a preset of any kind.
+
+    Yields:
+        `pathlib.Path` of a temporary directory, or `None`.
     """
     from safetensors import SafetensorError
     from safetensors import numpy as safetensors
@@ -173,7 +199,7 @@ def loadable(path):
     prefix, file, tensors = "distilbert.", path / "model.safetensors", {}
     if file.is_file():
         if read_json(path / "config.json").get("model_type") == "distilbert":
-            with contextlib.suppress(SafetensorError):  # KerasHub will say.
+            with contextlib.suppress(SafetensorError):  # KerasHub reports it.
                 tensors = safetensors.load_file(file)
     if not tensors or any(name.startswith(prefix) for name in tensors):
         yield None
@@ -187,10 +213,13 @@ def loadable(path):
 
 
 def read_json(file):
-    """Returns the dict in a JSON file.
+    """Returns the dict of a JSON file.
+
+    Args:
+        file: `pathlib.Path`.
 
     Raises:
-        ValueError: It cannot be read, or is no object.
+        ValueError: The file cannot be read or is not a JSON object.
     """
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))

@@ -1,10 +1,10 @@
-"""The mathematics of a BERT classifier, arranged for answering.
+"""A BERT classifier, computed in a faster order for inference.
 
-The Keras network computes on padding as on words, and multiplies each word by
-queries, keys and values one after the other. Here padding takes part in the
-attention alone, and the three are one product: the same numbers but for
-rounding, in about two thirds of the time where texts of many lengths stand in
-a batch. `benchmarks/serving.py` measures it.
+The Keras network computes every layer on padding, too, and computes queries,
+keys and values in three matrix products. Here only the attention contains
+padding, and one product computes all three. The results are equal up to
+rounding. A batch with texts of many lengths takes about two thirds of the
+time. `benchmarks/serving.py` measures it.
 """
 
 import math
@@ -17,18 +17,36 @@ from tfmodels.bert.config import EPSILON
 
 
 class BertInference:
-    """Calls a classifier's weights; variables of plain TensorFlow ops.
+    """A function from token ids to logits, with copies of a network's weights.
 
-    It takes what the network takes and returns the same logits; dropout is
-    off.
+    It takes the inputs of the network and returns the same logits, up to
+    rounding. Dropout is off.
+
+    >>> import numpy as np
+    >>> from tfmodels import BertClassifierConfig, EncoderConfig, make_model
+    >>> encoder = EncoderConfig(
+    ...     vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=8,
+    ...     intermediate_dim=16, max_sequence_length=4,
+    ... )
+    >>> config = BertClassifierConfig(encoder=encoder)
+    >>> network = make_model(config, num_classes=3)
+    >>> features = {
+    ...     "token_ids": np.array([[2, 7, 3, 0]], np.int32),
+    ...     "padding_mask": np.array([[1, 1, 1, 0]], np.int32),
+    ... }
+    >>> logits = BertInference(network, config)(features)
+    >>> logits.shape
+    TensorShape([1, 3])
+    >>> np.allclose(logits, network(features), atol=1e-5)
+    True
     """
 
     def __init__(self, network, config):
-        """Takes the weights as they are now.
+        """Copies the current weights of a network.
 
         Args:
-            network: From `bert_classifier.make_bert_classifier`.
-            config: Its `BertClassifierConfig`.
+            network: `keras.Model` from `make_bert_classifier`.
+            config: The `BertClassifierConfig` of the network.
         """
         self._config = config
         encoder = config.encoder
@@ -44,7 +62,7 @@ class BertInference:
         together = [("query", "key", "value")]
         groups = [together] * encoder.num_layers
         if config.pooling == "pooled":
-            # In the last layer only [CLS] asks.
+            # In the last layer, only the query of [CLS] is needed.
             groups[-1] = [("query",), ("key", "value")]
         self._projections = [
             [
@@ -57,40 +75,45 @@ class BertInference:
         ]
 
     def __call__(self, features, training=False):
-        """Returns logits `float32[batch, num_classes]`.
+        """Returns the logits of a batch.
 
         Args:
-            features: `token_ids` and `padding_mask: int32[batch,
-                sequence_length]`; of each row, one position or more counts,
-                the first among them.
-            training: False; as Keras networks have it.
+            features: Dict of `token_ids` and `padding_mask`, both int32[batch,
+                sequence_length]. The first position of each row must not be
+                padding.
+            training: bool. Must be False. Keras networks have this argument.
+
+        Returns:
+            `float32[batch, num_classes]`.
         """
         assert not training
         ids, mask = features["token_ids"], features["padding_mask"]
-        words = _Words(mask)
-        x = self._embed(words, ids)  # [num_words, hidden_dim]
+        tokens = _Tokens(mask)
+        x = self._embed(tokens, ids)  # [num_tokens, hidden_dim]
         for index, projections in enumerate(self._projections):
             prefix = f"transformer_layer_{index}"
-            asking = x if len(projections) == 1 else tf.gather(x, words.firsts)
-            attended = self._attend(words, x, asking, projections)
+            queries = x
+            if len(projections) > 1:
+                queries = tf.gather(x, tokens.first_tokens)
+            attended = self._attend(tokens, x, queries, projections)
             x = self._add(
                 f"{prefix}/self_attention_layer",
-                asking,
+                queries,
                 self._attention_output(prefix, attended),
             )
             x = self._add(
                 f"{prefix}/feedforward_layer", x, self._feedforward(prefix, x)
             )
-        return self._dense("logits", self._pool(words, x))
+        return self._dense("logits", self._pool(tokens, x))
 
     def _fuse(self, prefix, names):
-        """Returns one kernel `[hidden_dim, n * hidden_dim]`, and bias, of n."""
+        """Returns one kernel and one bias, concatenated over the names."""
         dim = self._config.encoder.hidden_dim
         kernels, biases = [], []
         for name in names:
             kernel = self._weights.pop(f"{prefix}{name}/kernel").numpy()
             bias = self._weights.pop(f"{prefix}{name}/bias").numpy()
-            # The scale of the scores, once and for all.
+            # Contains the scale of the attention scores.
             scale = 1 / math.sqrt(self._head_dim) if name == "query" else 1.0
             kernels.append(kernel.reshape(dim, dim) * scale)
             biases.append(bias.reshape(dim) * scale)
@@ -101,29 +124,32 @@ class BertInference:
             _variable(np.concatenate(biases), f"{prefix}{name}_bias"),
         )
 
-    def _embed(self, words, ids):
-        flat = tf.gather(tf.reshape(ids, [-1]), words.places)
+    def _embed(self, tokens, ids):
+        flat = tf.gather(tf.reshape(ids, [-1]), tokens.positions)
         x = tf.gather(self._weights["token_embedding/embeddings"], flat)
-        x += tf.gather(self._positions, words.columns)
+        x += tf.gather(self._positions, tokens.columns)
         return self._normalize("embeddings_layer_norm", x)
 
-    def _attend(self, words, x, asking, projections):
-        """Returns `[len(asking), hidden_dim]`, what each finds in its text."""
-        if asking is x:
+    def _attend(self, tokens, x, queries, projections):
+        """Returns the attention result `[len(queries), hidden_dim]`."""
+        if queries is x:
             ((kernel, bias),) = projections
-            rows = tf.gather(_project(x, kernel, bias), words.of_places)
-            query, key, value = self._heads(words.shape, rows, 3)
+            rows = tf.gather(_project(x, kernel, bias), tokens.of_positions)
+            query, key, value = self._heads(tokens.shape, rows, 3)
         else:
             (kernel, bias), (kernels, biases) = projections
-            single = _project(asking, kernel, bias)
-            (query,) = self._heads([words.shape[0], 1], single, 1)
-            rows = tf.gather(_project(x, kernels, biases), words.of_places)
-            key, value = self._heads(words.shape, rows, 2)
-        scores = tf.matmul(query, key, transpose_b=True) + words.masked
-        found = tf.matmul(tf.nn.softmax(scores), value)
-        found = tf.transpose(found, (0, 2, 1, 3))
-        found = tf.reshape(found, (-1, self._config.encoder.hidden_dim))
-        return tf.gather(found, words.places) if asking is x else found
+            single = _project(queries, kernel, bias)
+            (query,) = self._heads([tokens.shape[0], 1], single, 1)
+            rows = tf.gather(_project(x, kernels, biases), tokens.of_positions)
+            key, value = self._heads(tokens.shape, rows, 2)
+        scores = tf.matmul(query, key, transpose_b=True)
+        scores += tokens.padding_scores
+        attended = tf.matmul(tf.nn.softmax(scores), value)
+        attended = tf.transpose(attended, (0, 2, 1, 3))
+        attended = tf.reshape(attended, (-1, self._config.encoder.hidden_dim))
+        if queries is x:
+            attended = tf.gather(attended, tokens.positions)
+        return attended
 
     def _heads(self, shape, rows, count):
         return fused_ops.split_heads(rows, shape, count, self._num_heads)
@@ -139,16 +165,16 @@ class BertInference:
         x = fused_ops.activate(x, self._config.encoder.activation)
         return self._dense(f"{prefix}/feedforward_output_dense", x)
 
-    def _pool(self, words, x):
-        """Returns `[batch, hidden_dim]`, what stands for a text.
+    def _pool(self, tokens, x):
+        """Returns one vector for each text, `[batch, hidden_dim]`.
 
         Args:
-            words: `_Words`.
-            x: `[num_words, hidden_dim]`, or `[batch, hidden_dim]` of [CLS].
+            tokens: `_Tokens`.
+            x: `[num_tokens, hidden_dim]`, or `[batch, hidden_dim]` of [CLS].
         """
         if self._config.pooling == "mean":
-            sums = tf.math.segment_sum(x, words.rows)
-            return sums / words.counts
+            sums = tf.math.segment_sum(x, tokens.rows)
+            return sums / tokens.counts
         is_bert = self._config.encoder.family == "bert"
         activation = tf.nn.tanh if is_bert else tf.nn.relu
         return activation(self._dense("pooled_dense", x))
@@ -161,31 +187,34 @@ class BertInference:
         return _project(x, kernel, self._weights[f"{name}/bias"])
 
     def _normalize(self, name, x):
-        """Returns x with mean 0 and variance 1 a word, scaled and shifted."""
+        """Returns the layer normalization of x over its last axis."""
         mean, variance = tf.nn.moments(x, axes=[-1], keepdims=True)
         factor = tf.math.rsqrt(variance + EPSILON)
         factor *= self._weights[f"{name}/gamma"]
         return x * factor + (self._weights[f"{name}/beta"] - mean * factor)
 
 
-class _Words:
-    """Where the words of a batch stand among its places, padding included."""
+class _Tokens:
+    """Positions of real tokens in a padded batch.
+
+    A position is a number below `batch * sequence_length`.
+    """
 
     def __init__(self, mask):
         """Takes `padding_mask: int32[batch, sequence_length]`."""
         self.shape = tf.unstack(tf.shape(mask))
         length = self.shape[1]
         flat = tf.reshape(mask, [-1])
-        # int32[num_words], in order.
-        self.places = tf.cast(tf.where(flat > 0)[:, 0], tf.int32)
-        self.rows = self.places // length
-        self.columns = self.places % length
-        # int32[batch * sequence_length]: the word of a place; of padding,
-        # the first, which nobody looks at.
-        self.of_places = tf.cumsum(flat, exclusive=True) * flat
-        self.firsts = tf.reshape(self.of_places, self.shape)[:, 0]
+        # int32[num_tokens], in order.
+        self.positions = tf.cast(tf.where(flat > 0)[:, 0], tf.int32)
+        self.rows = self.positions // length
+        self.columns = self.positions % length
+        # int32[batch * sequence_length]: number of the token at a position.
+        # Padding has token 0, which the mask hides.
+        self.of_positions = tf.cumsum(flat, exclusive=True) * flat
+        self.first_tokens = tf.reshape(self.of_positions, self.shape)[:, 0]
         # [batch, 1, 1, sequence_length], [batch, 1]
-        self.masked = fused_ops.padding_scores(mask)
+        self.padding_scores = fused_ops.padding_scores(mask)
         counted = tf.cast(mask, tf.float32)
         self.counts = tf.reduce_sum(counted, axis=1, keepdims=True)
 

@@ -1,8 +1,11 @@
-"""Pretrained encoders: what a preset is, and its weights.
+"""Pretrained encoders: their sizes, vocabulary and weights.
 
-A preset is a directory in Hugging Face's format (config.json with
-`model_type`, vocab.txt or tokenizer.json, model.safetensors), one in KerasHub's
-(config.json with `class_name`), or the name of one that KerasHub downloads.
+A preset is one of these:
+
+- a directory in Hugging Face's format: config.json with `model_type`, vocab.txt
+  or tokenizer.json, model.safetensors;
+- a directory in KerasHub's format: config.json with `class_name`;
+- the name of a preset that KerasHub downloads.
 """
 
 import dataclasses
@@ -12,12 +15,12 @@ from tfmodels.bert import hf_directories
 from tfmodels.bert import wordpiece
 
 _FLAG = "`--config.model.encoder.preset`"
-# Of names that KerasHub downloads from elsewhere.
+# Prefixes of the names of presets outside of KerasHub.
 _SCHEMES = ("hf", "kaggle", "modelscope")
 _FAMILIES = {"BertBackbone": "bert", "DistilBertBackbone": "distil_bert"}
-# KerasHub's BERT is Google's, with an approximate GELU; its DistilBERT and
-# the models of Hugging Face have the exact one. Taking one for the other
-# moves MiniLM's hidden states by 0.003.
+# KerasHub's BERT has the approximate GELU of Google's code. Its DistilBERT and
+# the models of Hugging Face have the exact GELU. The wrong GELU changes the
+# hidden states of MiniLM by 0.003.
 _KERAS_ACTIVATIONS = {"bert": "gelu_approximate", "distil_bert": "gelu"}
 _SIZES = (
     "vocabulary_size",
@@ -27,25 +30,25 @@ _SIZES = (
     "intermediate_dim",
     "max_sequence_length",
 )
-_WHY_BERT_ALONE = (
-    "Only BERT and DistilBERT are taken: the tokenizers of other families "
-    "(byte-pair, SentencePiece) hold tables that KerasHub cannot export, so "
-    "that the served model could not read text "
+_WHY_ONLY_BERT = (
+    "Only BERT and DistilBERT are supported: the tokenizers of other families "
+    "(byte-pair, SentencePiece) contain tables that KerasHub cannot export, "
+    "so the served model could not read text "
     "(https://github.com/keras-team/keras-hub/issues/2015)"
 )
 
 
 def check(preset):
-    """Checks a preset as far as is possible without importing Keras.
+    """Checks a preset as far as possible without an import of Keras.
 
     Args:
-        preset: Not empty.
+        preset: str. A directory, `package://PKG/DIR` or a name; not empty.
 
     Returns:
-        The directory as text, or the name of a KerasHub preset.
+        str. The directory, or the name of a KerasHub preset.
 
     Raises:
-        ValueError: There is no such directory or package, or it holds an
+        ValueError: The directory or package does not exist, or contains an
             encoder of another family.
     """
     try:
@@ -67,7 +70,7 @@ def check(preset):
         return preset
     facts = hf_directories.read_json(path / "config.json")
     kind = facts.get("model_type") or facts.get("class_name")
-    # str(): the file may say anything, and a list is in no dict.
+    # str(): the value in the file can be a list, which is not hashable.
     if str(kind) in hf_directories.FAMILIES:
         problems = hf_directories.problems(path, facts)
         if problems:
@@ -78,22 +81,23 @@ def check(preset):
     elif str(kind) not in _FAMILIES:
         raise ValueError(
             f"{_FLAG} must hold a BERT or DistilBERT encoder. Received: "
-            f"{preset!r} with {kind!r}. {_WHY_BERT_ALONE}."
+            f"{preset!r} with {kind!r}. {_WHY_ONLY_BERT}."
         )
     return str(path)
 
 
 def read(config):
-    """Reads sizes and vocabulary of a preset.
+    """Reads the sizes and the vocabulary of a preset.
 
     Args:
         config: `EncoderConfig` with a preset.
 
     Returns:
-        `EncoderConfig` with the preset's sizes, and its vocabulary, a list.
+        `EncoderConfig` with the sizes of the preset, and its vocabulary as a
+        list of str.
 
     Raises:
-        ValueError: It is not there, or cannot be used.
+        ValueError: The preset does not exist or cannot be used.
     """
     place = check(config.preset)
     path = package_paths.find(place)
@@ -117,7 +121,7 @@ def read(config):
 
 
 def _read_keras(config, place):
-    """Reads what KerasHub knows of a preset in its own format."""
+    """Reads a preset in KerasHub's format."""
     import keras_nlp
 
     _check_name(place)
@@ -145,21 +149,21 @@ def _check_vocabulary(vocabulary, config):
     wordpiece.check_vocabulary(vocabulary)
     if len(vocabulary) > config.vocabulary_size:
         raise ValueError(
-            f"Its vocabulary has {len(vocabulary)} tokens, and its weights "
+            f"Its vocabulary has {len(vocabulary)} tokens, but its weights "
             f"have vectors for {config.vocabulary_size}."
         )
 
 
 def load_weights(network, config):
-    """Copies a preset's weights into the layers of the same names.
+    """Copies the weights of a preset into the layers of the same names.
 
     Args:
-        network: Keras model that contains the encoder's layers.
+        network: `keras.Model` that contains the layers of the encoder.
         config: `EncoderConfig` with a preset.
 
     Raises:
-        ValueError: A variable of the encoder is not in the preset, or has
-            another shape.
+        ValueError: A variable of the encoder is not in the preset or has
+            another shape there.
     """
     import keras_nlp
 
@@ -168,61 +172,63 @@ def load_weights(network, config):
         backbone = _from_preset(
             keras_nlp.models.Backbone, place, loaded_from=copy
         )
-    # KerasHub's DistilBERT has both embeddings inside one layer.
-    found = {
+    # KerasHub's DistilBERT has both embeddings in one layer.
+    pretrained = {
         v.path.removeprefix("token_and_position_embedding/"): v
         for v in backbone.weights
     }
     # DistilBERT has no pretrained pooler.
-    own = ("logits",) if config.family == "bert" else ("logits", "pooled_dense")
+    is_bert = config.family == "bert"
+    not_pretrained = ("logits",) if is_bert else ("logits", "pooled_dense")
     for variable in network.variables:
         name = variable.path
-        if name.startswith(own) or "seed_generator" in name:
+        if name.startswith(not_pretrained) or "seed_generator" in name:
             continue
-        if name not in found or found[name].shape != variable.shape:
+        found = pretrained.get(name)
+        if found is None or found.shape != variable.shape:
             raise ValueError(
                 f"{_FLAG} does not fit: {name} {tuple(variable.shape)} is "
-                f"{found[name].shape if name in found else 'missing'} in "
+                f"{'missing' if found is None else found.shape} in "
                 f"{config.preset!r}."
             )
-        variable.assign(found[name])
+        variable.assign(found)
 
 
 def _check_name(place):
-    """Refuses names that KerasHub has for other families, before a download."""
+    """Refuses KerasHub presets of other families before a download."""
     import keras_nlp
 
     models = keras_nlp.models
-    taken = {**models.BertBackbone.presets, **models.DistilBertBackbone.presets}
-    if place in models.Backbone.presets and place not in taken:
+    names = {**models.BertBackbone.presets, **models.DistilBertBackbone.presets}
+    if place in models.Backbone.presets and place not in names:
         raise ValueError(
             f"{_FLAG} must be a BERT or DistilBERT encoder. Received: "
-            f"{place!r}. {_WHY_BERT_ALONE}."
+            f"{place!r}. {_WHY_ONLY_BERT}."
         )
     if (
         "/" not in place
-        and place not in taken
+        and place not in names
         and not package_paths.find(place).is_dir()
     ):
         raise ValueError(
             f"{_FLAG} must be a directory that exists, or the name of a "
             f"KerasHub preset. Received: {place!r}. "
-            f"Choices: {', '.join(sorted(taken))}."
+            f"Choices: {', '.join(sorted(names))}."
         )
 
 
 def _from_preset(kind, place, loaded_from=None, **kwargs):
-    """Returns what KerasHub loads.
+    """Returns an object that KerasHub loads from a preset.
 
     Args:
         kind: Class of KerasHub.
-        place: Directory or name, as the user calls it.
-        loaded_from: Directory to load in its place; `None` means itself.
+        place: Directory or name in the flag of the user.
+        loaded_from: Directory to load instead; `None` means `place`.
     """
     try:
         return kind.from_preset(str(loaded_from or place), **kwargs)
     except Exception as error:
-        # Whatever KerasHub, the network or the files raise.
+        # KerasHub, the network and the files raise errors of many types.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         if package_paths.find(place).is_dir():
             raise ValueError(

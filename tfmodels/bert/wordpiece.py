@@ -1,8 +1,8 @@
 """BERT's tokenizer as TensorFlow ops, and vocabularies for it.
 
-The ops are the same eagerly, in tf.data and in an exported graph, so that
-serving cannot cut a text in another way than training did. All of them are
-linked into TensorFlow Serving since 2.18.
+The same ops run eagerly, in tf.data and in an exported graph. Serving
+therefore splits a text exactly as training does. TensorFlow Serving contains
+all of these ops since 2.18.
 """
 
 import collections
@@ -10,29 +10,39 @@ import pathlib
 import re
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-# What BERT drops; tensorflow_text makes spaces of them, which would cut
-# Persian words at their joiners.
+# BERT drops these characters. tensorflow_text replaces them by spaces, which
+# would split Persian words at their joiners.
 _CONTROL_CHARACTERS = (
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\p{Cf}\p{Co}\x{FFFD}]"
 )
-# BERT's limit is 100 characters, of at most 4 bytes. With the default, 100
-# bytes, most Thai phrases would be `[UNK]`.
+# BERT's limit is 100 characters of at most 4 bytes. tensorflow_text's default
+# is 100 bytes, which would turn most Thai phrases into `[UNK]`.
 _MAX_BYTES_PER_WORD = 400
-_MAX_BYTES_PER_TOKEN = 256  # Of tensorflow_text.
+_MAX_BYTES_PER_TOKEN = 256  # The limit of tensorflow_text.
 
 
 class WordPieceTokenizer:
-    """Cuts texts into ids of a WordPiece vocabulary, as BERT does.
+    """Splits texts into ids of a WordPiece vocabulary, like BERT's tokenizer.
 
-    Control characters are dropped, white space, punctuation and Chinese
-    characters separate words, words are cut greedily from the left; with
-    `lowercase`, case is folded and accents are dropped before (as in BERT,
-    and as in Unicode's NFKC_Casefold: `ﬁ` is `fi`, `ß` is `ss`). A word of
-    more than 400 bytes is `[UNK]`. `[CLS]` in a text is no special token.
+    The tokenizer drops control characters. White space, punctuation and
+    Chinese characters separate words. The longest matching token is taken
+    from the left of a word, repeatedly. With `lowercase`, case is folded and
+    accents are dropped first (as in BERT, and as in Unicode's NFKC_Casefold:
+    `ﬁ` becomes `fi`, `ß` becomes `ss`). A word of more than 400 bytes is
+    `[UNK]`. The characters `[CLS]` in a text are not a special token.
+
+    >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "read"]
+    >>> tokenizer = WordPieceTokenizer(
+    ...     [*vocabulary, "##er"], lowercase=True, max_bytes=1000
+    ... )
+    >>> tokenizer(["Reader read", "other"]).to_list()
+    [[5, 6, 5], [1]]
 
     Attributes:
-        vocabulary: List of tokens; a token's id is its position.
-        pad_id, start_id, end_id: ids of `[PAD]`, `[CLS]` and `[SEP]`.
+        vocabulary: List of str. The id of a token is its position.
+        lowercase: bool. Whether the tokenizer drops case and accents.
+        max_bytes: int. Number of bytes of a text that the tokenizer reads.
+        pad_id, start_id, end_id: int. Ids of `[PAD]`, `[CLS]` and `[SEP]`.
 
     References:
         Song et al. 2021, Fast WordPiece Tokenization,
@@ -43,11 +53,14 @@ class WordPieceTokenizer:
         """Makes the tokenizer.
 
         Args:
-            vocabulary: Tokens in the order of their ids, see
+            vocabulary: Sequence of str. Tokens in the order of their ids, see
                 `check_vocabulary`.
-            lowercase: Whether case and accents are dropped.
-            max_bytes: int, bytes of a text that are read; a character that
-                this cuts in two is dropped.
+            lowercase: bool. Whether the tokenizer drops case and accents.
+            max_bytes: int. Number of bytes of a text that the tokenizer
+                reads. It drops a character that this limit cuts in two.
+
+        Raises:
+            ValueError: The vocabulary breaks a rule of `check_vocabulary`.
         """
         import tensorflow as tf
         import tensorflow_text as tf_text
@@ -67,16 +80,20 @@ class WordPieceTokenizer:
         )
 
     def __call__(self, text):
-        """Returns `int32[batch, (tokens)]`, ragged, without special tokens.
+        """Returns the token ids of texts, without special tokens.
 
         Args:
-            text: `string[batch]`; bytes that are not UTF-8 are left out.
+            text: string[batch]. The tokenizer ignores bytes that are not
+                UTF-8.
+
+        Returns:
+            `int32[batch, (tokens)]`, ragged.
         """
         return self._tokenizer.tokenize(_clean(text, self.max_bytes))
 
 
 def _clean(text, max_bytes):
-    """Cuts strings, drops control characters and what is not UTF-8."""
+    """Cuts strings and drops control characters and invalid UTF-8."""
     import tensorflow as tf
 
     text = tf.strings.substr(text, 0, max_bytes)
@@ -85,11 +102,14 @@ def _clean(text, max_bytes):
 
 
 def check_vocabulary(vocabulary):
-    """Checks what the tokenizer needs of a vocabulary.
+    """Checks that the tokenizer can use a vocabulary.
+
+    Args:
+        vocabulary: Sequence of str. Tokens in the order of their ids.
 
     Raises:
-        ValueError: A special token is missing, or a token repeats, is longer
-            than 256 bytes or holds a space, tab or NUL.
+        ValueError: A special token is missing, or a token occurs twice, is
+            longer than 256 bytes or contains a space, tab or NUL.
     """
     missing = [token for token in SPECIAL_TOKENS[:4] if token not in vocabulary]
     if missing:
@@ -104,7 +124,7 @@ def check_vocabulary(vocabulary):
             "A WordPiece vocabulary must hold each token once. Received: "
             f"{token!r} {count} times."
         )
-    # A token with a space would hide the words that it begins with.
+    # A token with a space would hide the words at its beginning.
     odd = [t for t in vocabulary if _is_too_long(t) or set(t) & set(" \t\0")]
     if odd:
         raise ValueError(
@@ -119,14 +139,20 @@ def _is_too_long(token):
 
 
 def read_vocabulary(path):
-    """Reads a file of one token a line, as BERT's `vocab.txt`.
+    """Reads a file with one token on each line, such as BERT's `vocab.txt`.
+
+    Args:
+        path: str or `pathlib.Path`.
+
+    Returns:
+        List of str. Tokens in the order of their ids.
 
     Raises:
-        ValueError: The file cannot be read, or is no vocabulary.
+        ValueError: The file cannot be read or is not a vocabulary.
     """
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8-sig")
-        # Not `splitlines`: some vocabularies hold U+2028 as a token.
+        # Not `splitlines`: some vocabularies contain U+2028 as a token.
         vocabulary = text.rstrip("\n").split("\n")
         check_vocabulary(vocabulary)
     except (OSError, ValueError) as error:
@@ -137,33 +163,36 @@ def read_vocabulary(path):
 def learn_vocabulary(texts, *, size, lowercase, max_bytes=100_000):
     """Learns a vocabulary from texts.
 
-    With the trainer of the library `tokenizers`, which takes a second where
-    the one of tensorflow_text takes a minute, and comes nearer to the size.
+    The trainer is that of the library `tokenizers`. It takes a second where
+    the trainer of tensorflow_text takes a minute, and comes closer to the
+    wanted size.
 
     Args:
-        texts: Sequence of UTF-8 bytes.
-        size: Most tokens; fewer where the texts do not have so many. Up to a
-            half are single characters, the most frequent.
-        lowercase: Whether case and accents are dropped before.
-        max_bytes: int, bytes of a text that are read.
+        texts: Sequence of bytes in UTF-8.
+        size: int. Maximum number of tokens. The result is smaller if the
+            texts have fewer. Up to half of the tokens are single characters,
+            the most frequent ones.
+        lowercase: bool. Whether case and accents are dropped first.
+        max_bytes: int. Number of bytes of a text that are read.
 
     Returns:
-        Tokens in the order of their ids, the special ones first.
+        List of str. Tokens in the order of their ids, special tokens first.
     """
     import tensorflow as tf
     import tensorflow_text as tf_text
     import tokenizers
 
-    # Folded by the tokenizer's own op: BERT's leaves `ß` and the Greek final
-    # sigma, so that no word with one would be found again.
+    # Fold with the op of the tokenizer. The library's normalizer keeps `ß` and
+    # the Greek final sigma, so the tokenizer would never match a word with
+    # one of them.
     fold = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=lowercase)
     folded = fold.normalize(_clean(tf.constant(list(texts)), max_bytes))
     texts = [text.decode("utf-8") for text in folded.numpy()]
     learner = tokenizers.Tokenizer(tokenizers.models.WordPiece())
     learner.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=False)
     learner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    # Words that the tokenizer makes `[UNK]` of; one of 100,000 letters takes
-    # the trainer, and who waits for it, several seconds.
+    # The tokenizer maps these words to `[UNK]`. A word of 100,000 letters costs
+    # the trainer several seconds.
     too_long = re.compile(rf"\w{{{_MAX_BYTES_PER_WORD},}}")
     texts = [
         too_long.sub(" ", learner.normalizer.normalize_str(text))
@@ -174,24 +203,25 @@ def learn_vocabulary(texts, *, size, lowercase, max_bytes=100_000):
         texts,
         tokenizers.trainers.WordPieceTrainer(
             vocab_size=size,
-            # Given as special ones, characters have the same ids in each run;
-            # the trainer numbers them by chance and breaks ties by number.
+            # As special tokens, the characters have the same ids in each run.
+            # Otherwise the trainer numbers them at random, and it breaks ties
+            # by number.
             special_tokens=[*SPECIAL_TOKENS, *characters],
             limit_alphabet=0,
             show_progress=False,
         ),
     )
     ids = learner.get_vocab()
-    # Merged from words that repeat, such as a checksum.
+    # The trainer merges a repeated word, such as a checksum, into a long token.
     return [t for t in sorted(ids, key=ids.get) if not _is_too_long(t)]
 
 
 def _character_tokens(texts, learner, limit):
-    """Returns tokens of one character, alone and inside words."""
+    """Returns tokens of one character, alone and after the start of a word."""
     counts = collections.Counter()
     for text in texts:
         counts.update(learner.normalizer.normalize_str(text))
-    # Of equally frequent ones the lower code point.
+    # Among equally frequent characters, the lower code point comes first.
     frequent = sorted(counts, key=lambda c: (-counts[c], c))
     tokens = []
     split = learner.pre_tokenizer.pre_tokenize_str
@@ -199,9 +229,9 @@ def _character_tokens(texts, learner, limit):
         if not split(character):  # White space.
             continue
         found = [character]
-        # The normalizer separates Chinese characters, not the pre-tokenizer.
+        # The normalizer, not the pre-tokenizer, separates Chinese characters.
         word = learner.normalizer.normalize_str(f"a{character}")
-        if len(split(word)) == 1:  # It can stand inside a word.
+        if len(split(word)) == 1:  # It can occur inside a word.
             found.append(f"##{character}")
         if len(tokens) + len(found) > limit:
             break

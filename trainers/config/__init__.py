@@ -1,4 +1,4 @@
-"""Settings of an experiment: their meaning, defaults and rules.
+"""Defines the settings of an experiment: meaning, defaults and rules.
 
 A config file imports the classes from here, see `configs/`.
 """

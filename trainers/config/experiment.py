@@ -22,11 +22,18 @@ from trainers.errors import ConfigError
 
 @dataclasses.dataclass(slots=True)
 class ExperimentConfig:
-    """Everything that decides a run. Read-only after `validate`."""
+    """All settings that decide a run. Read-only after `validate`.
+
+    >>> from trainers.config import ImageDataConfig
+    >>> config = ExperimentConfig(data=ImageDataConfig(path="photos"))
+    >>> validate(config)
+    >>> config.optimizer.name
+    'adam'
+    """
 
     seed: int = setting(
         42,
-        "Source of initial weights, order, dropout and augmentation.",
+        "Seed of initial weights, order of examples, dropout and augmentation.",
         at_least=0,
         below=2**31,
     )
@@ -44,16 +51,15 @@ class ExperimentConfig:
     export: ExportConfig = dataclasses.field(default_factory=ExportConfig)
 
     def with_overrides(self, values):
-        """Returns a copy with other values; rules are checked by `validate`.
+        """Returns a copy with other values; `validate` checks their rules.
 
         Args:
             values: dict. By name of the setting, such as
-                `optimizer.learning_rate`, each a value of its type or the text
-                of a flag: `"3e-4"`.
+                `optimizer.learning_rate`, a value of its type or the text of a
+                flag: `"3e-4"`.
 
         Raises:
-            ConfigError: There is no such setting, or the value has another
-                type.
+            ConfigError: A setting does not exist, or a value has a wrong type.
 
         >>> config = ExperimentConfig()
         >>> config.with_overrides({"trainer.epochs": 3}).trainer.epochs
@@ -66,7 +72,10 @@ class ExperimentConfig:
 
 
 def check_types(config):
-    """Checks what every other function here relies on.
+    """Checks the types of all parts and settings.
+
+    Args:
+        config: `ExperimentConfig`.
 
     Raises:
         ConfigError: One line for each part or setting of a wrong type.
@@ -82,8 +91,11 @@ def check_types(config):
 def validate(config):
     """Checks every setting against its rule, then the settings together.
 
+    Args:
+        config: `ExperimentConfig`.
+
     Raises:
-        ConfigError: One line a problem: flag, rule, what was received.
+        ConfigError: One line for each problem: flag, rule, received value.
     """
     _raise(_part_problems(config))
     _raise(_problems(config))
@@ -96,7 +108,7 @@ def _raise(problems):
 
 
 def _part_problems(config, prefix="config"):
-    """Yields each branch of the tree that is not of its class."""
+    """Yields each branch of the tree that has a wrong class."""
     for field in dataclasses.fields(config):
         if field.type is typing.Any:
             kinds = list(KINDS[field.name].values())
@@ -123,7 +135,7 @@ def _problems(config):
 
 
 def _cross_problems(config):
-    """Rules that need more than one setting."""
+    """Yields broken rules between several settings."""
     data_kind, model_part = FITS[type(config.task)]
     if type(config.data) is not data_kind or not hasattr(
         config.model, model_part
@@ -143,7 +155,12 @@ def _cross_problems(config):
 
 
 def ignored_settings(config, prefix="config"):
-    """Yields, in words, each setting that was changed but has no effect."""
+    """Yields, in words, each setting that was changed but has no effect.
+
+    Args:
+        config: `ExperimentConfig`, or a part of it.
+        prefix: str. Flag name of `config` itself.
+    """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         name = f"{prefix}.{field.name}"
@@ -159,7 +176,11 @@ def ignored_settings(config, prefix="config"):
 
 
 def to_json(config):
-    """Returns the configuration as JSON text that `from_json` reads."""
+    """Returns the configuration as JSON text that `from_json` reads.
+
+    Args:
+        config: `ExperimentConfig`.
+    """
     return json.dumps(tree_lib.to_tree(config), indent=2) + "\n"
 
 
@@ -180,5 +201,12 @@ def from_json(text):
 
 
 def from_tree(tree):
-    """Returns the `ExperimentConfig` of the nested dicts of `tree.to_tree`."""
+    """Returns the `ExperimentConfig` of the nested dicts of `tree.to_tree`.
+
+    Args:
+        tree: dict. Settings by name.
+
+    Raises:
+        ConfigError: A setting or a kind is unknown; a part is not a dict.
+    """
     return tree_lib.from_tree(ExperimentConfig, tree)

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving gets."""
+"""Settings of the export for TensorFlow Serving."""
 
 import dataclasses
 
@@ -7,22 +7,25 @@ from tfmodels.settings import setting
 
 @dataclasses.dataclass(slots=True)
 class ExportConfig:
-    """What TensorFlow Serving gets."""
+    """What TensorFlow Serving gets.
+
+    >>> ExportConfig(name="mails", allowed_batch_sizes=(1, 8)).check
+    'session'
+    """
 
     name: str = setting("model", "Name of the model and of its directory.")
     check: str = setting(
         "session",
-        "Proof before a version appears: `session` lets a fresh process load "
-        "it as TensorFlow Serving does; `serving_2_20` repeats it with the "
-        "libraries of TensorFlow Serving 2.20, which it installs once (1.7 "
-        "GB).",
+        "Check before a version appears. `session`: a fresh process loads it "
+        "as TensorFlow Serving does. `serving_2_20`: the same once more with "
+        "TensorFlow 2.20.0, which it installs once (1.7 GB).",
         choices=("session", "serving_2_20"),
         may_change=True,
     )
     allowed_batch_sizes: tuple[int, ...] = setting(
         (1, 2, 4, 8, 16, 32),
-        "Batch sizes that a server forms of single requests, increasing; the "
-        "last is the largest. Each is warmed up when a version is loaded.",
+        "Batch sizes that a server makes from single requests, in increasing "
+        "order. A server warms each of them up when it loads a version.",
         at_least=1,
         at_most=1024,
         may_change=True,

@@ -1,4 +1,4 @@
-"""Experiments as files: `configs/NAME.py` and `config.json`."""
+"""Loads experiments from files: `configs/NAME.py` and `config.json`."""
 
 import importlib.util
 import pathlib
@@ -12,14 +12,20 @@ from trainers.errors import ConfigError
 def load(path):
     """Loads `FILE.py`, `FILE.py:VARIANT` or `config.json`.
 
-    A file that is not there is looked for among the shipped ones, so that
+    A file that does not exist is searched among the shipped configs, so that
     `configs/mnist_mlp.py` works in any directory.
 
+    Args:
+        path: str.
+
+    Returns:
+        `ExperimentConfig`. Its types are checked, its rules are not.
+
     Raises:
-        ConfigError: No such file or variant; the file cannot be run; what it
-            returns is not of the right types.
+        ConfigError: The file or the variant does not exist; the file raises an
+            error; its result has wrong types.
     """
-    # A directory may have a colon in its name as well.
+    # The name of a directory can also contain a colon.
     match = re.fullmatch(r"(.*\.py):(.*)", path, re.DOTALL)
     name, variant = match.groups() if match else (path, "")
     file = _find(name)
@@ -37,14 +43,14 @@ def load(path):
 
 
 def _run(file, variant):
-    """Returns what a user's file returns."""
+    """Runs a user's file and returns the result of `get_config`."""
     spec = importlib.util.spec_from_file_location("experiment_config", file)
     try:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         config = module.get_config(variant)
     except Exception as error:
-        # The file may raise anything; one line says what and where.
+        # The file can raise any error. One line tells what and where.
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f.lineno for f in frames if f.filename == spec.origin]
         place = f"({file.name}, line {lines[-1]})" if lines else ""
@@ -65,7 +71,7 @@ def _config_dir():
 
 
 def shipped():
-    """Returns the names of the configs that come with the package."""
+    """Returns the names of the configs in the package."""
     return sorted(f"configs/{p.name}" for p in _config_dir().glob("*.py"))
 
 

@@ -1,4 +1,4 @@
-"""The parts of an experiment that come in several kinds, by name.
+"""Names the kinds of the parts of an experiment that have several kinds.
 
 The names are those of `kind` in `config.json`.
 """
@@ -17,7 +17,7 @@ KINDS = {
     },
     "model": tfmodels.MODEL_CONFIGS,
 }
-# The data that each task reads, and the part of a model that takes it.
+# For each task, the kind of data and the part that its model must have.
 FITS = {
     ImageClassificationConfig: (ImageDataConfig, "image_shape"),
     TextClassificationConfig: (TextDataConfig, "encoder"),

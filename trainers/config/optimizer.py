@@ -1,4 +1,4 @@
-"""How weights move: optimizer, learning rate, gradients."""
+"""Settings of the training steps: optimizer, learning rate, gradients."""
 
 import dataclasses
 
@@ -7,7 +7,11 @@ from tfmodels.settings import setting
 
 @dataclasses.dataclass(slots=True)
 class OptimizerConfig:
-    """How weights move."""
+    """How a training step updates the weights.
+
+    >>> OptimizerConfig(name="adamw", schedule="cosine").learning_rate
+    0.001
+    """
 
     name: str = setting(
         "adam", "Algorithm.", choices=("sgd", "momentum", "adam", "adamw")
@@ -15,7 +19,7 @@ class OptimizerConfig:
     learning_rate: float = setting(1e-3, "Peak learning rate.", above=0)
     schedule: str = setting(
         "constant",
-        "Course of the learning rate after the warm-up.",
+        "Schedule of the learning rate after the warm-up.",
         choices=("constant", "cosine", "linear", "exponential"),
     )
     warmup_steps: int = setting(
@@ -23,13 +27,13 @@ class OptimizerConfig:
     )
     warmup_fraction: float = setting(
         0.0,
-        "The same as a share of all steps, instead of `warmup_steps`.",
+        "The same as a share of all steps, in place of `warmup_steps`.",
         at_least=0,
         below=1,
     )
     end_fraction: float = setting(
         0.01,
-        "Share of the peak that a decaying schedule ends at.",
+        "Share of the peak at which a decaying schedule ends.",
         at_least=0,
         at_most=1,
         only_with=("schedule", ("cosine", "linear", "exponential")),
@@ -60,37 +64,41 @@ class OptimizerConfig:
     )
     weight_decay: float = setting(
         0.01,
-        "Decoupled weight decay of `adamw`; biases and the parameters of "
-        "normalizations are left out.",
+        "Decoupled weight decay of `adamw`. Biases and parameters of "
+        "normalizations do not decay.",
         at_least=0,
         only_with=("name", ("adamw",)),
     )
     global_clipnorm: float = setting(
         0.0,
-        "Largest norm of all gradients together, summed over all devices; "
-        "longer ones are shortened to it. 0 leaves all as they are.",
+        "Largest norm of all gradients together, summed over all devices. "
+        "Larger gradients are scaled down to it. 0 means no limit.",
         at_least=0,
     )
     accumulation_steps: int = setting(
         1,
-        "Parts into which each device cuts its share of a batch, one after "
-        "the other, to need less memory. Results are those of 1.",
+        "Number of parts into which each device cuts its share of a batch. It "
+        "computes them one by one and needs less memory. The result is that "
+        "of 1.",
         at_least=1,
     )
     ema_momentum: float = setting(
         0.0,
-        "Share that a moving average of the weights keeps at a step, such as "
-        "0.999; validation, the best epoch and exports take the average. 0 "
-        "averages nothing.",
+        "Share that a moving average of the weights keeps in each step, such "
+        "as 0.999. Validation, best weights and exports use the average. 0 "
+        "means no average.",
         at_least=0,
         below=1,
     )
     plateau_patience: int = setting(
         0,
-        "Lower the learning rate after so many epochs without a better "
-        "`best_metric`; 0 never.",
+        "Lower the learning rate after this number of epochs without a better "
+        "`best_metric`. 0 means never.",
         at_least=0,
     )
     plateau_factor: float = setting(
-        0.5, "What it is multiplied with then.", above=0, below=1
+        0.5,
+        "Factor by which `plateau_patience` lowers the learning rate.",
+        above=0,
+        below=1,
     )

@@ -1,4 +1,4 @@
-"""Settings that replace those of a configuration, by name."""
+"""Replaces settings of a configuration by name."""
 
 import copy
 import difflib
@@ -14,10 +14,10 @@ def apply(config, values):
     Args:
         config: `ExperimentConfig`; read, not changed.
         values: dict. By flag name such as `config.optimizer.learning_rate`,
-            each a value of the setting's type, or the text of a flag.
+            a value of the setting's type, or the text of a flag.
 
     Raises:
-        ConfigError: There is no such setting, or the value has another type.
+        ConfigError: A setting does not exist, or a value has a wrong type.
     """
     fields = {name: field for name, field, _ in tree.leaves(config)}
     config = copy.deepcopy(config)
@@ -41,7 +41,12 @@ def apply(config, values):
 
 
 def unknown_setting(name, names):
-    """Returns the error for a name that is not among the settings' names."""
+    """Returns the `ConfigError` for a name that is not a setting.
+
+    Args:
+        name: str. Flag name, without dashes.
+        names: Iterable of str. Names of all settings.
+    """
     return ConfigError(f"`--{name}` is not a setting. {suggest(name, names)}")
 
 

@@ -1,7 +1,6 @@
-"""Rules that need more than one setting of an experiment.
+"""Rules between several settings of an experiment.
 
-Each function yields a line for each rule that is broken: flag, rule, what was
-received.
+Each function yields a line for each broken rule: flag, rule, received value.
 """
 
 from trainers.config.data import TFDS
@@ -9,7 +8,11 @@ from trainers.metrics import names
 
 
 def image_problems(config):
-    """Rules of experiments on images."""
+    """Yields the broken rules of an experiment on images.
+
+    Args:
+        config: `ExperimentConfig`.
+    """
     shape = config.model.image_shape
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
         yield (
@@ -25,7 +28,11 @@ def image_problems(config):
 
 
 def text_problems(config):
-    """Rules of experiments on texts."""
+    """Yields the broken rules of an experiment on texts.
+
+    Args:
+        config: `ExperimentConfig`.
+    """
     data, encoder = config.data, config.model.encoder
     is_tfds = data.source in TFDS
     if is_tfds and not data.path:
@@ -46,11 +53,11 @@ def text_problems(config):
     if data.validation_fraction + data.test_fraction >= 1:
         yield (
             "`--config.data.validation_fraction` and .test_fraction must leave "
-            "something of train: their sum must be below 1. Received: "
+            "examples for train: their sum must be below 1. Received: "
             f"{data.validation_fraction} and {data.test_fraction}."
         )
     if encoder.preset:
-        return  # It has sizes of its own, with which the task compares.
+        return  # It has its own sizes. The task checks them.
     if encoder.hidden_dim % encoder.num_heads:
         yield (
             "`--config.model.encoder.hidden_dim` must be a multiple of "
@@ -72,7 +79,11 @@ def text_problems(config):
 
 
 def problems(config):
-    """Rules of every experiment."""
+    """Yields the broken rules that all experiments share.
+
+    Args:
+        config: `ExperimentConfig`.
+    """
     yield from _optimizer_problems(config)
     yield from _trainer_problems(config)
     yield from _export_problems(config.export)
@@ -85,7 +96,7 @@ def _export_problems(export):
             "`--config.export.name` must be letters, digits, `_` and `-`. "
             f"Received: {name!r}."
         )
-    # A server takes 1,000 warm-up requests: a few a signature and size.
+    # A server accepts 1,000 warm-up requests, a few per signature and size.
     if not sizes or sizes != sorted(set(sizes)) or len(sizes) > 100:
         yield (
             "`--config.export.allowed_batch_sizes` must be increasing numbers, "
@@ -104,7 +115,7 @@ def _optimizer_problems(config):
     if optimizer.warmup_steps and optimizer.warmup_fraction:
         yield (
             "`--config.optimizer.warmup_steps` needs "
-            "--config.optimizer.warmup_fraction=0, as both say the same. "
+            "--config.optimizer.warmup_fraction=0, as both set the warm-up. "
             f"Received: {optimizer.warmup_steps} and "
             f"{optimizer.warmup_fraction}."
         )
@@ -115,7 +126,7 @@ def _optimizer_problems(config):
     ):
         yield (
             "`--config.optimizer.plateau_patience` needs the schedule "
-            "`constant` without warm-up, which it takes the place of. "
+            "`constant` without warm-up, as it replaces the schedule. "
             f"Received: {optimizer.schedule}, "
             f"warmup_steps={optimizer.warmup_steps}, "
             f"warmup_fraction={optimizer.warmup_fraction}."
@@ -132,8 +143,8 @@ def _trainer_problems(config):
     if trainer.jit_compile and trainer.deterministic_ops == "always":
         yield (
             "`--config.trainer.jit_compile` must be false with "
-            "--config.trainer.deterministic_ops=always: Keras compiles "
-            "nothing with XLA then. Received: True."
+            "--config.trainer.deterministic_ops=always: Keras does not use "
+            "XLA with it. Received: True."
         )
     if trainer.early_stopping_patience and config.data.validation == "none":
         yield (

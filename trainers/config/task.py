@@ -1,4 +1,4 @@
-"""What is learned: a dataclass for each task."""
+"""Settings of what is learned: one dataclass for each task."""
 
 import dataclasses
 
@@ -7,7 +7,11 @@ from tfmodels.settings import setting
 
 @dataclasses.dataclass(slots=True)
 class ImageClassificationConfig:
-    """What is learned: one label an image. Augmentation acts in training."""
+    """One label for each image. Augmentation changes training images only.
+
+    >>> ImageClassificationConfig(random_rotation=10.0).random_shift
+    0.0
+    """
 
     random_shift: float = setting(
         0.0,
@@ -16,7 +20,10 @@ class ImageClassificationConfig:
         at_most=1,
     )
     random_rotation: float = setting(
-        0.0, "Largest rotation in degrees, both ways.", at_least=0, at_most=180
+        0.0,
+        "Largest rotation in degrees, in both directions.",
+        at_least=0,
+        at_most=180,
     )
     random_zoom: float = setting(
         0.0,
@@ -28,7 +35,11 @@ class ImageClassificationConfig:
 
 @dataclasses.dataclass(slots=True)
 class TextClassificationConfig:
-    """What is learned: one label a text."""
+    """One label for each text.
+
+    >>> TextClassificationConfig(class_weights="spam=2").label_smoothing
+    0.0
+    """
 
     label_smoothing: float = setting(
         0.0,
@@ -38,7 +49,7 @@ class TextClassificationConfig:
     )
     class_weights: str = setting(
         "none",
-        "Factors of the training loss by class: `none`, `balanced` "
-        "(all classes weigh the same in sum), or NAME=FACTOR,NAME=FACTOR "
-        "with 1 for classes that are left out.",
+        "Factor of the training loss for each class: `none`, `balanced` (the "
+        "examples of each class weigh the same in sum), or "
+        "NAME=FACTOR,NAME=FACTOR. Other classes have the factor 1.",
     )

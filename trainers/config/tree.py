@@ -1,4 +1,4 @@
-"""A configuration as a tree: its settings by flag, nested dicts, and back."""
+"""Converts a configuration to flags and nested dicts, and back."""
 
 import dataclasses
 import typing
@@ -6,8 +6,8 @@ import typing
 from trainers.config.kinds import KINDS
 from trainers.errors import ConfigError
 
-# Settings that no longer exist, with the value at which they had no effect:
-# the `config.json` of an older run may contain them.
+# Removed settings, with the value at which they had no effect. The
+# `config.json` of an older run can contain them.
 _REMOVED = {"config.data.service": ""}
 
 
@@ -28,7 +28,11 @@ def leaves(config, prefix="config"):
 
 
 def to_tree(config):
-    """Returns an `ExperimentConfig` as nested dicts, with the kinds' names."""
+    """Returns an `ExperimentConfig` as nested dicts, with the names of kinds.
+
+    Args:
+        config: `ExperimentConfig`.
+    """
     tree = dataclasses.asdict(config)
     for part, kinds in KINDS.items():
         names = {kind: name for name, kind in kinds.items()}
@@ -39,7 +43,8 @@ def to_tree(config):
 def from_tree(kind, tree, name="config"):
     """Returns the dataclass of the nested dicts of `to_tree`.
 
-    A setting that the dicts lack keeps its default: it is younger than they.
+    A setting that is missing in the dicts gets its default. An older version
+    wrote them before the setting existed.
 
     Args:
         kind: Class of the result, such as `ExperimentConfig`.

@@ -1,1 +1,1 @@
-"""Raw examples in, batched `tf.data` out."""
+"""From raw examples to batches of `tf.data`."""

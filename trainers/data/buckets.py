@@ -1,10 +1,9 @@
 """Batches of similar length, padded to one of few lengths.
 
-An epoch's examples are permuted, the permutation is cut into windows of up to
-64 batches, each window is sorted by length and cut into batches, and the
-batches of the epoch are permuted again. All of it is a function of (seed,
-epoch): chance decides which examples meet, their lengths differ little, and a
-run can start at any step.
+Each epoch permutes its examples and cuts the permutation into windows of up to
+64 batches. It sorts each window by length, cuts it into batches, and permutes
+all batches of the epoch. The order is a function of (seed, epoch). Batches are
+therefore random, their lengths differ little, and a run can start at any step.
 """
 
 import math
@@ -12,18 +11,22 @@ import math
 import numpy as np
 import tensorflow as tf
 
-_MOST_BATCHES_A_WINDOW = 64
-# Lengths are multiples of 8, which suits matrix units, and grow by an eighth:
-# 23 of them up to 512, and 6 % of padding at most from rounding alone.
+_MAX_BATCHES_PER_WINDOW = 64
+# Lengths are multiples of 8, which suits matrix units, and grow by an eighth.
+# There are 23 lengths up to 512, and rounding adds at most 6 % of padding.
 _MULTIPLE = 8
 _GROWTH = 1.125
 
 
 def padded_lengths(longest):
-    """Returns the lengths that batches are padded to, rising, to `longest`.
+    """Returns the lengths to which batches are padded, in rising order.
 
     Args:
-        longest: int, at least 1; the last length, whatever it is.
+        longest: int, at least 1. The last length; it need not be a multiple
+            of 8.
+
+    Returns:
+        List of int.
     """
     lengths = [_MULTIPLE]
     while lengths[-1] < longest:
@@ -33,29 +36,30 @@ def padded_lengths(longest):
 
 
 def grouped(lengths, *, num_examples, batch_size, seed, start_step):
-    """Yields `(epoch, rows, weights)` of each step, similar lengths together.
+    """Returns the rows of each step, with similar lengths in a batch.
 
     Args:
-        lengths: `int[num_examples]`.
-        num_examples: int.
-        batch_size: Rows of a batch.
-        seed: Decides the order, with the epoch.
-        start_step: First step.
+        lengths: int[num_examples]. Length of each example.
+        num_examples: int. Number of examples.
+        batch_size: int. Number of rows in a batch.
+        seed: int. The seed and the epoch determine the order.
+        start_step: int. First step of the dataset.
 
     Returns:
-        Infinite `tf.data.Dataset` of `int64[]`, `int64[batch_size]` and
-        `float32[batch_size]`.
+        Infinite `tf.data.Dataset` of `(epoch, rows, weights)`: `int64[]`,
+        `int64[batch_size]` and `float32[batch_size]`.
     """
     steps = math.ceil(num_examples / batch_size)
-    # At least four windows, that batches are not the same in each epoch.
-    window = max(1, min(_MOST_BATCHES_A_WINDOW, steps // 4)) * batch_size
+    # At least four windows, so that the batches differ between epochs.
+    window = max(1, min(_MAX_BATCHES_PER_WINDOW, steps // 4)) * batch_size
     lengths = np.asarray(lengths, np.int64)
     positions = np.arange(steps * batch_size)
     windows = positions // window
     weights = (positions < num_examples).astype(np.float32)
-    # Rows that fill up repeat the last example, and so stay beside it.
+    # Rows that fill the last batch repeat the last example. They have its
+    # length and stay next to it.
     positions = np.minimum(positions, num_examples - 1)
-    # Windows first, lengths inside them.
+    # Sorts by window, then by length.
     window_keys = tf.constant(windows * (int(lengths.max()) + 1))
     positions, lengths, weights = map(
         tf.constant, (positions, lengths, weights)
@@ -95,10 +99,13 @@ def padding_share(lengths, *, batch_size, seed, longest):
     """Returns the share of padding among the ids of the first epoch.
 
     Args:
-        lengths: `int[num_examples]`.
-        batch_size: Rows of a batch.
-        seed: As for `grouped`.
-        longest: As for `padded_lengths`.
+        lengths: int[num_examples]. Length of each example.
+        batch_size: int. Number of rows in a batch.
+        seed: int. See `grouped`.
+        longest: int. See `padded_lengths`.
+
+    Returns:
+        float from 0 to 1.
     """
     lengths = np.asarray(lengths)
     sizes = np.asarray(padded_lengths(longest))
@@ -110,9 +117,11 @@ def padding_share(lengths, *, batch_size, seed, longest):
         seed=seed,
         start_step=0,
     )
-    # As one element: a step at a time takes 20 s for a million examples.
+    # One element with all steps: one element for each step takes 20 s for a
+    # million examples.
     _, rows, weights = order.take(steps).batch(steps).get_single_element()
-    of_steps = lengths[rows.numpy()]
-    used = of_steps[weights.numpy() > 0].sum()
-    padded = sizes[np.searchsorted(sizes, of_steps.max(axis=1))].sum()
+    step_lengths = lengths[rows.numpy()]  # [steps, batch_size]
+    used = step_lengths[weights.numpy() > 0].sum()
+    longest_of_steps = step_lengths.max(axis=1)
+    padded = sizes[np.searchsorted(sizes, longest_of_steps)].sum()
     return float(1 - used / (padded * batch_size))

@@ -1,4 +1,4 @@
-"""Rules for data, checked before any training."""
+"""Rules for data. They are checked before training."""
 
 import logging
 
@@ -10,12 +10,15 @@ _SHOWN = 10
 
 
 def raise_problems(what, problems, describe_fn=str):
-    """Raises `DataError` with the first ten problems and their number.
+    """Raises an error with the number of problems and the first ten of them.
 
     Args:
-        what: Noun in the plural: "images that cannot be decoded".
-        problems: Sequence; an empty one raises nothing.
-        describe_fn: From a problem to a text with file and place.
+        what: str. Noun in the plural: "images that cannot be decoded".
+        problems: Sequence. If it is empty, nothing is raised.
+        describe_fn: Function from a problem to a str with file and place.
+
+    Raises:
+        DataError: There is a problem.
     """
     if len(problems):
         shown = "".join(f"\n  {describe_fn(p)}" for p in problems[:_SHOWN])
@@ -25,10 +28,18 @@ def raise_problems(what, problems, describe_fn=str):
 
 
 def check_images(split, examples, image_shape):
-    """Checks shape, type and range, and makes the images uint8, in place.
+    """Checks shape, type and range of images and converts them to uint8.
 
-    Pixels are whole numbers from 0 to 255, whatever type holds them; a last
-    axis of length one is dropped for grey images.
+    Pixels are whole numbers from 0 to 255 in any number type. Grey images can
+    have a last axis of length 1, which is dropped.
+
+    Args:
+        split: str. Name of the split, for messages.
+        examples: `Examples`. Its feature `image` is replaced.
+        image_shape: Tuple of int. Shape of an image, without the batch.
+
+    Raises:
+        DataError: An image breaks a rule.
     """
     images = examples.features["image"]
     shape = tuple(image_shape)
@@ -75,20 +86,21 @@ def _whole_bytes(split, images, where):
 
 
 def check_labels(splits, source_names, class_names):
-    """Checks labels and makes them int32 positions in the class names.
+    """Checks labels and converts them to positions in the class names.
 
     Args:
-        splits: `Examples` by split name; changed in place.
-        source_names: Class names in the order of the labels, or `None` where
-            labels are plain numbers.
-        class_names: Names in the model's order, or `None` to number them.
+        splits: Dict of `Examples` by split. Their labels are replaced.
+        source_names: List of str. Class names in the order of the labels of
+            the source; `None` means that the labels are plain numbers.
+        class_names: List of str. Class names in the order of the model; `None`
+            numbers the classes.
 
     Returns:
-        The class names in label order.
+        List of str. Class names in label order.
 
     Raises:
-        DataError: A label is not a whole number, is negative or too large;
-            the model does not know a class.
+        DataError: A label is not a whole number, is negative or is too large,
+            or the model does not know a class.
     """
     for name, examples in splits.items():
         limit = len(source_names or class_names or ()) or None
@@ -99,7 +111,7 @@ def check_labels(splits, source_names, class_names):
     elif source_names is not None and source_names != class_names:
         _rename(splits, source_names, class_names)
     raise_problems(
-        "class names that are not UTF-8, which an export's labels must be",
+        "class names that are not UTF-8, but the labels of an export must be",
         [name for name in class_names if not is_utf8(name)],
         repr,
     )
@@ -107,10 +119,14 @@ def check_labels(splits, source_names, class_names):
 
 
 def is_utf8(name):
-    """Returns whether a name, of a file maybe, can be written as UTF-8."""
+    """Returns whether UTF-8 can encode a name.
+
+    Args:
+        name: str. For example the name of a file.
+    """
     try:
         name.encode("utf-8")
-    except UnicodeEncodeError:  # From a file name in another encoding.
+    except UnicodeEncodeError:  # The name of a file in another encoding.
         return False
     return True
 
@@ -122,9 +138,9 @@ def _whole_labels(split, examples, limit):
             f"split {split}: labels must be whole numbers. Received: dtype "
             f"{labels.dtype}, {examples.where(0)}: {labels[0]}"
         )
-    # In float64, as float16 ends at 65504.
+    # In float64, because float16 overflows above 65504.
     numbers = labels.astype(np.float64)
-    # The last: classes that no file means; a wrong column, most likely.
+    # 100,000 classes or more are most likely a wrong column.
     good = (
         (numbers == np.round(numbers))
         & (numbers >= 0)
@@ -142,7 +158,7 @@ def _whole_labels(split, examples, limit):
 
 
 def _rename(splits, source_names, class_names):
-    """Translates labels of a source into those of a model, by name."""
+    """Converts labels of a source to labels of a model by class name."""
     unknown = [name for name in source_names if name not in class_names]
     if unknown:
         raise DataError(
@@ -155,20 +171,20 @@ def _rename(splits, source_names, class_names):
 
 
 def name_labels(splits, class_names=None):
-    """Turns labels in words into int32 positions in the class names.
+    """Converts labels from words to positions in the class names.
 
     Args:
-        splits: `Examples` by split name, labels a sequence of str; changed in
-            place.
-        class_names: Names in the model's order; `None` sorts those that are
-            there, by value if all are whole numbers.
+        splits: Dict of `Examples` by split. Their labels are sequences of str
+            and are replaced by int32[num_examples].
+        class_names: List of str. Class names in the order of the model. `None`
+            sorts the labels of the splits, by value if all are whole numbers.
 
     Returns:
-        The class names in label order.
+        List of str. Class names in label order.
 
     Raises:
-        DataError: The model does not know a label; there are so many that the
-            column cannot be one of labels.
+        DataError: The model does not know a label, or there are too many
+            different labels for a column of labels.
     """
     if class_names is None:
         class_names = _sorted_names(
@@ -202,7 +218,7 @@ def name_labels(splits, class_names=None):
 
 
 def _refuse_fractions(class_names):
-    """Refuses labels that are numbers, and not whole ones."""
+    """Refuses labels that are numbers but not whole numbers."""
     try:
         list(map(float, class_names))
     except ValueError:
@@ -222,13 +238,17 @@ def _sorted_names(names):
 
 
 def check_training_classes(splits, class_names):
-    """Checks that `train` holds every class that is tested, and two at least.
+    """Checks that `train` contains two classes, and every class of the others.
 
-    A class that no split holds is but a warning.
+    A class with no example in any split is only a warning.
 
     Args:
-        splits: `Examples` by split name, after `check_labels`.
-        class_names: Names in label order.
+        splits: Dict of `Examples` by split, after `check_labels`.
+        class_names: List of str. Class names in label order.
+
+    Raises:
+        DataError: `train` has fewer than two classes, or another split has a
+            class that `train` does not have.
     """
     counts = np.bincount(splits["train"].labels, minlength=len(class_names))
     if np.count_nonzero(counts) < 2:
@@ -260,26 +280,29 @@ def check_training_classes(splits, class_names):
 
 
 def check_cut(cut, splits, class_names):
-    """Checks that a split cut from the end of `train` has all its classes.
+    """Checks that splits cut from the end of `train` have all its classes.
 
-    Data in order of class would give a validation or test split of one or two
-    classes. A random tenth misses one with a hundred examples in the rest
-    once in 30,000 times.
+    If the data is sorted by class, such a split has only one or two classes.
+    Only classes with at least 100 examples in the rest of `train` are checked:
+    a random tenth misses such a class once in 30,000 times.
 
     Args:
-        cut: Names of the splits that were cut.
-        splits: `Examples` by split name, after `check_labels`.
-        class_names: Names in label order.
+        cut: List of str. Names of the splits that were cut.
+        splits: Dict of `Examples` by split, after `check_labels`.
+        class_names: List of str. Class names in label order.
+
+    Raises:
+        DataError: A class is missing in a cut split.
     """
-    many = np.bincount(splits["train"].labels, minlength=len(class_names))
+    in_train = np.bincount(splits["train"].labels, minlength=len(class_names))
     for name in cut:
-        held = np.bincount(splits[name].labels, minlength=len(class_names))
-        missing = np.flatnonzero((many >= 100) & (held == 0))
+        in_split = np.bincount(splits[name].labels, minlength=len(class_names))
+        missing = np.flatnonzero((in_train >= 100) & (in_split == 0))
         if len(missing):
             raise DataError(
-                f"split {name}: was cut from the end of `train`, and has no "
-                f"example of class {class_names[missing[0]]!r}, of which the "
-                f"rest has {many[missing[0]]}. The data seems to be in order "
-                f"of class: mix it, or name a split with "
+                f"split {name}: was cut from the end of `train` and has no "
+                f"example of class {class_names[missing[0]]!r}, but the rest "
+                f"of `train` has {in_train[missing[0]]}. The data seems to be "
+                "sorted by class: shuffle it, or name a split with "
                 f"--config.data.{name}."
             )

@@ -1,4 +1,4 @@
-"""Do the files that an experiment reads exist? Asked before anything slow."""
+"""Checks that the files of an experiment exist, before slow imports."""
 
 import tfmodels
 from trainers.config.data import TFDS
@@ -9,9 +9,12 @@ from trainers.errors import ConfigError
 
 
 def check(config):
-    """Checks the paths of an `ExperimentConfig`, without TensorFlow.
+    """Checks the paths of an experiment. Does not import TensorFlow.
 
-    It does not look for what TFDS or KerasHub may download.
+    The check ignores files that TFDS or KerasHub can download.
+
+    Args:
+        config: `ExperimentConfig`.
 
     Raises:
         ConfigError: A file, folder or preset does not exist.

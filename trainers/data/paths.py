@@ -1,4 +1,4 @@
-"""From a flag to files, and from a file's name to its kind."""
+"""From a flag to files, and from the name of a file to its kind."""
 
 import glob
 import os
@@ -20,15 +20,19 @@ _KINDS = {
 
 
 def find_labelled(path, source, flag):
-    """Returns `(file, kind)` pairs for what a flag names.
+    """Returns the files that a path names, each with its kind.
 
     Args:
-        path: See `find`.
-        source: Kind of the files, or `files` to go by their names.
-        flag: What to call the path in an error.
+        path: str. See `find`.
+        source: str. Kind of the files; `files` derives the kind from the name
+            of each file.
+        flag: str. Name of the path in error messages.
+
+    Returns:
+        List of `(pathlib.Path, str)`.
 
     Raises:
-        ConfigError: There is no such file, or it is not of a known kind.
+        ConfigError: There is no such file, or its kind is unknown.
     """
     return [
         (file, _checked_kind(file, source, flag)) for file in find(path, flag)
@@ -39,16 +43,20 @@ def find(path, flag, wanted="a file, folder or pattern that exists"):
     """Returns the files and folders that a path or a pattern names, sorted.
 
     Args:
-        path: A path, or `package://PKG/FILE` for one inside an installed
-            package. If there is no such file, a pattern like `part-*.csv`.
-        flag: What to call the path in an error.
-        wanted: What the flag must be, in words.
+        path: str. A path, or `package://PKG/FILE` for a file inside an
+            installed package. If no such file exists, the path is a pattern
+            like `part-*.csv`.
+        flag: str. Name of the path in error messages.
+        wanted: str. The rule for the flag, in words.
+
+    Returns:
+        List of `pathlib.Path`, not empty.
 
     Raises:
         ConfigError: There is no such file or package.
     """
     literal, pattern = _locate(path, flag)
-    # No file has a NUL in its name, and `glob` fails on it.
+    # The name of a file cannot contain NUL, and `glob` fails on it.
     if "\0" not in path:
         if os.path.exists(literal):
             return [pathlib.Path(literal)]
@@ -58,9 +66,9 @@ def find(path, flag, wanted="a file, folder or pattern that exists"):
 
 
 def _locate(path, flag):
-    """Returns path and pattern, with the directory of a package before."""
+    """Returns path and pattern, both with the directory of the package."""
     if not path.startswith("package://"):
-        # A shell leaves the `~` of `--flag=~/x` alone.
+        # A shell does not replace the `~` of `--flag=~/x`.
         path = os.path.expanduser(path)
         return path, path
     package, _, inside = path.removeprefix("package://").partition("/")
@@ -78,13 +86,27 @@ def _locate(path, flag):
 
 
 def kind_by_name(file):
-    """Returns the kind that a file's name tells, or `None`."""
+    """Returns the kind of a file by its name; `None` if it is unknown.
+
+    Args:
+        file: `pathlib.Path`.
+    """
     name = file.name.lower().removesuffix(".gz")
     return _KINDS.get(os.path.splitext(name)[1])
 
 
 def wrong_kind(flag, wanted, path, found):
-    """Returns the error for a folder in place of a file, or the reverse."""
+    """Returns the error for a folder instead of a file, or the reverse.
+
+    Args:
+        flag: str. Name of the path in the message.
+        wanted: str. The rule for the flag, in words.
+        path: str or `pathlib.Path`.
+        found: str. "a file" or "a folder".
+
+    Returns:
+        `ConfigError`.
+    """
     return ConfigError(
         f"`{flag}` must be {wanted}. Received: {str(path)!r}, which is {found}."
     )
@@ -98,7 +120,7 @@ def _checked_kind(file, source, flag):
             raise ConfigError(
                 f"`{flag}` must be a folder, or end in one of "
                 f"{', '.join(_KINDS)} (and .gz). Received: {str(file)!r}. "
-                "Tell its kind with --config.data.source=csv."
+                "Set its kind, for example with --config.data.source=csv."
             )
         return kind
     if is_folder and source != FOLDER:
@@ -114,8 +136,11 @@ def resolve_path(path):
     """Returns the directory or file that `--config.data.path` names.
 
     Args:
-        path: A path, or `package://PKG/DIR` for one inside an installed
-            package.
+        path: str. A path, or `package://PKG/DIR` for a directory inside an
+            installed package.
+
+    Returns:
+        `pathlib.Path`. It exists.
 
     Raises:
         ConfigError: There is no such file or package.

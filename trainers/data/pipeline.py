@@ -1,10 +1,10 @@
 """Batches for training and evaluation from examples in memory.
 
-A batch is cut by place: of several workers the first has its first rows, and
-so on, so that all of them together have the batch that one would have. Every
-batch has the same number of rows. Those that only fill up a last batch
-repeat an example and have the weight 0: equal shapes on every replica, and a
-loss in which each example counts once.
+With several workers, each batch is cut by position: worker 0 gets the first
+rows, and so on. Together, the workers get the batch of a single worker. Every
+batch has the same number of rows, so that shapes are equal on every replica.
+The rows that fill the last batch repeat an example and have the weight 0, so
+that each example counts once in the loss.
 """
 
 import dataclasses
@@ -20,18 +20,31 @@ from trainers.data import buckets
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """The part of each batch that one worker gets.
+    """The part of each batch for one worker.
+
+    >>> import tensorflow as tf
+    >>> shard = Shard(index=1, count=2)
+    >>> shard(tf.range(6)).numpy().tolist()
+    [3, 4, 5]
 
     Attributes:
-        index: Which one, counted from 0.
-        count: Number of parts, a divisor of the rows of a batch.
+        index: int. Number of the part, from 0.
+        count: int. Number of parts, a divisor of the number of rows in a
+            batch.
     """
 
     index: int = 0
     count: int = 1
 
     def __call__(self, rows):
-        """Returns the part of `[batch, ...]`."""
+        """Returns the rows of this part.
+
+        Args:
+            rows: Tensor `[batch, ...]` with a static batch size.
+
+        Returns:
+            Tensor `[batch / count, ...]`.
+        """
         size = rows.shape[0] // self.count
         return rows[self.index * size : (self.index + 1) * size]
 
@@ -40,7 +53,12 @@ WHOLE = Shard()
 
 
 def num_steps(num_examples, batch_size):
-    """Returns the batches that hold so many examples once."""
+    """Returns the number of batches in an epoch.
+
+    Args:
+        num_examples: int. Number of examples.
+        batch_size: int. Number of rows in a batch.
+    """
     return math.ceil(num_examples / batch_size)
 
 
@@ -56,34 +74,34 @@ def make_train_dataset(
     start_step=0,
     shard=WHOLE,
 ):
-    """Returns endless training batches, a pure function of (seed, step).
+    """Returns infinite training batches, a pure function of (seed, step).
 
     Step s is batch s % steps of epoch s // steps, where
-    steps = ceil(num_examples / global_batch_size). Each epoch has an order
-    of its own and holds every example once.
+    steps = ceil(num_examples / global_batch_size). Each epoch contains every
+    example once, in its own order.
 
     Args:
         examples: `Examples`.
-        global_batch_size: Rows of a batch, over all replicas.
-        seed: Decides order and augmentation.
-        preprocess_fn: From batched raw features to model inputs.
-        augment_fn: From raw features and `float32[batch, num_draws]` to raw
-            features; `None` augments nothing.
-        num_draws: Random numbers from 0 to 1 that `augment_fn` takes an
-            example; they depend on (seed, epoch, example) alone.
-        lengths: `int[num_examples]`, by which batches are grouped, see
-            `buckets`; `None` groups at random.
-        start_step: First step, reached without reading those before.
-        shard: `Shard` of each batch that is wanted.
+        global_batch_size: int. Number of rows in a batch, over all replicas.
+        seed: int. Determines order and augmentation.
+        preprocess_fn: Function from batched raw features to model inputs.
+        augment_fn: Function from raw features and float32[batch, num_draws]
+            to raw features; `None` augments nothing.
+        num_draws: int. Random numbers from 0 to 1 that `augment_fn` takes for
+            each example. They depend only on (seed, epoch, example).
+        lengths: int[num_examples]. Batches contain similar lengths, see
+            `buckets`; `None` means random batches.
+        start_step: int. First step of the dataset. Earlier steps are not read.
+        shard: `Shard`. The part of each batch to return.
 
     Returns:
-        `tf.data.Dataset` of `(features, labels, weights)`, infinite.
+        Infinite `tf.data.Dataset` of `(features, labels, weights)`.
     """
     features, labels = _on_cpu(examples)
-    make_order = _mixed
+    make_order_fn = _random_order
     if lengths is not None:
-        make_order = functools.partial(buckets.grouped, lengths)
-    rows_of_steps = make_order(
+        make_order_fn = functools.partial(buckets.grouped, lengths)
+    rows_of_steps = make_order_fn(
         num_examples=len(examples),
         batch_size=global_batch_size,
         seed=seed,
@@ -98,23 +116,23 @@ def make_train_dataset(
             chosen = augment_fn(chosen, draws)
         return preprocess_fn(chosen), tf.gather(labels, rows), weights
 
-    return _endless(_finish(rows_of_steps, batch))
+    return _with_infinite_cardinality(_finish(rows_of_steps, batch))
 
 
-def _endless(dataset):
-    """Says so, which spares workers to agree on the end at each step."""
+def _with_infinite_cardinality(dataset):
+    """Declares a dataset infinite: workers need not agree on its end."""
     infinite = tf.data.experimental.INFINITE_CARDINALITY
     return dataset.apply(tf.data.experimental.assert_cardinality(infinite))
 
 
-def _mixed(num_examples, batch_size, seed, start_step):
-    """Yields `(epoch, rows, weights)` of each step, in an order of chance."""
+def _random_order(num_examples, batch_size, seed, start_step):
+    """Returns `(epoch, rows, weights)` of each step, in random order."""
     steps = num_steps(num_examples, batch_size)
 
     def rows_of(step):
         epoch = step // steps
         positions, weights = _positions(step % steps, batch_size, num_examples)
-        # A stateless permutation: row i of this epoch's order, in O(1).
+        # A stateless permutation: returns row i of the epoch's order in O(1).
         rows = tf.random.experimental.index_shuffle(
             positions,
             seed=tf.stack([tf.constant(seed, tf.int64), epoch]),
@@ -128,19 +146,19 @@ def _mixed(num_examples, batch_size, seed, start_step):
 def make_eval_dataset(
     examples, *, batch_size, preprocess_fn, lengths=None, shard=WHOLE
 ):
-    """Returns every example exactly once, in order.
+    """Returns batches with every example exactly once, in a fixed order.
 
     Args:
         examples: `Examples`.
-        batch_size: Rows of a batch; the last is filled up with rows of
-            weight 0.
-        preprocess_fn: From batched raw features to model inputs.
-        lengths: `int[num_examples]`; the order is by length then, which
-            saves padding. `None` leaves the order as it is.
-        shard: `Shard` of each batch that is wanted.
+        batch_size: int. Number of rows in a batch. Rows of weight 0 fill the
+            last batch.
+        preprocess_fn: Function from batched raw features to model inputs.
+        lengths: int[num_examples]. The order is by length, which saves
+            padding; `None` keeps the order of the examples.
+        shard: `Shard`. The part of each batch to return.
 
     Returns:
-        `tf.data.Dataset` of `(features, labels, weights)`, finite.
+        Finite `tf.data.Dataset` of `(features, labels, weights)`.
     """
     features, labels = _on_cpu(examples)
     order = None
@@ -160,18 +178,19 @@ def make_eval_dataset(
 
 
 def distribute(strategy, make_dataset_fn):
-    """Returns batches for a strategy: to each replica its rows.
+    """Returns batches for a strategy. Each replica gets its own rows.
 
-    tf.data's own sharding, by file or by counting elements, would decide which
-    examples a worker sees, and how often.
+    This does not use the sharding of tf.data, by file or by element: with it,
+    a worker could miss examples or get them twice.
 
     Args:
         strategy: `tf.distribute.Strategy`.
-        make_dataset_fn: From a `Shard` to endless batches of a fixed number
-            of rows, which its replicas divide evenly.
+        make_dataset_fn: Function from a `Shard` to a dataset of batches. The
+            number of rows is fixed and divisible by the number of replicas.
 
     Returns:
-        What `model.fit` or a `for` takes under this strategy.
+        `tf.data.Dataset` or distributed dataset, an input of `model.fit` and
+        of a `for` loop under this strategy.
     """
     if strategy.num_replicas_in_sync == 1:
         return make_dataset_fn(WHOLE)
@@ -179,17 +198,17 @@ def distribute(strategy, make_dataset_fn):
     def of_worker(context):
         count = context.num_input_pipelines
         dataset = make_dataset_fn(Shard(context.input_pipeline_id, count))
-        return _in_parts(dataset, context.num_replicas_in_sync // count)
+        return _split_batches(dataset, context.num_replicas_in_sync // count)
 
     return strategy.distribute_datasets_from_function(of_worker)
 
 
-def _in_parts(dataset, count):
-    """Cuts each batch into equal ones, one after the other."""
+def _split_batches(dataset, count):
+    """Cuts each batch into `count` consecutive batches of equal size."""
     if count == 1:
         return dataset
 
-    # Of texts the shape does not tell it.
+    # From the weights: the static shape of texts does not contain it.
     rows = dataset.element_spec[-1].shape[0] // count
 
     def cut(x):
@@ -224,16 +243,16 @@ def _positions(step, batch_size, num_examples):
 def _draws(seed, epoch, rows, num_draws):
     """Returns `float32[batch, num_draws]` from (seed, epoch, row)."""
 
-    def one(row):
+    def draw(row):
         return tf.random.stateless_uniform(
             (num_draws,), seed=tf.stack([epoch * 2**31 + seed, row])
         )
 
-    return tf.map_fn(one, rows, fn_output_signature=tf.float32)
+    return tf.map_fn(draw, rows, fn_output_signature=tf.float32)
 
 
 def _finish(steps, batch_fn):
-    """Maps steps to batches, in order and ahead of the model."""
+    """Maps steps to batches, in order, and prefetches them."""
     batches = steps.map(batch_fn, num_parallel_calls=tf.data.AUTOTUNE)
     return with_options(batches.prefetch(tf.data.AUTOTUNE))
 
@@ -241,15 +260,22 @@ def _finish(steps, batch_fn):
 def with_options(dataset):
     """Returns the dataset, in order and on all cores, without autotuning.
 
-    Autotuning has a thread that wakes up after 10 ms, then 20, and at last
-    every minute. Closing an iterator should wake it, but in TensorFlow 2.21
-    often does not: half of the evaluations of 7.6 s ended after 10.2 s, when
-    the thread woke up by itself. Without it, `AUTOTUNE` means as many calls as
-    are said here, and as many batches ahead as are waited for.
+    Autotuning runs a thread that wakes up after 10 ms, then after 20 ms, and
+    finally once a minute. The end of an iterator should wake the thread, but in
+    TensorFlow 2.21 it often does not: half of the evaluations of 7.6 s ended
+    only after 10.2 s, when the thread woke up by itself. Without autotuning,
+    `AUTOTUNE` means `initial_parallelism` parallel calls, and as many
+    prefetched batches as the consumer waits for.
+
+    Args:
+        dataset: `tf.data.Dataset`.
+
+    Returns:
+        `tf.data.Dataset`.
     """
     options = tf.data.Options()
     options.deterministic = True
     options.autotune.enabled = False
-    # 16 at most, if it is not said.
+    # The default is at most 16.
     options.autotune.initial_parallelism = os.cpu_count() or 1
     return dataset.with_options(options)

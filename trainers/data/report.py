@@ -1,4 +1,4 @@
-"""What a person should know of data before training on it."""
+"""Facts about the data that matter before training on it."""
 
 import hashlib
 
@@ -8,23 +8,25 @@ _SHOWN = 10
 
 
 def make_report(splits, class_names, *, keys, empty=None):
-    """Looks for what makes a result worth less than it seems.
+    """Counts examples and finds problems that distort a result.
 
     Args:
-        splits: `Examples` by split name, labels as positions in
+        splits: Dict of `Examples` by split, with labels as positions in
             `class_names`.
-        class_names: Names in label order.
-        keys: For each split, one hashable an example; equal ones are the same
-            content, `None` is none.
-        empty: For each split, the rows without content; `None` where there
-            can be none.
+        class_names: List of str. Class names in label order.
+        keys: Dict by split of lists with one hashable key for each example.
+            Equal keys mean equal content; `None` means no content.
+        empty: Dict by split of lists of rows without content; `None` means
+            that there are no such rows.
 
     Returns:
         Dict for `data_report.json`: `classes` (names in label order),
-        `splits` (for each, `examples` and `examples_by_class`), `empty`,
-        `repeated`, `conflicts` (equal content, different labels) and `leaks`
-        (content of train that stands in another split), each with a count
-        and the first ten places, and `warnings`, in words.
+        `splits` (for each split, `examples` and `examples_by_class`), `empty`,
+        `repeated` (content that occurs twice in train), `conflicts` (equal
+        content with different labels), `leaks` (content of train that also
+        occurs in another split), and `warnings`, in words. `empty`,
+        `repeated`, `conflicts` and `leaks` have a count and the first ten
+        places.
     """
     report = {
         "classes": list(class_names),
@@ -51,7 +53,14 @@ def make_report(splits, class_names, *, keys, empty=None):
 
 
 def content_keys(array):
-    """Returns a key for each row of an array."""
+    """Returns a key for each row of an array. Equal rows have equal keys.
+
+    Args:
+        array: Array `[num_examples, ...]`.
+
+    Returns:
+        List of bytes.
+    """
     return [
         hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in array
     ]
@@ -63,7 +72,7 @@ def _counts(examples, class_names):
 
 
 def _group(splits, keys):
-    """Returns `(split, row)` pairs of each content that is there twice."""
+    """Returns the `(split, row)` pairs of each content that repeats."""
     groups = {}
     for name in splits:
         for row, key in enumerate(keys[name]):
@@ -80,7 +89,7 @@ def _found(items, describe_fn):
 
 
 def _repeated(groups, splits):
-    """Counts rows of train whose content stands in train before."""
+    """Counts rows of train that repeat an earlier row of train."""
     rows = [
         (group[0], place)
         for group in groups
@@ -95,13 +104,14 @@ def _conflicts(groups, splits, class_names):
         return int(splits[place[0]].labels[place[1]])
 
     def describe(group):
-        # The first place of each label: ten of one label would tell nothing.
-        firsts = {}
+        # The first place of each label: ten places of one label would not
+        # show the conflict.
+        first_places = {}
         for place in group:
-            firsts.setdefault(label(place), place)
+            first_places.setdefault(label(place), place)
         return [
             {"place": splits[name].where(row), "label": class_names[position]}
-            for position, (name, row) in list(firsts.items())[:_SHOWN]
+            for position, (name, row) in list(first_places.items())[:_SHOWN]
         ]
 
     found = [g for g in groups if len({label(place) for place in g}) > 1]
@@ -109,7 +119,7 @@ def _conflicts(groups, splits, class_names):
 
 
 def _leaks(groups, splits, name):
-    """Counts rows of a split whose content stands in train."""
+    """Counts rows of a split that repeat a row of train."""
     rows = [
         (group[0], place)
         for group in groups
@@ -135,16 +145,16 @@ def _warnings(report):
         first = conflicts["first"][0]
         places = " and ".join(f"{p['place']} ({p['label']})" for p in first[:2])
         yield (
-            f"{conflicts['count']} contents stand there with different "
-            f"labels, the first at {places}."
+            f"{conflicts['count']} inputs appear with conflicting labels, the "
+            f"first at {places}."
         )
     for name, leaks in report["leaks"].items():
         if leaks["count"]:
             ours, theirs = leaks["first"][0]
             yield (
                 f"{leaks['count']} of {report['splits'][name]['examples']} "
-                f"examples of split {name} stand in train as well, so that its "
-                f"numbers are too good; the first is {theirs}, in train {ours}."
+                f"examples of {name} also occur in train, which inflates its "
+                f"metrics; the first is {theirs}, in train {ours}."
             )
     for name, facts in report["splits"].items():
         missing = [

@@ -1,34 +1,38 @@
-"""Which examples of a source are train, validation and test, and reading them.
+"""Selects and reads train, validation and test of a source with named splits.
 
-For sources with named splits, in the syntax of TensorFlow Datasets.
+A split specification has the syntax of TensorFlow Datasets: `train[:90%]`.
 """
 
 import logging
 import types
 
 from trainers.config.data import SPLITS
-from trainers.data import examples as examples_lib
+from trainers.data import examples
 from trainers.errors import ConfigError
 
-# Names that others give the split by which the best epoch is chosen.
+# Other common names of the split that selects the best epoch.
 _ALSO_VALIDATION = ("val", "valid", "dev")
 
 
 def resolve(name, data, sizes):
     """Returns the split specification of train, validation or test.
 
-    What the configuration leaves empty is the source's own split of that
-    name (`val`, `valid` and `dev` are validation too); a missing validation or
-    test split becomes a tenth of `train`, cut from its end, and `train` what
-    those two leave of it.
+    If the configuration gives none, it is the split of this name in the source
+    (`val`, `valid` and `dev` are validation, too). If the source has no
+    validation or test split, it is a tenth of `train`, cut from the end.
+    `train` is then the rest.
 
     Args:
-        name: Which of the three.
-        data: `ImageDataConfig`.
-        sizes: Number of examples by split of the source.
+        name: str. `train`, `validation` or `test`.
+        data: `ImageDataConfig` or `TextDataConfig`.
+        sizes: Dict from a split of the source to its number of examples.
+
+    Returns:
+        str. A specification, for example `train[80%:90%]`.
 
     Raises:
-        ConfigError: Nothing can be cut, as `train` is given.
+        ConfigError: A split is missing and cannot be cut, because the
+            configuration gives `train`.
     """
     specs = _given(data, sizes)
     to_cut = cut(data, sizes)
@@ -50,13 +54,21 @@ def resolve(name, data, sizes):
 
 
 def cut(data, sizes):
-    """Returns which of validation and test `resolve` cuts from `train`."""
+    """Returns the names of the splits that `resolve` cuts from `train`.
+
+    Args:
+        data: `ImageDataConfig` or `TextDataConfig`.
+        sizes: Dict from a split of the source to its number of examples.
+
+    Returns:
+        List of str: `validation`, `test`, both or none.
+    """
     specs = _given(data, sizes)
     return [name for name in ("validation", "test") if not specs[name]]
 
 
 def _given(data, sizes):
-    """Returns what the configuration or the source itself names."""
+    """Returns the specifications from the configuration or the source."""
     specs = {name: getattr(data, name) for name in SPLITS}
     if not specs["validation"]:
         names = [n for n in ("validation", *_ALSO_VALIDATION) if n in sizes]
@@ -67,22 +79,26 @@ def _given(data, sizes):
 
 
 def resolve_for_other_data(name, data, run_data):
-    """Returns the specification of a split of data that a run did not see.
+    """Returns the specification of a split of other data than the run's.
 
-    What the run took of its own data means nothing here: it is what a flag
-    says, else the source's split of that very name; nothing is cut.
+    The specifications of the run do not apply to other data. The result is
+    the value of a flag, else the split of this name in the source. Nothing is
+    cut.
 
     Args:
-        name: `train`, `validation` or `test`.
-        data: `ImageDataConfig` of the other data.
-        run_data: `ImageDataConfig` of the run.
+        name: str. `train`, `validation` or `test`.
+        data: Data config of the other data.
+        run_data: Data config of the run.
+
+    Returns:
+        str.
     """
     spec = getattr(data, name)
     return spec if spec and spec != getattr(run_data, name) else name
 
 
 def _rest_of_train(specs, sizes):
-    """Returns `train` without what validation and test take of it."""
+    """Returns `train` without the parts that validation and test take."""
     taken = sorted(
         (start, stop)
         for name in ("validation", "test")
@@ -103,12 +119,18 @@ def _rest_of_train(specs, sizes):
 
 
 def ranges(spec, sizes, flag):
-    """Returns `(split, start, stop)` of each part that is not empty.
+    """Converts a split specification to ranges of examples.
 
     Args:
-        spec: Split specification like `train[:90%]+test`.
-        sizes: Number of examples by split of the source.
-        flag: What to call it in an error.
+        spec: str. For example `train[:90%]+test`.
+        sizes: Dict from a split of the source to its number of examples.
+        flag: str. Name of the specification in error messages.
+
+    Returns:
+        List of `(split, start, stop)`, without empty ranges.
+
+    Raises:
+        ConfigError: The specification is not valid for the source.
     """
     import tensorflow_datasets as tfds  # 0.4 s, after flags are checked.
 
@@ -123,7 +145,7 @@ def ranges(spec, sizes, flag):
         KeyError,
         AssertionError,
         NotImplementedError,
-        AttributeError,  # `train[:1shard]`: only TFDS's files have shards.
+        AttributeError,  # `train[:1shard]`: only files of TFDS have shards.
     ) as error:
         reason = "" if isinstance(error, AttributeError) else _reason(error)
         raise ConfigError(
@@ -147,17 +169,23 @@ def _reason(error):
 def resolve_all(data, sizes):
     """Returns the specifications of train, validation and test by name.
 
-    Splits of the source that none of them uses are warned of.
+    Logs a warning if the source has splits that none of them uses.
 
     Args:
-        data: Data part of an `ExperimentConfig`.
-        sizes: Number of examples by split of the source.
+        data: `ImageDataConfig` or `TextDataConfig`.
+        sizes: Dict from a split of the source to its number of examples.
+
+    Returns:
+        Dict from `train`, `validation` and `test` to str.
+
+    Raises:
+        ConfigError: A specification is not valid for the source.
     """
     specs = {name: resolve(name, data, sizes) for name in SPLITS}
     used = set()
     for name, spec in specs.items():
         if spec == "none":
-            used.add(name)  # Left out on purpose.
+            used.add(name)  # The user excludes this split.
             continue
         parts = ranges(spec, sizes, f"--config.data.{name}")
         used |= {split for split, _, _ in parts}
@@ -171,11 +199,14 @@ def resolve_all(data, sizes):
 
 
 def read_all(source, specs):
-    """Returns `Examples` by name, without the splits that are `none`.
+    """Reads all splits of a run.
 
     Args:
-        source: Has `sizes` and `read(split, start, stop)`.
-        specs: From `resolve_all`.
+        source: `Source`.
+        specs: Dict from `resolve_all`.
+
+    Returns:
+        Dict of `Examples` by split, without the splits that are `none`.
     """
     return {
         name: read(source, spec, f"--config.data.{name}")
@@ -185,22 +216,26 @@ def read_all(source, specs):
 
 
 def read_one(source, split, data, run_data):
-    """Returns the `Examples` of one split.
+    """Reads one split.
 
     Args:
-        source: Has `sizes` and `read(split, start, stop)`.
-        split: `train`, `validation` or `test` for what the configuration
-            calls so, else a split as TFDS writes it.
-        data: Data part of an `ExperimentConfig`.
-        run_data: That of the run that made the model; `None` means `data`. If
-            it is another source, `test` is that source's own.
+        source: `Source`.
+        split: str. `train`, `validation` or `test` of the configuration, else
+            a split specification.
+        data: `ImageDataConfig` or `TextDataConfig` of the source.
+        run_data: Data config of the run that trained the model; `None` means
+            `data`. If the source of the run is another one, `test` is the
+            split `test` of `source`.
+
+    Returns:
+        `Examples`.
 
     Raises:
         ConfigError: There is no such split.
     """
     spec, flag = split, "--split"
     if split in SPLITS:
-        if run_data is None or _place(data) == _place(run_data):
+        if run_data is None or _location(data) == _location(run_data):
             spec = resolve(split, data, source.sizes)
         else:
             spec = resolve_for_other_data(split, data, run_data)
@@ -214,12 +249,24 @@ def read_one(source, split, data, run_data):
     return read(source, spec, flag)
 
 
-def _place(data):
+def _location(data):
     return data.source, data.path, data.data_dir
 
 
 def read(source, spec, flag):
-    """Reads what a split specification like `train[:90%]+test` selects."""
+    """Reads the examples of a split specification.
+
+    Args:
+        source: `Source`.
+        spec: str. For example `train[:90%]+test`.
+        flag: str. Name of the specification in error messages.
+
+    Returns:
+        `Examples`.
+
+    Raises:
+        ConfigError: The specification is not valid or selects no example.
+    """
     parts = ranges(spec, source.sizes, flag)
     if not parts:
         choices = [f"{n} ({s} examples)" for n, s in source.sizes.items()]
@@ -229,4 +276,4 @@ def read(source, spec, flag):
             f"`{flag}` must select at least one example. Received: {spec!r}. "
             f"Choices: {', '.join(choices)}."
         )
-    return examples_lib.concatenate([source.read(*part) for part in parts])
+    return examples.concatenate([source.read(*part) for part in parts])

@@ -1,4 +1,4 @@
-"""Data sets of TensorFlow Datasets: of the catalogue, or a directory."""
+"""Data sets of TensorFlow Datasets, from its catalogue or a directory."""
 
 import logging
 
@@ -10,14 +10,17 @@ from trainers.errors import DataError
 
 
 def open_builder(data):
-    """Returns the TFDS builder of data that are then on this machine.
+    """Returns the TFDS builder of a data set, with its files on this machine.
 
     Args:
-        data: Data part of an `ExperimentConfig` with the source `tfds`, which
-            downloads what is not there, or `tfds_directory`.
+        data: `ImageDataConfig` or `TextDataConfig`. Its source is `tfds`,
+            which downloads a missing data set, or `tfds_directory`.
+
+    Returns:
+        `tfds.core.DatasetBuilder`.
 
     Raises:
-        ConfigError: There is no such data set, or it cannot be had.
+        ConfigError: There is no such data set, or its download fails.
     """
     import tensorflow_datasets as tfds
 
@@ -26,7 +29,7 @@ def open_builder(data):
         try:
             return tfds.builder_from_directory(str(path))
         except Exception as error:
-            # Besides what files and JSON raise, protobuf's own.
+            # Errors of files, JSON and protobuf.
             raise ConfigError(
                 "`--config.data.path` must be a directory that TFDS wrote, "
                 "with dataset_info.json in it: .../NAME/VERSION. Received: "
@@ -40,17 +43,17 @@ def open_builder(data):
             f"(https://www.tensorflow.org/datasets). Received: {data.path!r}."
         ) from None
     except Exception as error:
-        # A version or configuration that the data set does not have, or a
-        # catalogue of others (`huggingface:NAME`) without network.
+        # The data set has no such version or configuration, or another
+        # catalogue (`huggingface:NAME`) needs the network.
         raise ConfigError(
             f"`--config.data.path={data.path}`: {_one_line(error)}"
         ) from error
-    # Without a network it repeats each of ten tries, for minutes.
+    # Without a network, urllib3 logs each of ten retries, for minutes.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     try:
         builder.download_and_prepare()
     except Exception as error:
-        # TFDS lets errors of many libraries through.
+        # TFDS passes on the errors of many libraries.
         raise ConfigError(
             f"`--config.data.path={data.path}` is not on this machine and "
             "could not be downloaded; it needs the network once, or "
@@ -64,9 +67,9 @@ def check_columns(features, data, fields):
     """Checks that settings name features of a data set.
 
     Args:
-        features: Of a TFDS builder.
-        data: Data part of an `ExperimentConfig`.
-        fields: Names of settings of it.
+        features: `tfds.features.FeaturesDict` of the data set.
+        data: `ImageDataConfig` or `TextDataConfig`.
+        fields: Tuple of str. Names of the settings in `data`.
 
     Raises:
         ConfigError: There is no such feature.
@@ -81,24 +84,32 @@ def check_columns(features, data, fields):
 
 
 def sizes(builder):
-    """Returns the number of examples of each split."""
+    """Returns the number of examples of each split.
+
+    Args:
+        builder: From `open_builder`.
+
+    Returns:
+        Dict from the name of a split to int.
+    """
     infos = builder.info.splits.items()
     return {name: info.num_examples for name, info in infos}
 
 
 def read_columns(builder, data, columns, split, start, stop, decoders=None):
-    """Reads features of some examples of a split.
+    """Reads features of a range of examples.
 
     Args:
         builder: From `open_builder`.
-        data: Data part of an `ExperimentConfig`.
-        columns: Names of the features.
-        split: Name of a split.
-        start, stop: First example, and the one behind the last.
-        decoders: As TFDS takes them.
+        data: `ImageDataConfig` or `TextDataConfig`.
+        columns: Tuple of str. Names of the features.
+        split: str. Name of a split.
+        start, stop: int. The range is from `start` to `stop - 1`.
+        decoders: Dict for `builder.as_dataset`; `None` means the defaults.
 
     Returns:
-        An array for each column, and a function from a row to its place.
+        Tuple of an array for each column and a function from a row to its
+        place.
 
     Raises:
         DataError: The files cannot be read.
@@ -113,12 +124,12 @@ def read_columns(builder, data, columns, split, start, stop, decoders=None):
         decoders=decoders,
         shuffle_files=False,
     )
-    # Only these columns: others may have shapes that do not batch.
+    # Only these columns: the shapes of others may not fit into a batch.
     chosen = dataset.map(lambda row: tuple(row[name] for name in columns))
     try:
         batches = list(chosen.batch(1024).as_numpy_iterator())
     except tf.errors.OpError as error:
-        # Without the names of graph nodes around it.
+        # Only the reason, without the names of graph nodes.
         reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
         raise DataError(
             f"{data.path}, split {split}: cannot be read: {reason}"

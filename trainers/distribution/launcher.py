@@ -1,4 +1,4 @@
-"""The workers of one training on this machine: start, restart, stop, end."""
+"""Starts, restarts and stops the workers of one training on this machine."""
 
 import contextlib
 import os
@@ -11,22 +11,28 @@ from trainers.distribution import worker_process
 from trainers.errors import ConfigError
 from trainers.runtime import signals
 
-# After one failed, the others usually notice, say why and end by themselves.
+# After a failure, the other workers usually notice it, log why, and end.
 GRACE_SECONDS = 10.0
-# Enough for a checkpoint; whoever has less patience sends a second signal.
+# Enough to save a checkpoint. A second signal ends the workers at once.
 STOP_SECONDS = 60.0
 
 
 def split(words):
-    """Returns the launcher's words and, after `--`, those of trainers.train.
+    """Splits the words of a command line at `--`.
+
+    Args:
+        words: List of str.
+
+    Returns:
+        Two lists of str: the words of the launcher and those of trainers.train.
 
     Raises:
-        ConfigError: `--` does not stand there once, or a flag on the wrong
-            side of it.
+        ConfigError: `--` does not appear exactly once, or a flag is on the
+            wrong side of it.
     """
     if words.count("--") != 1:
         raise ConfigError(
-            "`--` must stand once, between the flags of the launcher and "
+            "`--` must appear once, between the flags of the launcher and "
             f"those of trainers.train. Received: {words.count('--')} times. "
             "Example: --num_workers=2 -- --config=FILE --workdir=DIR"
         )
@@ -38,16 +44,20 @@ def split(words):
     ):
         for word in part:
             if re.match(rf"--?({names})\b", word):
-                raise ConfigError(f"`{word}` must stand {place} `--`.")
+                raise ConfigError(f"`{word}` must come {place} `--`.")
     return own, others
 
 
 def check(num_workers, max_restarts):
     """Checks the settings of `run` and the environment.
 
+    Args:
+        num_workers: int, or `None` if the flag is missing.
+        max_restarts: int, or `None` if the flag is missing.
+
     Raises:
-        ConfigError: One is missing or out of range, or this process is itself
-            a worker.
+        ConfigError: A setting is missing or out of range, or this process is
+            itself a worker.
     """
     bounds = {
         "num_workers": (num_workers, 1),
@@ -78,38 +88,40 @@ def run(
     grace_seconds=GRACE_SECONDS,
     stop_seconds=STOP_SECONDS,
 ):
-    """Runs workers until all ended well, or one failed once too often.
+    """Runs workers until all succeed, or until the restarts are used up.
 
-    If one fails, all are started again. SIGTERM and SIGINT are handed on as
-    SIGTERM; a second one kills the workers and ends this process at once, with
-    128 + its number. To be called in the main thread.
+    If one worker fails, all workers are restarted. SIGTERM and SIGINT reach the
+    workers as SIGTERM. A second signal kills the workers and ends this process
+    at once, with exit code 128 + its number. Call it in the main thread.
 
     Args:
-        command: Words of a worker's command line.
-        num_workers: How many to start.
-        stopped_code: Exit code of workers that ended on request.
-        final_codes: Further exit codes after which a restart is no use.
-        max_restarts: How often a failure is answered with a restart.
-        restart_words: Further words for workers that are started again.
-        grace_seconds: Time for the others to end after one has failed.
-        stop_seconds: Time for all to end on request.
+        command: List of str. Command line of a worker.
+        num_workers: int.
+        stopped_code: int. Exit code of workers that were stopped by a signal.
+        final_codes: Tuple of int. Other exit codes after which no restart
+            helps.
+        max_restarts: int. How often to restart the workers after a failure.
+        restart_words: List of str. Words added to `command` in a restart.
+        grace_seconds: float. How long the other workers get to end after one
+            has failed.
+        stop_seconds: float. How long all workers get to end after a signal.
 
     Returns:
-        An exit code: 0, `stopped_code`, or that of the worker that failed
-        first, 1 if a signal ended it.
+        int. Exit code: 0, `stopped_code`, or the code of the worker that failed
+        first. 1 if a signal ended that worker.
     """
     worker_process.open_standard_streams()
-    ports, again = [], []
+    ports, added_words = [], []
     with _StopRequest().handled() as request:
         for restart in range(1, max_restarts + 2):
-            # Late messages of the workers before must not reach the new ones.
+            # Late messages of the old workers must not reach the new ones.
             ports = worker_process.free_ports(num_workers, avoid=ports)
-            with _started([*command, *again], ports, request) as workers:
+            with _started([*command, *added_words], ports, request) as workers:
                 failed = _wait_for(
                     workers, request, stopped_code, grace_seconds, stop_seconds
                 )
             if failed is None:
-                return 0  # Even if somebody asked in the last moment.
+                return 0  # Even if a signal arrived at the last moment.
             if request.name or failed.code == stopped_code:
                 return stopped_code
             if failed.code in final_codes or restart > max_restarts:
@@ -117,20 +129,20 @@ def run(
             worker_process.say(
                 f"{failed}; restarting all, {restart} of {max_restarts}"
             )
-            # It is this run that goes on, whatever was asked of it at first.
-            again = restart_words
+            # For example, `resume=auto` replaces the `resume=never` of a user.
+            added_words = restart_words
     after = f", after {restart - 1} restarts" if restart > 1 else ""
     worker_process.say(f"error: {failed}{after}.")
     return failed.code if failed.code > 0 else 1
 
 
 class _StopRequest(signals.TwoSignals):
-    """The signals that request the launcher to end.
+    """Passes signals and ended workers to the launcher.
 
     Attributes:
-        events: Queue that gets `None` with the first signal, and each worker
-            that ended.
-        workers: Those that the second signal kills.
+        events: Queue. Gets `None` at the first signal, and each worker that
+            ends.
+        workers: List of `WorkerProcess`. The second signal kills them.
     """
 
     def __init__(self):
@@ -139,7 +151,7 @@ class _StopRequest(signals.TwoSignals):
         self.workers = []
 
     def _kill(self, number):
-        # At once, even while the launcher waits for a reader of its stderr.
+        # At once, even if the launcher is blocked in a write to stderr.
         for worker in self.workers:
             worker.send(signal.SIGKILL)
         signals.end_at_once(number)
@@ -147,12 +159,12 @@ class _StopRequest(signals.TwoSignals):
 
 @contextlib.contextmanager
 def _started(command, ports, request):
-    """Yields a worker a port, and leaves none of them behind."""
+    """Yields one worker for each port; kills them at the end."""
     workers = request.workers = []
     try:
         for index in range(len(ports)):
             workers.append(worker_process.WorkerProcess(command, ports, index))
-        # Only now, as a process with threads had better not fork.
+        # Only now: a process with threads should not fork.
         for worker in workers:
             worker.watch(request.events.put)
         yield workers
@@ -164,7 +176,7 @@ def _started(command, ports, request):
 
 
 def _wait_for(workers, request, stopped_code, grace_seconds, stop_seconds):
-    """Waits for the end of all; returns the first that failed, or `None`."""
+    """Waits until all end; returns the first that failed, or `None`."""
     running, failed, deadline = list(workers), None, None
     while running:
         try:
@@ -186,13 +198,13 @@ def _wait_for(workers, request, stopped_code, grace_seconds, stop_seconds):
             deadline = deadline or time.monotonic() + stop_seconds
             worker_process.say(
                 f"{request.name}: asked the workers to end; a second "
-                "one kills them"
+                "signal kills them"
             )
             continue
         running.remove(ended)
         if ended.code and not failed:
             failed = ended
-            # Stopped ones may still write a checkpoint.
+            # Workers that a signal stopped can still write a checkpoint.
             is_stop = ended.code == stopped_code
             seconds = stop_seconds if is_stop else grace_seconds
             deadline = deadline or time.monotonic() + seconds

@@ -1,9 +1,9 @@
-"""The workers of a run wait for each other, before TensorFlow does.
+"""Lets the workers of a run wait for each other before TensorFlow starts.
 
-TensorFlow waits without an end, and in a place where Python hears no signals.
-Here each worker listens at its own address, and knocks at those of the others
-until all have answered: this program, or already TensorFlow, which takes the
-same port next.
+TensorFlow waits without a limit, at a place where Python receives no signals.
+Here each worker listens at its own address and connects to the addresses of the
+others until all have answered. The answer comes from this module, or from
+TensorFlow, which uses the same port afterwards.
 """
 
 import contextlib
@@ -14,19 +14,20 @@ import time
 
 from trainers.errors import RunError
 
-_SECONDS_BETWEEN = 0.2
-_MORE_THAN_SOME = 5.0  # Seconds after which one says whom one waits for.
+_RETRY_SECONDS = 0.2
+_LOG_AFTER_SECONDS = 5.0  # Then log which workers are missing.
 
 
 def meet(cluster, timeout_seconds):
-    """Returns when all workers of a `Cluster` have been there.
+    """Waits until all workers of a `Cluster` have started.
 
     Args:
         cluster: `Cluster`.
-        timeout_seconds: Longest time to wait.
+        timeout_seconds: float. Longest time to wait.
 
     Raises:
-        RunError: The port of this worker is in use, or others did not come.
+        RunError: The port of this worker is in use, or another worker did not
+            answer in time.
     """
     missing = {
         index: address
@@ -34,7 +35,7 @@ def meet(cluster, timeout_seconds):
         if index != cluster.index
     }
     start = time.monotonic()
-    is_told = False
+    is_logged = False
     with _listening(cluster.addresses[cluster.index], len(missing)):
         while True:
             missing = {i: a for i, a in missing.items() if not _answers(a)}
@@ -45,19 +46,19 @@ def meet(cluster, timeout_seconds):
             if waited > timeout_seconds:
                 raise RunError(
                     f"not all {cluster.num_workers} workers of `TF_CONFIG` "
-                    "came within --config.trainer.start_timeout_seconds="
+                    "started within --config.trainer.start_timeout_seconds="
                     f"{timeout_seconds:g}. No answer from: {names}."
                 )
-            if waited > _MORE_THAN_SOME and not is_told:
+            if waited > _LOG_AFTER_SECONDS and not is_logged:
                 logging.getLogger(__name__).info("waiting for %s", names)
-                is_told = True
-            time.sleep(_SECONDS_BETWEEN)
+                is_logged = True
+            time.sleep(_RETRY_SECONDS)
 
 
 @contextlib.contextmanager
 def _listening(address, num_others):
     host, port = _parts(address)
-    # The name of this machine can be one that only others know it by.
+    # This machine may not know the name that others use for it.
     is_local = host == "localhost" or host.startswith("127.")
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,7 +71,7 @@ def _listening(address, num_others):
                 "`TF_CONFIG` must give this worker a port that is free. "
                 f"Received: {address}: {error.strerror}."
             ) from None
-        # The system answers, as often as each of the others may knock.
+        # The operating system accepts the connections; workers retry them.
         listener.listen(2 * num_others + 8)
         yield
 

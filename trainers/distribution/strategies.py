@@ -1,4 +1,4 @@
-"""On which devices a model is trained."""
+"""Selects the devices on which a model is trained."""
 
 import faulthandler
 import logging
@@ -14,18 +14,22 @@ from trainers.errors import RunError
 
 
 def make_strategy(config, cluster=tf_config.ALONE):
-    """Returns the `tf.distribute.Strategy` that a configuration names.
+    """Makes the `tf.distribute.Strategy` that a configuration names.
 
-    With several workers it returns when all of them are there, and it comes
-    before everything else that TensorFlow does.
+    With several workers, the call waits until all have started. Call it before
+    any other use of TensorFlow.
 
     Args:
         config: `TrainerConfig`.
         cluster: `Cluster`.
 
+    Returns:
+        `tf.distribute.Strategy`.
+
     Raises:
-        ConfigError: The machine or this version does not have it.
-        RunError: The port of this worker is in use, or others do not come.
+        ConfigError: The machine or this version does not support it.
+        RunError: The port of this worker is in use, or another worker did not
+            start in time.
     """
     _check(config, cluster)
     _split_cpu(config.num_logical_cpus)
@@ -61,10 +65,10 @@ def _check(config, cluster):
 
 
 def _choose_kernels(config, gpus):
-    """Asks for kernels that give equal bits, where they are wanted.
+    """Switches on kernels that give bit-identical results, where wanted.
 
-    TensorFlow has no way back: they stay for the life of the process. Keras
-    compiles nothing with XLA then.
+    TensorFlow cannot switch them off again in the same process. Keras compiles
+    nothing with XLA while they are on.
     """
     wanted = config.deterministic_ops
     if wanted == "auto":
@@ -76,13 +80,13 @@ def _choose_kernels(config, gpus):
 def _multi_worker(cluster, timeout_seconds):
     """Connects to the other workers.
 
-    Which one is gone TensorFlow notices by itself: at once where a connection
-    breaks, after 10 s without a sign of life else, and collective operations
-    then fail on all others.
+    TensorFlow itself notices when a worker is lost: at once if a connection
+    breaks, otherwise after 10 s without a sign of life. Collective operations
+    then fail on all other workers.
     """
     rendezvous.meet(cluster, timeout_seconds)
-    # TensorFlow waits for ever if one ends now, where no thread and no signal
-    # handler of Python runs.
+    # If a worker ends now, TensorFlow waits forever. No thread and no signal
+    # handler of Python runs meanwhile, but this timer does.
     faulthandler.dump_traceback_later(timeout_seconds, exit=True, file=2)
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -107,7 +111,7 @@ def _multi_worker(cluster, timeout_seconds):
 
 
 def _take_signals_back():
-    """Undoes that TensorFlow's own handler of SIGTERM ignores it."""
+    """Restores Python's handler of SIGTERM, which TensorFlow replaces."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
@@ -121,16 +125,16 @@ def _mirrored(gpus):
             "`--config.trainer.strategy=mirrored` has one device here, the "
             "CPU. Split it with --config.trainer.num_logical_cpus=2."
         )
-    # The default, collective ops, numbers its reductions anew with each
-    # strategy, and a second one in the process then fails now and again
-    # ("Shape mismatch in the collective instance").
+    # The default, collective ops, numbers its reductions from the start in each
+    # strategy. A second strategy in a process then sometimes fails ("Shape
+    # mismatch in the collective instance").
     return tf.distribute.MirroredStrategy(
         [d.name for d in cpus], tf.distribute.ReductionToOneDevice()
     )
 
 
 def _split_cpu(num_logical_cpus):
-    """Makes logical CPU devices, which is possible once in a process."""
+    """Makes logical CPU devices; a process can do that once."""
     if not num_logical_cpus:
         return
     try:
@@ -139,7 +143,7 @@ def _split_cpu(num_logical_cpus):
             [tf.config.LogicalDeviceConfiguration()] * num_logical_cpus,
         )
     except RuntimeError:
-        # TensorFlow is running already: fine if it has what is wanted.
+        # TensorFlow already runs. That is fine if it has the right devices.
         found = len(tf.config.list_logical_devices("CPU"))
         if found != num_logical_cpus:
             raise ConfigError(
@@ -150,7 +154,7 @@ def _split_cpu(num_logical_cpus):
 
 
 def _tpu(address):
-    """Connects to a TPU. Untested: no machine of this project has one."""
+    """Connects to a TPU. Untested: this project has no TPU."""
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(address)
         tf.config.experimental_connect_to_cluster(resolver)

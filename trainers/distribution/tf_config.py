@@ -1,6 +1,6 @@
-"""Which worker of a run this process is: `TF_CONFIG`, and nothing else.
+"""Reads from `TF_CONFIG` which worker of a run this process is.
 
-Launchers and schedulers set it, see `deploy/`:
+Launchers and schedulers set the variable, see `deploy/`:
 
     {"cluster": {"worker": ["host0:2222", "host1:2222"]},
      "task": {"type": "worker", "index": 0}}
@@ -18,18 +18,25 @@ _EXAMPLE = (
 )
 _REFUSED = {
     "ps": "Keras 3 cannot train with parameter servers, and with them a run "
-    "could not be repeated; workers add up their gradients instead",
+    "could not be repeated; workers sum their gradients instead",
     "evaluator": "the workers evaluate together",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The workers of a run, of which the first is the chief.
+    """The workers of a run; the first one is the chief.
 
     Attributes:
-        addresses: `host:port` of each; empty without `TF_CONFIG`.
-        index: Which of them this process is.
+        addresses: Tuple of str. `host:port` of each worker; empty without
+            `TF_CONFIG`.
+        index: int. Which of the workers this process is.
+
+    >>> cluster = Cluster(("host0:2222", "host1:2222"), index=1)
+    >>> cluster.num_workers, cluster.is_chief
+    (2, False)
+    >>> Cluster().num_workers
+    1
     """
 
     addresses: tuple = ()
@@ -42,7 +49,7 @@ class Cluster:
 
     @property
     def is_chief(self):
-        """Returns whether this process writes what the run leaves behind."""
+        """Returns whether this process writes the files of the run."""
         return self.index == 0
 
 
@@ -50,14 +57,17 @@ ALONE = Cluster()
 
 
 def read(environ=os.environ):
-    """Returns the `Cluster` that `TF_CONFIG` describes.
+    """Reads `TF_CONFIG`.
 
     Args:
-        environ: Environment variables.
+        environ: dict. Environment variables.
+
+    Returns:
+        `Cluster`. Without `TF_CONFIG`, a cluster of this process alone.
 
     Raises:
-        ConfigError: It is no JSON of that form, or names tasks that are not
-            possible here.
+        ConfigError: `TF_CONFIG` is not JSON of the documented form, or names
+            jobs that are not supported.
     """
     text = environ.get("TF_CONFIG", "").strip()
     if not text:
@@ -75,14 +85,14 @@ def read(environ=os.environ):
 
 
 def check_strategy(cluster, strategy):
-    """Checks that a strategy is one for the workers that there are.
+    """Checks that a strategy fits the workers.
 
     Args:
         cluster: `Cluster`.
-        strategy: `config.trainer.strategy`.
+        strategy: str. `config.trainer.strategy`.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: It does not fit.
     """
     if strategy == "multi_worker" and not cluster.addresses:
         raise ConfigError(
@@ -94,8 +104,8 @@ def check_strategy(cluster, strategy):
     if cluster.num_workers > 1 and strategy not in ("auto", "multi_worker"):
         raise ConfigError(
             "`--config.trainer.strategy` must be auto or multi_worker with "
-            f"the {cluster.num_workers} workers of TF_CONFIG, as each would "
-            f"train for itself. Received: {strategy}."
+            f"the {cluster.num_workers} workers of TF_CONFIG: with another "
+            f"strategy, each would train alone. Received: {strategy}."
         )
 
 
@@ -108,7 +118,7 @@ def _cluster(jobs, task):
                 "worker."
             )
         if job not in ("chief", "worker"):
-            raise _wrong("no jobs but `worker` and `chief`", repr(job))
+            raise _wrong("only the jobs `worker` and `chief`", repr(job))
     tasks = []
     for job in ("chief", "worker"):
         addresses = jobs.get(job, [])
@@ -124,19 +134,21 @@ def _cluster(jobs, task):
         raise _wrong("an address at `cluster.worker`", "none")
     addresses = tuple(address for _, _, address in tasks)
     if len(set(addresses)) < len(addresses):
-        raise _wrong("another address for each worker", ", ".join(addresses))
+        raise _wrong(
+            "a different address for each worker", ", ".join(addresses)
+        )
     names = [(job, index) for job, index, _ in tasks]
     if len(jobs.get("chief", [])) > 1:
-        raise _wrong("one chief at most", repr(jobs["chief"]))
+        raise _wrong("at most one chief", repr(jobs["chief"]))
     return Cluster(addresses, _index(names, task))
 
 
 def _index(names, task):
-    """Returns the place of `task` among `(job, index)` pairs."""
+    """Returns the position of `task` among `(job, index)` pairs."""
     if not isinstance(task, dict):
         raise _wrong("an object at `task`", repr(task))
     job, index = task.get("type"), task.get("index")
-    # Some launchers write the number as text.
+    # Some launchers write the index as text.
     if isinstance(index, str) and _is_number(index):
         index = int(index)
     if isinstance(index, bool) or (job, index) not in names:
@@ -156,7 +168,7 @@ def _is_address(address):
 
 
 def _is_number(text):
-    # There are digits of other scripts, and int() has a limit.
+    # isdecimal() accepts digits of other scripts; int() limits the length.
     return text.isascii() and text.isdecimal() and len(text) < 10
 
 

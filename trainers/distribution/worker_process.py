@@ -1,4 +1,4 @@
-"""One worker process on this machine: its TF_CONFIG, its lines, its end."""
+"""Runs one worker process on this machine: TF_CONFIG, stderr, end."""
 
 import contextlib
 import ctypes
@@ -11,23 +11,23 @@ import socket
 import subprocess
 import threading
 
-# Looked up here, as a process that was just forked had better not.
+# Looked up here: a process that was just forked should not do that.
 _PRCTL = ctypes.CDLL(None).prctl
 _PR_SET_PDEATHSIG = 1
 _STDERR = threading.Lock()
 
 
 def free_ports(count, avoid=()):
-    """Returns distinct ports of 127.0.0.1 that nobody uses.
+    """Returns different free ports of 127.0.0.1.
 
     Args:
-        count: How many.
-        avoid: Ports that are not to be among them.
+        count: int. How many ports.
+        avoid: List of int. Ports that the result must not contain.
     """
     ports = []
     with contextlib.ExitStack() as stack:
         while len(ports) < count:
-            # Held until all are found: the system gives no port twice.
+            # Held until all are found, so that no port appears twice.
             holder = stack.enter_context(socket.socket())
             holder.bind(("127.0.0.1", 0))
             port = holder.getsockname()[1]
@@ -37,29 +37,42 @@ def free_ports(count, avoid=()):
 
 
 def tf_config(ports, index):
-    """Returns the TF_CONFIG of a worker, as JSON."""
+    """Returns the TF_CONFIG of a worker as JSON.
+
+    Args:
+        ports: List of int. One for each worker.
+        index: int. Which worker.
+    """
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     task = {"type": "worker", "index": index}
     return json.dumps({"cluster": cluster, "task": task})
 
 
 class WorkerProcess:
-    """A process in a session of its own; to be started by the main thread.
+    """A worker process in a session of its own; the main thread starts it.
 
-    The system kills it when that thread ends, whatever ended it.
+    The operating system kills the process when that thread ends for any reason.
 
     Attributes:
-        index: Its number; worker 0 is the chief.
-        code: Exit code, or minus the signal that ended it, or `None`.
+        index: int. Worker 0 is the chief.
+        code: int. Exit code, or minus the number of the signal that ended it;
+            `None` while it runs.
     """
 
     def __init__(self, command, ports, index):
+        """Starts the process.
+
+        Args:
+            command: List of str. Command line.
+            ports: List of int. One for each worker.
+            index: int. Which worker this is.
+        """
         self.index = index
         self.code = None
-        # Re-entrant, as the handler of a signal sends some too.
+        # Re-entrant, because a signal handler also sends signals.
         self._reaping = threading.RLock()
         self._threads = []
-        # By default each of them would use all cores.
+        # By default each worker would use all cores.
         num_threads = max(1, len(os.sched_getaffinity(0)) // len(ports))
         self._process = subprocess.Popen(
             command,
@@ -67,8 +80,8 @@ class WorkerProcess:
             | os.environ
             | {"TF_CONFIG": tf_config(ports, index)},
             stdin=subprocess.DEVNULL,
-            # Stdout is the launcher's, unchanged: the chief alone prints
-            # there, and scripts read it.
+            # Stdout is the launcher's own: only the chief prints there, and
+            # scripts read it.
             stderr=subprocess.PIPE,
             # Ctrl-C in a terminal is for the launcher.
             start_new_session=True,
@@ -76,7 +89,7 @@ class WorkerProcess:
         )
 
     def __str__(self):
-        """Returns its name, and once it has ended how."""
+        """Returns the worker's name, and how it ended if it has ended."""
         if self.code is None:
             return f"worker {self.index}"
         if self.code >= 0:
@@ -86,29 +99,37 @@ class WorkerProcess:
         return f"worker {self.index} was ended by {name}"
 
     def watch(self, ended):
-        """Copies its lines from now on, and calls `ended(self)` at its end."""
+        """Starts to copy the worker's stderr and to wait for its end.
+
+        Args:
+            ended: Called with the worker at its end, in another thread.
+        """
         for target, *args in [(self._copy_lines,), (self._reap, ended)]:
             thread = threading.Thread(target=target, args=args, daemon=True)
             thread.start()
             self._threads.append(thread)
 
     def send(self, number):
-        """Sends a signal, SIGKILL also to what it has started."""
+        """Sends a signal; SIGKILL also ends processes that the worker started.
+
+        Args:
+            number: int. Number of the signal.
+        """
         with self._reaping:
             if self.code is None:
                 kill = os.killpg if number == signal.SIGKILL else os.kill
                 kill(self._process.pid, number)
 
     def join(self):
-        """Waits for its end, and until its last line is written."""
+        """Waits until the worker has ended and its last line is written."""
         for thread in self._threads:
             thread.join()
 
     def _reap(self, ended):
         os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         with self._reaping:
-            # What it started and left. Until it is reaped its number, which
-            # is the group's too, is nobody else's.
+            # Kills what the worker started and left running. Until the worker
+            # is reaped, no other process or group can get its number.
             self.send(signal.SIGKILL)
             self.code = self._process.wait()
         ended(self)
@@ -120,8 +141,8 @@ class WorkerProcess:
             poll = select.poll()
             poll.register(pipe, select.POLLIN)
             while True:
-                # Others may hold the pipe open; what it wrote itself is there
-                # by its end.
+                # Other processes can hold the pipe open. What the worker itself
+                # wrote is in the pipe when it ends.
                 has_ended = self.code is not None
                 if poll.poll(200):
                     data = os.read(pipe.fileno(), 65536)
@@ -136,7 +157,10 @@ class WorkerProcess:
 
 
 def open_standard_streams():
-    """Opens those that are closed, lest a pipe or file gets their number."""
+    """Opens closed standard streams on /dev/null.
+
+    Otherwise a pipe or a file would get the number of a standard stream.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -145,19 +169,23 @@ def open_standard_streams():
 
 
 def say(line):
-    """Writes a line of the launcher's own to stderr."""
+    """Writes a line of the launcher to stderr.
+
+    Args:
+        line: str. Without the newline.
+    """
     _write(line.encode() + b"\n")
 
 
 def _write(data):
-    """Writes whole lines to stderr, and goes on without it if it is gone."""
+    """Writes whole lines to stderr; ignores that stderr is closed."""
     with _STDERR, contextlib.suppress(OSError):
         while data:
             data = data[os.write(2, data) :]
 
 
 def _end_with(parent):
-    """Lets the system kill this process with the thread that started it."""
+    """Lets the system kill this process when the parent thread ends."""
     _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # It ended before.
+    if os.getppid() != parent:  # The parent has already ended.
         os._exit(1)

@@ -1,8 +1,8 @@
-"""What the workers of a run tell each other between the steps of the graph.
+"""Exchanges values between the workers of a run, outside of training steps.
 
-All workers run the same program, and each of these calls is made by all of
-them in the same order: one that is missing leaves the others waiting until it
-ends. With one worker nothing is sent.
+All workers run the same program and make these calls in the same order. A
+missing call makes the other workers wait until the worker ends. With one worker
+nothing is sent.
 """
 
 import contextlib
@@ -18,16 +18,19 @@ from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.runtime import signals
 
-# An operation with others was aborted, or the service that knows of all.
+# TensorFlow aborted a collective operation, or lost its coordination service.
 _LOST = re.compile("Collective ops|[Cc]oordination|GRPC error information")
 
 
 @contextlib.contextmanager
-def lost_ones_named(cluster):
-    """Turns what TensorFlow says of a worker that is gone into a `RunError`.
+def worker_loss_as_run_error(cluster):
+    """Raises `RunError` in place of TensorFlow's error for a lost worker.
 
     Args:
         cluster: `Cluster`.
+
+    Raises:
+        RunError: Another worker was lost during the `with` block.
     """
     try:
         yield
@@ -35,15 +38,15 @@ def lost_ones_named(cluster):
         text = str(error)
         if cluster.num_workers == 1 or not _LOST.search(text):
             raise
-        # The next line only where a list follows.
+        # Include the next line only if a list follows.
         reason = re.search(r"aborted by: (.*:\n.*|.*)", text)
         detail = reason[1] if reason else error.message.splitlines()[0]
         detail = " ".join(detail.split())[:300]
         raise RunError(
             f"worker {cluster.index} lost another of the "
-            f"{cluster.num_workers} workers, whose own output says why: "
-            f"{detail} The same command on all workers goes on from the last "
-            "checkpoint."
+            f"{cluster.num_workers} workers. The output of that worker says "
+            f"why: {detail} The same command on all workers resumes from the "
+            "last checkpoint."
         ) from None
 
 
@@ -51,19 +54,25 @@ class Workers:
     """The processes that train one model together.
 
     Attributes:
-        index: Which of them this is.
-        is_chief: Whether it is the one that writes files.
+        index: int. Which of the workers this process is.
+        is_chief: bool. Whether this process writes the files of the run.
     """
 
     def __init__(self, strategy=None, cluster=tf_config.ALONE):
-        """Makes it of `make_strategy`'s result and the `Cluster`."""
+        """Makes the group.
+
+        Args:
+            strategy: `tf.distribute.Strategy` from `make_strategy`. `None` is
+                enough for one worker.
+            cluster: `Cluster`.
+        """
         self._strategy = strategy
         self._num_workers = cluster.num_workers
         self.index = cluster.index
         self.is_chief = cluster.is_chief
 
-        # Traced once a shape. The sum over replicas is that over workers, as
-        # one replica of each has the value and others have zeros.
+        # Traced once for each shape. One replica of each worker has the value
+        # and the others have zeros, so this sums over workers.
         @tf.function(reduce_retracing=False)
         def total(values):
             def on_replica(value):
@@ -74,44 +83,47 @@ class Workers:
 
         self._total_of = total
 
-    def any(self, is_so):
-        """Returns whether something is so on any worker.
+    def any(self, value):
+        """Returns whether a value is true on any worker.
 
         Args:
-            is_so: bool, or a list of them, which takes no longer.
+            value: bool, or a list of bool, which takes no longer.
 
         Returns:
-            bool, or a list of them.
+            bool, or a list of bool.
         """
         if self._num_workers == 1:
-            return is_so
-        return (self._total(np.asarray(is_so, np.float32)) > 0).tolist()
+            return value
+        return (self._total(np.asarray(value, np.float32)) > 0).tolist()
 
     def gather(self, array):
-        """Returns the arrays of all workers, `float32[workers, ...]`.
+        """Gathers an array of each worker.
 
         Args:
-            array: float32, of the same shape on each.
+            array: float32[...]. The same shape on each worker.
+
+        Returns:
+            float32[num_workers, ...].
         """
         array = np.asarray(array)
         assert array.dtype == np.float32, array.dtype
         if self._num_workers == 1:
             return array[np.newaxis]
-        # Adding zeros changes no bit, but for the sign of a zero.
+        # Adding zeros changes no bit, except the sign of a zero.
         mine = np.zeros((self._num_workers, *array.shape), np.float32)
         mine[self.index] = array
         return self._total(mine)
 
     def check_same(self, values, what):
-        """Checks that all workers have the same.
+        """Checks that a value is the same on all workers.
 
         Args:
-            values: JSON-like.
-            what: What to call it in the error.
+            values: JSON-like value.
+            what: str. Name of the value for the error.
 
         Raises:
-            ConfigError: Not all have.
-            Stopped: On request.
+            ConfigError: The value differs on a worker.
+            Stopped: A signal arrived.
         """
         text = json.dumps(values, sort_keys=True)
         digest = hashlib.sha256(text.encode()).digest()
@@ -129,12 +141,12 @@ class Workers:
             raise ConfigError(
                 f"`TF_CONFIG`: all workers must have the same {what}. "
                 f"Received: another on worker {', '.join(others)} than on "
-                "worker 0. Give all the same flags, and a --workdir and data "
-                "on a file system that all of them see."
+                "worker 0. Give all workers the same flags, and put --workdir "
+                "and the data on a file system that all workers see."
             )
 
     def wait(self):
-        """Returns when all workers have come here; no signal ends it."""
+        """Waits until all workers make this call; no signal ends it."""
         with signals.deferred():
             self.any(False)
 

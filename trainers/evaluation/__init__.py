@@ -1,1 +1,1 @@
-"""The metrics of a network on a split."""
+"""Computes the metrics of a network on a split."""

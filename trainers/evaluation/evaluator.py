@@ -1,4 +1,4 @@
-"""A full pass over a split: numbers of what a model gets right."""
+"""Runs a network over a whole split and computes its metrics."""
 
 import itertools
 import logging
@@ -14,17 +14,23 @@ from trainers.run.workdir import Workdir
 
 
 def evaluate(config, workdir, split="test"):
-    """Evaluates the best model of a work directory.
+    """Evaluates the best weights of a work directory.
 
     Args:
-        config: `ExperimentConfig`; its `data` may name another source than
-            the model was trained on.
-        workdir: Directory of a finished run.
-        split: `train`, `validation`, `test`, a split as TFDS writes it, or a
-            file of labelled texts.
+        config: `ExperimentConfig`. Its `data` can name other data than the
+            model was trained on.
+        workdir: Path of a work directory with a finished run.
+        split: str. `train`, `validation`, `test`, a split in the notation of
+            TFDS, or a file of labelled texts.
 
     Returns:
-        Dict of `classification_metrics`.
+        dict of `classification_metrics`.
+
+    Raises:
+        ConfigError: The directory contains no finished run, or the split does
+            not exist.
+        DataError: The examples break a rule.
+        RunError: Files of the run are damaged.
     """
     paths = Workdir(workdir)
     task = tasks.restore_task(config, paths)
@@ -40,14 +46,17 @@ def evaluate(config, workdir, split="test"):
 
 
 def evaluate_examples(network, task, examples, class_names, *, name):
-    """Returns the metrics of a network on `Examples`, and logs a report.
+    """Computes the metrics of a network on `Examples`, and logs a report.
 
     Args:
-        network: Keras model from preprocessed features to logits.
+        network: `keras.Model` from preprocessed features to logits.
         task: From `tasks`.
         examples: `Examples`.
-        class_names: Names in label order.
-        name: What to call the examples in the log.
+        class_names: List of str. Names in label order.
+        name: str. Name of the examples for the log.
+
+    Returns:
+        dict of `classification_metrics`.
     """
     labels, logits = Evaluator(network, task, examples).logits()
     logging.getLogger(__name__).info(
@@ -66,11 +75,12 @@ def load_best(task, paths):
         paths: `Workdir` of the run.
 
     Returns:
-        Keras model, and the facts of its weights.
+        `(network, facts)`: `keras.Model`, and the dict of facts of its weights.
 
     Raises:
-        ConfigError, RunError: There are none, they are damaged, or files of
-            the work directory do not belong to them.
+        ConfigError: There are no weights.
+        RunError: The weights are damaged, or files of the work directory do
+            not belong to them.
     """
     with tfmodels.dtype_policy("float32"):
         network = tfmodels.make_model(
@@ -82,30 +92,43 @@ def load_best(task, paths):
 
 
 class Evaluator:
-    """Runs a network over `Examples`; traced once, used each epoch.
+    """Runs a network over `Examples`; traced once, used in each epoch.
 
-    Of several workers each has a part of every batch, and the answers of all.
+    Each of several workers computes a part of every batch and gets the results
+    of all.
+
+    >>> import numpy as np
+    >>> from trainers.config import ExperimentConfig
+    >>> from trainers.data.examples import Examples
+    >>> config = ExperimentConfig()
+    >>> network = tfmodels.make_model(config.model, num_classes=2)
+    >>> images = {"image": np.zeros([3, 28, 28], np.uint8)}
+    >>> examples = Examples(images, np.zeros(3, np.int32), where=str)
+    >>> evaluator = Evaluator(network, tasks.make_task(config), examples)
+    >>> labels, logits = evaluator.logits()
+    >>> labels.shape, logits.shape
+    ((3,), (3, 2))
     """
 
     def __init__(self, network, task, examples, strategy=None):
-        """Makes the evaluator.
+        """Makes the evaluator and traces its step.
 
         Args:
-            network: Keras model from features to logits.
+            network: `keras.Model` from preprocessed features to logits.
             task: From `tasks`.
             examples: `Examples`.
-            strategy: The network's `tf.distribute.Strategy`; `None` means
-                the current one.
+            strategy: `tf.distribute.Strategy` of the network; `None` means the
+                current one.
         """
         self._strategy = strategy or tf.distribute.get_strategy()
         num_replicas = self._strategy.num_replicas_in_sync
-        # No larger than the examples are: rows that fill up cost as much.
+        # No larger than the split: rows that fill a batch cost as much.
         rows = min(task.eval_batch_size, -(-len(examples) // num_replicas))
         batch_size = rows * num_replicas
         self._num_batches = pipeline.num_steps(len(examples), batch_size)
 
         def make_dataset(shard):
-            # Endless, as workers would have to agree on the end.
+            # Endless, because all workers would have to agree on the end.
             return pipeline.make_eval_dataset(
                 examples,
                 batch_size=batch_size,
@@ -119,8 +142,8 @@ class Evaluator:
         def forward(batch):
             features, labels, weights = batch
             logits = tf.cast(network(features, training=False), tf.float32)
-            # In one tensor, as sending three takes three times as long.
-            # Numbers of classes are exact below 2**24.
+            # One tensor, because sending three takes three times as long.
+            # float32 holds labels below 2**24 exactly.
             numbers = tf.stack([tf.cast(labels, tf.float32), weights], axis=1)
             return tf.concat([logits, numbers], axis=1)
 
@@ -128,18 +151,20 @@ class Evaluator:
             rows = self._strategy.run(forward, args=(batch,))
             return self._strategy.gather(rows, axis=0)
 
-        # Traced here, once: the dataset tells what it knows of the shapes.
+        # Traced once, here. The dataset gives the shapes.
         self._step = tf.function(step).get_concrete_function(
             self._dataset.element_spec
         )
 
     def logits(self, on_batch=None):
-        """Returns `(labels int32[n], logits float32[n, num_classes])`.
-
-        They are in the order of the dataset.
+        """Computes the logits of all examples, in the order of the dataset.
 
         Args:
-            on_batch: Called before each batch; it may raise.
+            on_batch: Called before each batch, or `None`. It can raise.
+
+        Returns:
+            `(labels, logits)`: int32[num_examples] and
+            float32[num_examples, num_classes].
         """
         all_labels, all_logits = [], []
         for batch in itertools.islice(self._dataset, self._num_batches):
@@ -153,7 +178,12 @@ class Evaluator:
         return np.concatenate(all_labels), np.concatenate(all_logits)
 
     def evaluate(self, class_names, on_batch=None):
-        """Returns the metrics of `classification_metrics`."""
+        """Returns the dict of `classification_metrics`.
+
+        Args:
+            class_names: List of str. Names in label order.
+            on_batch: As for `logits`.
+        """
         labels, logits = self.logits(on_batch)
         return classification.classification_metrics(
             labels, logits, class_names

@@ -1,1 +1,1 @@
-"""Metrics and pictures from arrays, without TensorFlow."""
+"""Computes metrics and pictures from arrays, without TensorFlow."""

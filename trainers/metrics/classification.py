@@ -1,8 +1,8 @@
-"""Numbers of a classification, from logits and labels.
+"""Computes classification metrics from logits and labels.
 
-Formulas as in scikit-learn with `zero_division=0`, with which the tests
-compare them; computed in float64 on the host, from every example once, so
-that they do not depend on batches or replicas.
+The formulas are those of scikit-learn with `zero_division=0`; the tests compare
+both. Metrics are computed in float64 on the host, from all examples, each
+counted once. They therefore do not depend on batches or replicas.
 """
 
 import warnings
@@ -16,29 +16,30 @@ from trainers.metrics.names import PER_CLASS_METRICS
 
 
 def classification_metrics(labels, logits, class_names):
-    """Computes all metrics of one pass.
+    """Computes all metrics of one pass over a split.
 
     Args:
-        labels: `int32[num_examples]`.
-        logits: `float32[num_examples, num_classes]`.
-        class_names: Names in label order.
+        labels: int32[num_examples].
+        logits: float32[num_examples, num_classes].
+        class_names: List of str. Names in label order.
 
     Returns:
-        Dict for `metrics.json`: the `METRICS`, `num_examples`, `per_class` by
-        name (`PER_CLASS_METRICS` and `support`), and `confusion_matrix` as
-        lists, rows the true labels. All metrics are floats:
+        dict for `metrics.json`: each of `METRICS`, `num_examples`, `per_class`
+        (by class name: `PER_CLASS_METRICS` and `support`), and
+        `confusion_matrix` as lists, one row for each true label. All metrics
+        are floats:
 
         - `loss`: log loss, the mean cross-entropy in nats.
-        - `accuracy`, to which `micro_*` are equal, as each example has one
-          label and one answer.
-        - `macro_*`: means over the classes that are there or predicted.
-        - `weighted_*`: means weighted by support.
-        - `roc_auc`, `pr_auc` (average precision): means over the classes, one
-          against the rest, that have an example and a counter-example, of
-          float64 probabilities. With two classes `roc_auc` is that of either
-          (unless probabilities round to 1, which makes ties), but `pr_auc`
-          the mean of two that differ; `per_class` has each. `None` where
-          undefined: no such class, or a probability that is NaN.
+        - `accuracy`: each example has one label and one answer, so `micro_*`
+          equal it.
+        - `macro_*`: means over the classes that occur as label or as answer.
+        - `weighted_*`: means over the classes, weighted by support.
+        - `roc_auc`, `pr_auc` (average precision): one class against the rest,
+          from float64 probabilities. They are means over the classes that
+          have an example and a counter-example. With two classes, both have
+          the same `roc_auc` (unless probabilities round to 1 and tie), but
+          different `pr_auc`; `per_class` contains each. `None` if undefined:
+          there is no such class, or a probability is NaN.
     """
     labels = np.asarray(labels)
     logits = np.asarray(logits, np.float64)
@@ -51,7 +52,7 @@ def classification_metrics(labels, logits, class_names):
         "f1": _divide(2 * hits, predicted + support),
     }
     rankings = _rankings(labels, _softmax(logits))
-    # A class that is neither there nor predicted has no score to average.
+    # A class that is neither a label nor an answer has no score to average.
     seen = (support + predicted) > 0
     accuracy = float(hits.sum() / len(labels))
     columns = {name: x.tolist() for name, x in decisions.items()} | rankings
@@ -76,15 +77,18 @@ def classification_metrics(labels, logits, class_names):
 
 
 def scalar(metrics, name):
-    """Returns one number of `classification_metrics`, or its `None`.
+    """Returns one number from the result of `classification_metrics`.
 
     Args:
-        metrics: The dict.
-        name: One of `METRICS`, or `per_class/CLASS/METRIC` with one of
-            `PER_CLASS_METRICS`; the class may contain `/`.
+        metrics: dict. From `classification_metrics`.
+        name: str. One of `METRICS`, or `per_class/CLASS/METRIC` with one of
+            `PER_CLASS_METRICS`. CLASS may contain `/`.
+
+    Returns:
+        float, or `None` if the metric is undefined.
 
     Raises:
-        ConfigError: There is no such class or metric.
+        ConfigError: The class or the metric does not exist.
     """
     if name in METRICS:
         return metrics[name]
@@ -107,21 +111,22 @@ def scalar(metrics, name):
 
 
 def text_report(labels, logits, class_names):
-    """Returns scikit-learn's `classification_report`, for the log.
+    """Returns scikit-learn's `classification_report` as text for the log.
 
-    Its macro average counts a class that is neither there nor predicted as 0;
-    `macro_*` of `classification_metrics` leaves it out.
+    A class that occurs neither as label nor as answer counts as 0 in its macro
+    average. `macro_*` of `classification_metrics` leaves such a class out.
 
     Args:
-        labels: `int32[num_examples]`.
-        logits: `float32[num_examples, num_classes]`.
-        class_names: Names in label order.
+        labels: int32[num_examples].
+        logits: float32[num_examples, num_classes].
+        class_names: List of str. Names in label order.
     """
-    # Not at the top: other commands do not wait for it.
+    # Imported here, so that other commands do not wait for it.
     from sklearn.metrics import classification_report
 
     with warnings.catch_warnings():
-        # Few examples of many classes: it takes labels for a regression's.
+        # With few examples of many classes, scikit-learn takes the labels for
+        # targets of a regression.
         warnings.filterwarnings("ignore", "The number of unique classes is")
         return classification_report(
             np.asarray(labels),
@@ -134,7 +139,16 @@ def text_report(labels, logits, class_names):
 
 
 def confusion_matrix(labels, predicted, num_classes):
-    """Returns `int64[num_classes, num_classes]`, rows the true labels."""
+    """Counts examples by true label and predicted label.
+
+    Args:
+        labels: int32[num_examples].
+        predicted: int[num_examples].
+        num_classes: int.
+
+    Returns:
+        int64[num_classes, num_classes]. One row for each true label.
+    """
     cells = labels.astype(np.int64) * num_classes + predicted
     counts = np.bincount(cells, minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
@@ -155,15 +169,15 @@ def _softmax(logits):
 
 
 def _rankings(labels, probabilities):
-    """Returns `roc_auc` and `pr_auc`: lists of a float or `None` a class."""
-    # Not at the top: other commands do not wait for it.
+    """Returns `roc_auc` and `pr_auc`: lists of a float or `None` per class."""
+    # Imported here, so that other commands do not wait for it.
     from sklearn.metrics import average_precision_score
     from sklearn.metrics import roc_auc_score
 
     truth = labels[:, None] == np.arange(probabilities.shape[1])
     defined = truth.any(axis=0) & ~truth.all(axis=0)
     if not np.isfinite(probabilities).all():
-        # A run that diverged is reported by its loss; scikit-learn would raise.
+        # scikit-learn would raise. The loss reports a run that diverged.
         defined[:] = False
     rankings = {}
     for name, function in (
@@ -172,9 +186,10 @@ def _rankings(labels, probabilities):
     ):
         values = np.full(len(defined), None)
         if defined.any():
-            # Two columns at least: one class's counter-examples are another's
-            # examples. All at once is faster than one by one, if rows are
-            # contiguous: scikit-learn copies all for each column otherwise.
+            # At least two columns, because counter-examples of a class are
+            # examples of another. One call for all columns is faster than one
+            # call each if rows are contiguous. Otherwise scikit-learn copies
+            # the array for each column.
             values[defined] = function(
                 truth.compress(defined, axis=1),
                 probabilities.compress(defined, axis=1),

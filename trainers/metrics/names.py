@@ -1,10 +1,10 @@
-"""Names of the metrics by which a best epoch can be chosen.
+"""Names the metrics that can choose the best epoch.
 
-Apart from `classification`, which computes them, since flags are checked before
-anything slow is imported.
+The names are apart from `classification`, which computes the metrics: flags are
+checked before anything slow is imported.
 """
 
-# Of the whole split.
+# Metrics of the whole split.
 METRICS = (
     "loss",
     "accuracy",
@@ -21,14 +21,18 @@ METRICS = (
     "pr_auc",
 )
 
-# Of one class: `per_class/CLASS/METRIC`.
+# Metrics of one class: `per_class/CLASS/METRIC`.
 PER_CLASS_METRICS = ("precision", "recall", "f1", "roc_auc", "pr_auc")
 
 
 def of_class(name):
-    """Returns `(CLASS, METRIC)` of per_class/CLASS/METRIC, else `None`.
+    """Splits `per_class/CLASS/METRIC`.
 
-    The class may contain `/`; neither is looked at.
+    Args:
+        name: str. CLASS may contain `/`.
+
+    Returns:
+        `(CLASS, METRIC)`, not checked, or `None` if the name has another form.
     """
     prefix, _, rest = name.partition("/")
     class_name, slash, metric = rest.rpartition("/")
@@ -36,7 +40,11 @@ def of_class(name):
 
 
 def is_metric(name):
-    """Returns whether a name is one of these, with any class in it."""
+    """Returns whether a name is a metric; any class name is accepted.
+
+    Args:
+        name: str. Such as `loss` or `per_class/spam/f1`.
+    """
     class_name, metric = of_class(name) or ("", "")
     is_of_class = class_name != "" and metric in PER_CLASS_METRICS
     return name in METRICS or is_of_class

@@ -1,4 +1,4 @@
-"""Pictures of results."""
+"""Draws pictures of metrics."""
 
 import io
 
@@ -9,13 +9,13 @@ def confusion_matrix(matrix, class_names):
     """Draws a confusion matrix with its counts.
 
     Args:
-        matrix: `[num_classes, num_classes]` counts, rows are the true labels.
-        class_names: Names in label order.
+        matrix: int[num_classes, num_classes]. One row for each true label.
+        class_names: List of str. Names in label order.
 
     Returns:
-        `uint8[height, width, 3]`.
+        uint8[height, width, 3]. Red, green and blue from 0 to 255.
     """
-    # No pyplot: its global state grows with each figure of a long run.
+    # Not pyplot: its global state grows with each figure of a long run.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.image import imread
@@ -26,15 +26,15 @@ def confusion_matrix(matrix, class_names):
     axes = figure.add_subplot()
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    # Beyond 120 classes, names overlap: every second is shown, or third, ...
+    # Beyond 120 classes names would overlap: show every second, third, ...
     ticks = range(0, len(class_names), -(-len(class_names) // 120))
     names = [_shorten(class_names[tick]) for tick in ticks]
-    # No math: a `$` in a name is a dollar.
+    # No math: `$` in a name is an ordinary character.
     axes.set_xticks(ticks, names, rotation=90, parse_math=False)
     axes.set_yticks(ticks, names, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    if len(class_names) <= 30:  # Beyond, the digits no longer fit the cells.
+    if len(class_names) <= 30:  # With more, digits do not fit into the cells.
         for row, column in np.ndindex(matrix.shape):
             axes.text(
                 column,
@@ -52,5 +52,5 @@ def confusion_matrix(matrix, class_names):
 
 
 def _shorten(name):
-    """Leaves a name short enough to leave room for the cells."""
+    """Returns a name of at most 24 characters, to leave room for the cells."""
     return name if len(name) <= 24 else f"{name[:23]}…"

@@ -1,1 +1,1 @@
-"""Answers of an export, from a directory or a server."""
+"""Asks a model, from a directory or behind an address."""

@@ -1,4 +1,4 @@
-"""Answers of a served model, over TensorFlow Serving's REST interface.
+"""Asks a served model through TensorFlow Serving's REST interface.
 
 References:
     https://www.tensorflow.org/tfx/serving/api_rest
@@ -37,7 +37,8 @@ class ServerError(RefusedError):
     """A server refused a request.
 
     Attributes:
-        status: The HTTP status, such as 400 for inputs that do not fit.
+        status: int. The HTTP status, for example 400 for inputs that do not
+            fit.
     """
 
     def __init__(self, status, words):
@@ -46,28 +47,31 @@ class ServerError(RefusedError):
 
 
 class RestPredictor:
-    """Calls the signatures of a served model, as `Predictor` does in process.
+    """Calls the signatures of a served model.
 
-    Threads may share one: each call has a connection for itself, which is
-    kept open for the next call.
+    It has the interface of `Predictor`. Several threads can share one object:
+    each call uses its own connection, which stays open for the next call.
 
     Attributes:
-        signatures: `SignatureDef` by name, as they were on connecting.
+        signatures: dict of `SignatureDef`s by name, read when the object is
+            created.
     """
 
     def __init__(self, url, token=None, timeout_seconds=60):
-        """Asks the server for the signatures.
+        """Reads the signatures from the server.
 
         Args:
-            url: `http://HOST:PORT/v1/models/NAME`, with `/versions/N` or
-                `/labels/LABEL` behind it for one version.
-            token: What the server wants as bearer token, if it wants one.
-            timeout_seconds: Longest time without a byte from the server.
+            url: str. `http://HOST:PORT/v1/models/NAME`, followed by
+                `/versions/N` or `/labels/LABEL` for one version.
+            token: str. Bearer token for the server. `None` sends no token.
+            timeout_seconds: float. Longest time without a byte from the
+                server.
 
         Raises:
-            ConfigError: The address or the token cannot be one.
+            ConfigError: The address or the token is malformed.
             ServerError: The server refuses, or has no such model.
-            RunError: No server answers, or something else does.
+            RunError: No server answers, or its answer is not one of
+                TensorFlow Serving's REST interface.
         """
         match = _URL.fullmatch(url)
         if not match:
@@ -82,7 +86,7 @@ class RestPredictor:
             if not tokens.is_token(token):
                 raise ConfigError(
                     f"`{tokens.VARIABLE}` must be ASCII without white space. "
-                    f"Received: {len(token)} characters that are not."
+                    f"Received: a text of {len(token)} characters, not shown."
                 )
             self._headers["Authorization"] = f"Bearer {token}"
         self._timeout = timeout_seconds
@@ -91,16 +95,21 @@ class RestPredictor:
         self.signatures = self._read_signatures()
 
     def __call__(self, signature, inputs):
-        """Returns outputs by name as NumPy arrays.
+        """Calls a signature and returns its outputs.
 
         Args:
-            signature: Name of a signature.
-            inputs: Arrays by input name, all of the same number of rows.
+            signature: str. Name of a signature.
+            inputs: dict of arrays or lists by input name, all with the same
+                number of rows.
+
+        Returns:
+            dict of NumPy arrays by output name.
 
         Raises:
-            ServerError: The server refuses, a `RefusedError`; its words say
-                why.
-            RunError: No server answers, or something else does.
+            ServerError: The server refuses the request. The message contains
+                its reason.
+            RunError: No server answers, or its answer does not fit the
+                signature.
         """
         request = {"signature_name": signature, "inputs": inputs}
         body = json.dumps(request, default=_encode).encode()
@@ -109,7 +118,7 @@ class RestPredictor:
             outputs = answer["outputs"]
             infos = self.signatures[signature].outputs
             if len(infos) == 1:
-                # The interface leaves out the name of an only output.
+                # The interface omits the name if there is only one output.
                 outputs = dict.fromkeys(infos, outputs)
             return {
                 name: _to_array(outputs[name], info)
@@ -118,8 +127,8 @@ class RestPredictor:
         except (ArithmeticError, LookupError, TypeError, ValueError):
             raise RunError(
                 f"the answer of {self._host} does not fit the signature "
-                f"`{signature}` that it had before: another model may be "
-                "served by now. Connect again."
+                f"`{signature}` that it had before. The server may serve "
+                "another model now. Connect again."
             ) from None
 
     def _read_signatures(self):
@@ -133,11 +142,11 @@ class RestPredictor:
                     ignore_unknown_fields=True,
                 )
                 for name, value in found.items()
-                # Keras adds such a one for its own loader.
+                # Keras adds such a signature for its own loader.
                 if not name.startswith("__")
             }
         except (LookupError, TypeError, json_format.ParseError):
-            raise self._stranger() from None
+            raise self._not_a_tf_server() from None
 
     def _exchange(self, method, suffix, body=None):
         """Returns the parsed body of an answer."""
@@ -154,13 +163,13 @@ class RestPredictor:
                 "trainers.serve`, or correct `--server`."
             ) from None
         except http.client.HTTPException:
-            raise self._stranger() from None
-        # Strings that are not UTF-8 stay what they are.
+            raise self._not_a_tf_server() from None
+        # Keeps bytes that are not UTF-8.
         text = content.decode("utf-8", "surrogateescape")
         if status == 200:
             with contextlib.suppress(ValueError):
                 return json.loads(text)
-            raise self._stranger()
+            raise self._not_a_tf_server()
         words = text.strip()[:300]
         with contextlib.suppress(ValueError, LookupError, TypeError):
             words = json.loads(text)["error"]
@@ -178,7 +187,7 @@ class RestPredictor:
             )
         is_reused = connection.sock is not None
         try:
-            # An answer like 413 may come before all is sent.
+            # An answer such as 413 can arrive before the whole body is sent.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(
                     method, self._path + suffix, body, self._headers
@@ -187,14 +196,14 @@ class RestPredictor:
             answer = response.status, response.read()
         except BaseException as error:
             connection.close()
-            # Servers close connections that were idle for a while.
+            # Servers close idle connections after a while.
             if is_reused and isinstance(error, ConnectionError):
                 return self._send(method, suffix, body)
             raise
         self._idle.append(connection)
         return answer
 
-    def _stranger(self):
+    def _not_a_tf_server(self):
         return RunError(
             f"{self._scheme}://{self._host} does not answer as TensorFlow "
             "Serving's REST interface does. Correct `--server`."
@@ -207,21 +216,21 @@ def _close_all(connections):
 
 
 def _encode(value):
-    """Writes what JSON does not know: bytes and arrays."""
+    """Encodes bytes and arrays for JSON."""
     if isinstance(value, bytes):
         return {"b64": base64.b64encode(value).decode("ascii")}
     return np.asarray(value).tolist()
 
 
 def _to_array(value, info):
-    """Reads an output by its `TensorInfo`."""
+    """Returns an output as an array with the type of its `TensorInfo`."""
     dtype = tf.as_dtype(info.dtype)
     if dtype == tf.string:
         array = np.array(_to_bytes(value), dtype=object)
     else:
         array = np.array(value, dtype=dtype.as_numpy_dtype)
     if not array.size:
-        # JSON has no shape for what holds nothing.
+        # JSON loses the shape of an empty array.
         dims = info.tensor_shape.dim[1:]
         array = array.reshape((len(array), *(max(d.size, 0) for d in dims)))
     return array

@@ -1,4 +1,4 @@
-"""Answers of a model for files and for splits of data, row by row."""
+"""Yields the answers of a model for files and splits, row by row."""
 
 import functools
 import itertools
@@ -22,23 +22,27 @@ _BATCH_SIZE = 64
 
 
 def predict(where, data, *, files=(), split=None, scores=False, token=None):
-    """Yields an answer for each example, as dicts for JSON.
+    """Yields a dict for each example, ready for JSON.
 
     Args:
-        where: A version directory, a directory of versions, or the address of
-            a served model.
-        data: Data part of an `ExperimentConfig`; `None` means that of the
-            model's run, and of a served model the defaults.
-        files: Paths: images, or texts as `reading.read_texts` reads.
-        split: If there are no files: `train`, `validation`, `test`, a split as
-            TFDS writes it, or a file of labelled texts. Not for served models.
-        scores: Whether answers for texts have the probability of each class.
-        token: Bearer token of the server, if it wants one.
+        where: str or `pathlib.Path`. A version directory, a directory of
+            versions, or the address of a served model.
+        data: Data part of an `ExperimentConfig`. `None` means the data of the
+            run, or the defaults for a served model.
+        files: Iterable of str. Image files, or text files for
+            `reading.read_texts`.
+        split: str. Used if there are no files: `train`, `validation`, `test`,
+            a split in the notation of TensorFlow Datasets, or a file of
+            labelled texts. A served model has no splits.
+        scores: bool. Whether the answers for texts contain the probability of
+            each class.
+        token: str. Bearer token for the server. `None` sends no token.
 
     Yields:
-        For images `label`, `class_id`, `probabilities` and `logits`; for
-        texts `label`, `probability` and, if asked for, `scores` by class. With
-        `file` or `example`, the place, and for a split `true_label`.
+        dict. For images `label`, `class_id`, `probabilities` and `logits`. For
+        texts `label`, `probability` and, with `scores`, `scores` by class.
+        `file` or `example` names the place of the example. For a split,
+        `true_label` is the label of the data.
 
     Raises:
         ConfigError: There is no such model or split.
@@ -63,17 +67,17 @@ def predict(where, data, *, files=(), split=None, scores=False, token=None):
         return _answer_images(predictor, places, examples.features["image"])
     if is_text:
         files = list(files)
-        # On stdin somebody may wait for an answer to a line.
+        # A person at a terminal waits for the answer to each line of stdin.
         batch_size = 1 if "-" in files else _BATCH_SIZE
         return _answer_texts(answer_fn, _read_texts(files, data), batch_size)
     return _answer_image_files(predictor, files)
 
 
 def _predict_served(predictor, where, data, files, split, scores):
-    """Does what `predict` does, with what the signatures say of the model."""
+    """Predicts with a served model, which is known by its signatures only."""
     if split:
         raise ConfigError(
-            "`--split` is for exports; give files to a served model. "
+            "`--split` works with an export only; a served model takes files. "
             f"Received: {split!r} for {where!r}."
         )
     signatures = predictor.signatures
@@ -83,7 +87,7 @@ def _predict_served(predictor, where, data, files, split, scores):
         answer_fn = functools.partial(_classify, predictor)
         if not scores:
             answer_fn = functools.partial(_label, predictor, None)
-        # One by one: how much a server takes at once is a setting of its own.
+        # One text a request: the batch size that a server accepts is unknown.
         return _answer_texts(answer_fn, _read_texts(files, data), 1)
     if "image_bytes" in signatures:
         return _answer_image_files(predictor, files)
@@ -115,7 +119,7 @@ def _read_texts(files, data):
 
 
 def _answer_texts(answer_fn, texts, batch_size=_BATCH_SIZE):
-    """Yields answers as batches come in."""
+    """Yields the answers of each batch as soon as it is complete."""
     for batch in _batches(texts, batch_size):
         places, rows = zip(*batch, strict=True)
         for place, answer in zip(places, answer_fn(rows), strict=True):
@@ -123,7 +127,7 @@ def _answer_texts(answer_fn, texts, batch_size=_BATCH_SIZE):
 
 
 def _label(predictor, class_names, texts):
-    """Yields the label of each text, and with names the score of each."""
+    """Yields the label of each text, and the scores if names are given."""
     answer = predictor("serving_default", {"text": list(texts)})
     for label, row in zip(
         answer["label"], answer["probabilities"].tolist(), strict=True
@@ -135,7 +139,7 @@ def _label(predictor, class_names, texts):
 
 
 def _classify(predictor, texts):
-    """Yields label and scores where only the model knows its classes."""
+    """Yields label and scores of each text, by the model's class names."""
     answer = predictor("classify", classify.check_inputs("text", texts))
     for names, scores in zip(
         answer["classes"].tolist(), answer["scores"].tolist(), strict=True
@@ -149,7 +153,7 @@ def _classify(predictor, texts):
 
 
 def _batches(rows, batch_size):
-    """Yields lists of rows; before an error, what was read until then."""
+    """Yields lists of rows; before it raises an error, the rows before it."""
     rows = iter(rows)
     while True:
         batch, error = [], None
@@ -187,7 +191,7 @@ def _answer_image_files(predictor, files):
             raise DataError(f"{file}: {error}") from None
         except RefusedError:
             raise DataError(
-                f"{file}: is not a whole PNG, JPEG, BMP or GIF image."
+                f"{file}: is not a complete PNG, JPEG, BMP or GIF image."
             ) from None
         yield from _image_rows(answer, [{"file": str(file)}])
 

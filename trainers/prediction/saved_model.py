@@ -1,4 +1,4 @@
-"""Answers of an export, in this process."""
+"""Asks an export in this process."""
 
 import pathlib
 
@@ -15,8 +15,12 @@ def find_version(path):
     """Returns the version directory that TensorFlow Serving would serve.
 
     Args:
-        path: A version directory, or a directory of versions, of which the
-            highest number is taken.
+        path: str or `pathlib.Path`. A version directory, or a directory of
+            versions.
+
+    Returns:
+        `pathlib.Path` of the version directory; of several versions, the one
+        with the highest number.
 
     Raises:
         ConfigError: There is no SavedModel.
@@ -32,46 +36,70 @@ def find_version(path):
     if not versions:
         raise ConfigError(
             "`--model_dir` must be an export: a directory with "
-            "saved_model.pb, or one of numbered versions. "
+            "saved_model.pb, or a directory of numbered versions. "
             f"Received: {str(path)!r}."
         )
     return versions[max(versions)]
 
 
 class Predictor:
-    """Calls the signatures of an export; threads may share it.
+    """Calls the signatures of an export. Several threads can share it.
+
+    >>> import pathlib, tempfile
+    >>> import tensorflow as tf
+    >>> from trainers.runtime import atomic
+    >>> from trainers.serving import exporter
+    >>> spec = tf.TensorSpec([None], tf.float32, name="x")
+    >>> double = tf.function(lambda x: {"y": 2 * x}, [spec], autograph=False)
+    >>> with tempfile.TemporaryDirectory() as base:
+    ...     path = pathlib.Path(base, "new")
+    ...     (path / "assets.extra").mkdir(parents=True)
+    ...     exporter.write_saved_model(path, {"serving_default": double})
+    ...     atomic.publish(path, path.with_name("1"), {}, exporter.MANIFEST)
+    ...     predictor = Predictor(base)
+    >>> predictor("serving_default", {"x": [1.0, 2.0]})
+    {'y': array([2., 4.], dtype=float32)}
 
     Attributes:
-        path: `pathlib.Path` of the version directory.
-        signatures: `SignatureDef`s by name.
+        path: `pathlib.Path`. The version directory.
+        signatures: dict of `SignatureDef`s by name.
     """
 
     def __init__(self, path):
-        """Loads the highest version under a path; see `find_version`.
+        """Loads a version.
+
+        Args:
+            path: str or `pathlib.Path`. A version directory, or a directory
+                of versions; see `find_version`.
 
         Raises:
-            RunError: It is damaged.
+            ConfigError: There is no SavedModel.
+            RunError: The version is damaged.
         """
         # Registers the ops of a tokenizer.
         import tensorflow_text  # noqa: F401
 
         self.path = find_version(path)
-        # Before TensorFlow reads what may be damaged.
+        # Finds damage before TensorFlow reads the files.
         self._facts = atomic.verify(self.path, exporter.MANIFEST)
         self.signatures = rules.signatures(rules.read(self.path))
-        # Kept: the signatures hold no reference to the variables.
+        # Keeps the variables alive: the signatures have no reference to them.
         self._model = tf.saved_model.load(str(self.path))
 
     def __call__(self, signature, inputs):
-        """Returns outputs by name as NumPy arrays.
+        """Calls a signature and returns its outputs.
 
         Args:
-            signature: Name of a signature.
-            inputs: Arrays by input name, all of the same number of rows.
+            signature: str. Name of a signature.
+            inputs: dict of arrays or lists by input name, all with the same
+                number of rows.
+
+        Returns:
+            dict of NumPy arrays by output name.
 
         Raises:
-            RefusedError: There is no such signature or input, one is missing,
-                or the graph refuses the values.
+            RefusedError: There is no such signature or input, an input is
+                missing, or the graph refuses the values.
         """
         if signature not in self.signatures:
             raise RefusedError(
@@ -89,9 +117,9 @@ class Predictor:
             fed = {key: tf.constant(value) for key, value in inputs.items()}
             answer = function(**fed)
         except UnicodeDecodeError:
-            # TensorFlow puts bytes of the input into its message.
+            # TensorFlow copies bytes of the input into its error message.
             raise RefusedError(
-                f"the signature `{signature}` refuses bytes that cannot be read"
+                f"the signature `{signature}` cannot read the bytes"
             ) from None
         except (
             tf.errors.InvalidArgumentError,
@@ -105,5 +133,9 @@ class Predictor:
         return {name: value.numpy() for name, value in answer.items()}
 
     def facts(self):
-        """Returns the manifest: `labels` in label order, `config`, ..."""
+        """Returns the manifest.
+
+        Returns:
+            dict with `labels` in label order, `config` and others.
+        """
         return self._facts

@@ -1,11 +1,16 @@
-"""The bearer token that a client sends and a server expects."""
+"""Defines the bearer token that a client sends and a server expects."""
 
 import re
 
-# Environment variable with the token: every user of a machine can read flags.
+# Environment variable with the token. A flag would show it to every user of
+# the machine.
 VARIABLE = "TFMODELS_TOKEN"
 
 
 def is_token(text):
-    """Returns whether a text is a token: ASCII without white space."""
+    """Returns whether a text is a token: ASCII without white space.
+
+    Args:
+        text: str.
+    """
     return bool(re.fullmatch("[!-~]+", text))

@@ -1,1 +1,1 @@
-"""A work directory: its files and what makes two runs the same."""
+"""A work directory: its files, and what makes two runs the same run."""

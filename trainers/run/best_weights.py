@@ -1,7 +1,8 @@
-"""The weights of the best epoch on disk: `best/step-00002500/weights.npz`.
+"""Stores the weights of the best epoch: `best/step-00002500/weights.npz`.
 
-A plain NumPy archive by variable path, because it is strict: Keras's own
-`load_weights` warns and goes on when a layer is not in the file.
+The file is a plain NumPy archive with an array for each variable path. Loading
+is strict. Keras's own `load_weights` only warns if a layer is missing in a
+file.
 """
 
 import numpy as np
@@ -18,36 +19,53 @@ _TRIES = 10
 class BestWeights:
     """The best weights of a run.
 
-    The ones before stay until a checkpoint knows of the new ones.
+    The previous best weights stay until a checkpoint refers to the new ones.
 
     Attributes:
         steps: `StepDirectories`.
+
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     best = BestWeights(pathlib.Path(directory))
+    ...     best.save({"logits/bias": np.zeros(2)}, step=8, facts={})
+    ...     list(best.steps.paths())
+    [8]
     """
 
     def __init__(self, directory):
-        """Takes the `best` directory, which may not exist yet."""
+        """Makes the object; reads and writes nothing.
+
+        Args:
+            directory: pathlib.Path. The `best` directory; it does not need to
+                exist.
+        """
         self.steps = StepDirectories(directory)
 
     def save(self, arrays, *, step, facts):
-        """Publishes weights; those before stay until `keep_only`.
+        """Publishes weights; the previous ones stay until `keep_only`.
 
         Args:
-            arrays: From `arrays_of`.
-            step: Number of training steps done.
-            facts: Dict for the manifest.
+            arrays: dict. Arrays by variable path, from `arrays_of`.
+            step: int. Training steps done.
+            facts: dict. Written into the manifest.
         """
         self.steps.publish(
             step, lambda path: np.savez(path / _WEIGHTS, **arrays), facts
         )
 
     def keep_only(self, step):
-        """Removes the weights of all other steps; `None` removes all."""
+        """Removes the weights of all other steps.
+
+        Args:
+            step: int, or `None` to remove all weights.
+        """
         for other, path in self.steps.paths().items():
             if other != step:
                 atomic.remove(path)
 
     def sha256(self):
-        """Returns the sum of the file of weights, `None` if there is none."""
+        """Returns the SHA-256 sum of the weights file; `None` without one."""
         path = next(iter(self.steps.paths().values()), None)
         if path is None:
             return None
@@ -55,14 +73,17 @@ class BestWeights:
         return files.get(_WEIGHTS, (0, None))[1]
 
     def restore(self, network):
-        """Loads the weights into a network of the same layers.
+        """Loads the weights into a network with the same layers.
+
+        Args:
+            network: `keras.Model`.
 
         Returns:
-            The facts of the manifest, and `weights_sha256`.
+            dict. The facts of the manifest, and `weights_sha256`.
 
         Raises:
-            ConfigError: There are none.
-            RunError: They are damaged, or belong to another network.
+            ConfigError: There are no weights.
+            RunError: The weights are damaged, or belong to another network.
         """
         for _ in range(_TRIES):
             paths = self.steps.paths()
@@ -80,9 +101,11 @@ class BestWeights:
             except RunError:
                 if path.exists():
                     raise
-                # A run that goes on has just put better ones in their place.
+                # A running training has just replaced them with better ones.
         else:
-            raise RunError(f"{self.steps.directory} changes too fast.")
+            raise RunError(
+                f"{self.steps.directory} changed during each attempt to read."
+            )
         wanted = {v.path: kind(v) for v in network.weights}
         check_same(wanted, arrays, f"{path} does not fit the model")
         for variable in network.weights:
@@ -91,20 +114,33 @@ class BestWeights:
 
 
 def arrays_of(network):
-    """Returns copies of a network's weights by path."""
+    """Returns copies of a network's weights.
+
+    Args:
+        network: `keras.Model`.
+
+    Returns:
+        dict. Arrays by variable path.
+    """
     arrays = {v.path: v.numpy() for v in network.weights}
     assert len(arrays) == len(network.weights), "layer names repeat"
     return arrays
 
 
 def read_arrays(file):
-    """Returns the arrays of an `.npz` file by name; runs no code in it.
+    """Reads an `.npz` file without running code from it.
+
+    Args:
+        file: Path.
+
+    Returns:
+        dict. Arrays by name.
 
     Raises:
-        RunError: It is not one, or holds Python objects.
+        RunError: The file is damaged, or contains Python objects.
     """
     try:
-        # NumPy leaves a file open that it opens itself and cannot read.
+        # NumPy leaves a damaged file open if it opens the file itself.
         with (
             open(file, "rb") as stream,
             np.load(stream, allow_pickle=False) as archive,
@@ -118,15 +154,15 @@ def read_arrays(file):
 
 
 def check_same(wanted, arrays, problem):
-    """Compares arrays with what they are to be loaded into.
+    """Compares arrays with the variables into which they will be loaded.
 
     Args:
-        wanted: `(shape, dtype name)` by name.
-        arrays: NumPy arrays by name.
-        problem: Beginning of the message.
+        wanted: dict. `(shape, dtype name)` of the variables by name.
+        arrays: dict. NumPy arrays by name.
+        problem: str. Start of the error message.
 
     Raises:
-        RunError: It lists the first ten that differ.
+        RunError: Arrays differ; the message lists the first ten.
     """
     found = {name: kind(array) for name, array in arrays.items()}
     if wanted == found:
@@ -145,6 +181,10 @@ def check_same(wanted, arrays, problem):
 
 
 def kind(array):
-    """Returns shape and name of the dtype of an array or variable."""
-    # Keras says it in a string, the others with a name.
+    """Returns the shape and the dtype name of an array or a variable.
+
+    Args:
+        array: NumPy array, `tf.Variable` or `keras.Variable`.
+    """
+    # The dtype of a Keras variable is a string; others have a name.
     return tuple(array.shape), getattr(array.dtype, "name", array.dtype)

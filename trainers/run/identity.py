@@ -1,7 +1,7 @@
-"""What makes two runs the same run: settings, data, classes, devices.
+"""Decides whether two runs are the same: settings, data, classes, devices.
 
-A run goes on from its checkpoint only where all of it is as it was, since
-only then its end is the one that it would have had.
+A run resumes from a checkpoint only if all of these are unchanged. Otherwise
+its result would differ from that of an uninterrupted run.
 """
 
 import hashlib
@@ -15,18 +15,19 @@ from trainers.errors import ConfigError
 
 
 def identity(config, splits, assets, num_replicas):
-    """Returns a JSON-like dict that differs where a result would.
+    """Returns a JSON-like dict that differs if the result of a run differs.
 
     Args:
         config: `ExperimentConfig`.
-        splits: `Splits` after loading, with tokens and no texts.
-        assets: Text of each file that the task adds to the work directory.
+        splits: `Splits` after loading, with tokens in place of texts.
+        assets: dict. Text by name of each file that the task adds to the work
+            directory.
         num_replicas: int.
     """
     return {
         "config": tree.to_tree(config),
         "data": {
-            name: _of_examples(getattr(splits, name))
+            name: _count_and_hash(getattr(splits, name))
             for name in SPLITS
             if getattr(splits, name)
         },
@@ -39,7 +40,12 @@ def identity(config, splits, assets, num_replicas):
 
 
 def differences(then, now):
-    """Returns a line for each difference of two results of `identity`."""
+    """Returns a line for each difference of two results of `identity`.
+
+    Args:
+        then: dict. From the checkpoint.
+        now: dict. From the current command.
+    """
     lines = list(config_differences(then["config"], now["config"]))
     if then["classes"] != now["classes"]:
         lines.append(
@@ -48,15 +54,15 @@ def differences(then, now):
         )
     for name in sorted(then["assets"].keys() | now["assets"].keys()):
         if then["assets"].get(name) != now["assets"].get(name):
-            lines.append(f"{name} has another content than it had.")
+            lines.append(f"{name} has changed.")
     for name in SPLITS:
         old, new = then["data"].get(name), now["data"].get(name)
         if old != new:
             counts = [f"{x['examples']:,}" if x else "no" for x in (old, new)]
             lines.append(
                 f"the split {name} had {counts[0]} examples. Received: "
-                f"{counts[1]}, "
-                f"{'others' if counts[0] == counts[1] else 'not the same'}."
+                f"{counts[1]} examples, "
+                f"{'other ones' if counts[0] == counts[1] else 'not the same'}."
             )
     if then["replicas"] != now["replicas"]:
         lines.append(
@@ -67,46 +73,59 @@ def differences(then, now):
 
 
 def check_same_config(then, now, workdir):
-    """Compares two `ExperimentConfig`s, before any data is read.
+    """Compares two configurations before any data is read.
+
+    Args:
+        then: `ExperimentConfig` of the run.
+        now: `ExperimentConfig` of the current command.
+        workdir: Path, for the error message.
 
     Raises:
-        ConfigError: It names each difference.
+        ConfigError: Settings differ; the message names each.
     """
     trees = tree.to_tree(then), tree.to_tree(now)
     refuse(list(config_differences(*trees)), workdir)
 
 
 def refuse(differences, workdir):
-    """Raises `ConfigError` with the lines, if there are any."""
+    """Raises an error if there are differences.
+
+    Args:
+        differences: List of str. Lines for the message.
+        workdir: Path, for the message.
+
+    Raises:
+        ConfigError: The list is not empty.
+    """
     if differences:
         raise ConfigError(
-            f"`--workdir` {str(workdir)!r} holds a run that differs, and it "
-            "can only go on as it began. Take the difference back, or choose "
+            f"`--workdir` {str(workdir)!r} contains a run that differs, and a "
+            "run can only resume unchanged. Undo the differences, or choose "
             "another --workdir:\n" + "\n".join(differences)
         )
 
 
 def config_differences(then, now):
-    """Yields a line for each setting on which a result depends.
+    """Yields a line for each different setting that can change the result.
 
     Args:
-        then, now: From `config.to_tree`, as they are or from JSON.
+        then, now: dict. From `tree.to_tree`, directly or through JSON.
     """
-    # The way over the dataclasses gives younger settings their defaults.
+    # The dataclasses give newer settings their defaults.
     then, now = map(experiment.from_tree, (then, now))
     for part in ("data", "task", "model"):
         kinds = [type(getattr(x, part)).__name__ for x in (then, now)]
         if kinds[0] != kinds[1]:
             yield f"`config.{part}` was {kinds[0]}. Received: {kinds[1]}."
-    then, now = map(_lasting, (then, now))
+    then, now = map(_fixed_settings, (then, now))
     for name in dict.fromkeys((*then, *now)):
         old, new = then.get(name), now.get(name)
         if old != new:
             yield f"`--{name}` was {_value(old)}. Received: {_value(new)}."
 
 
-def _lasting(config):
-    """Returns the settings that must stay, values by flag."""
+def _fixed_settings(config):
+    """Returns the settings that must not change, values by flag."""
     return {
         name: value
         for name, field, value in tree.leaves(config)
@@ -118,11 +137,11 @@ def _value(value):
     return "nothing" if value is None else repr(value)
 
 
-def _of_examples(examples):
-    """Returns count and hash of examples, features and labels."""
+def _count_and_hash(examples):
+    """Returns the number and a hash of examples: features and labels."""
     total = hashlib.sha256()
     for name, values in sorted(examples.features.items()):
-        # Ragged texts are values and row splits.
+        # Ragged tokens consist of values and row splits.
         parts = [values]
         if hasattr(values, "flat_values"):
             parts = [values.flat_values.numpy(), values.row_splits.numpy()]
@@ -138,5 +157,9 @@ def _bytes(array):
 
 
 def sha256(data):
-    """Returns the SHA-256 sum of bytes, in hexadecimal."""
+    """Returns the SHA-256 sum in hexadecimal.
+
+    Args:
+        data: bytes.
+    """
     return hashlib.sha256(data).hexdigest()

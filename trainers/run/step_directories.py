@@ -1,7 +1,7 @@
-"""Directories that are named by a training step: `step-00002500`.
+"""Stores directories that a training step names: `step-00002500`.
 
-Each is published whole, with a manifest of SHA-256 sums, and says so when it
-is damaged. Weights of the best epoch and checkpoints of the run are such.
+Each directory appears complete, with a manifest of SHA-256 sums that shows
+damage. Best weights and checkpoints are such directories.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ _NAME = re.compile(r"step-(\d{8}|[1-9]\d{8,})")
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What is known of one step directory.
+    """What is known about one step directory.
 
     Attributes:
-        step: Number of training steps done.
-        path: The directory.
-        facts: Those of its manifest, `{}` if that cannot be read.
-        size: Bytes of all its files.
-        problem: What is damaged, `None` if it is whole.
+        step: int. Training steps done.
+        path: pathlib.Path. The directory.
+        facts: dict. From the manifest; `{}` if it cannot be read.
+        size: int. Bytes of all files.
+        problem: str. What is damaged; `None` if nothing is.
     """
 
     step: int
@@ -39,10 +39,18 @@ class Row:
 
 
 class StepDirectories:
-    """The step directories in one directory, which may not exist yet.
+    """The step directories in one directory.
 
     Attributes:
-        directory: Where they are.
+        directory: pathlib.Path. It does not need to exist.
+
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     steps = StepDirectories(pathlib.Path(directory))
+    ...     for step in (4, 8):
+    ...         steps.publish(step, lambda path: None, facts={"epochs": 1})
+    ...     [path.name for path in steps.paths().values()]
+    ['step-00000008', 'step-00000004']
     """
 
     def __init__(self, directory):
@@ -53,14 +61,14 @@ class StepDirectories:
         if not self.directory.is_dir():
             return {}
         steps = {}
-        # `step-00000008` after the `step-00000008.replaced` that it replaces.
+        # `step-00000008` comes after `step-00000008.replaced` and wins.
         for path in sorted(self.directory.iterdir(), reverse=True):
             if found := _NAME.fullmatch(path.name.removesuffix(_REPLACED)):
                 steps[int(found[1])] = path
         return dict(sorted(steps.items(), reverse=True))
 
     def tidy(self):
-        """Does what a process did not come to that was killed."""
+        """Finishes or removes what a killed process left unfinished."""
         atomic.remove_abandoned(self.directory)
         for path in self.directory.glob(f"step-*{_REPLACED}"):
             final = path.with_name(path.name.removesuffix(_REPLACED))
@@ -70,14 +78,14 @@ class StepDirectories:
                 path.rename(final)
 
     def publish(self, step, write_fn, facts):
-        """Writes the directory of a step, in the place of one that is there.
+        """Writes the directory of a step; replaces one that exists.
 
-        A run that was killed comes to the same step again.
+        A run that was killed can reach the same step again.
 
         Args:
-            step: Number of training steps done.
+            step: int. Training steps done.
             write_fn: Called with the directory to fill.
-            facts: Dict for the manifest.
+            facts: dict. Written into the manifest.
         """
         final = self.directory / f"step-{step:08d}"
         with atomic.temporary_dir(self.directory, final.name) as path:
@@ -88,15 +96,22 @@ class StepDirectories:
             atomic.publish(path, final, facts, replace=True)
 
     def remove_older(self, keep):
-        """Removes all but the `keep` highest steps."""
+        """Removes all directories except those of the highest steps.
+
+        Args:
+            keep: int. How many to keep.
+        """
         for path in list(self.paths().values())[keep:]:
             atomic.remove(path)
 
     def set_aside(self, path):
         """Renames a damaged directory to `damaged-step-...`.
 
-        It stays for those who want to look at it, and would otherwise push
-        out whole ones of lower steps.
+        The user can then still look at it. Under its old name it would take the
+        place of a whole directory of a lower step in `remove_older`.
+
+        Args:
+            path: pathlib.Path. The damaged directory.
         """
         new = path.with_name(f"damaged-{path.name}")
         if new.exists():
@@ -104,7 +119,7 @@ class StepDirectories:
         path.rename(new)
 
     def verified(self):
-        """Yields a `Row` for each step, highest first, after reading all."""
+        """Yields a `Row` for each step, highest first; reads all files."""
         for step, path in self.paths().items():
             facts, problem = {}, None
             try:
@@ -112,7 +127,7 @@ class StepDirectories:
                 atomic.verify(path)
             except (RunError, OSError) as error:
                 problem = str(error)
-            if os.path.lexists(path):  # Else a living run has just removed it.
+            if os.path.lexists(path):  # A running training can remove it.
                 yield Row(step, path, facts, _size(path), problem)
 
 
@@ -126,18 +141,18 @@ def _size(path):
 
 
 def _numbers(metrics):
-    """Returns the numbers of a manifest, which may hold anything."""
+    """Returns the numbers in the metrics of a manifest of any content."""
     if not isinstance(metrics, dict):
         return {}
     return {n: x for n, x in metrics.items() if isinstance(x, (int, float))}
 
 
 def table(rows, root):
-    """Returns lines for people: place, time, size, state, metrics.
+    """Yields lines that show place, time, size, state and metrics.
 
     Args:
-        rows: `Row`s.
-        root: Directory to which paths are relative.
+        rows: List of `Row`.
+        root: pathlib.Path. Paths are shown relative to it.
     """
     cells = [("checkpoint", "written (UTC)", "MB", "state", "last metrics")]
     for row in rows:

@@ -1,4 +1,4 @@
-"""The contract of a work directory: what lies where."""
+"""Defines the files of a work directory."""
 
 import contextlib
 import fcntl
@@ -19,38 +19,55 @@ from trainers.runtime import atomic
 
 
 class Workdir:
-    """Paths of a run and its small JSON files.
+    """The paths and the small JSON files of a run.
 
     Attributes:
-        path: The directory.
-        tensorboard: Event files: `train/`, `validation/`.
-        checkpoints: `StepDirectories`, from which a run goes on.
-        best: `BestWeights`, those of the best epoch.
+        path: pathlib.Path. The work directory.
+        tensorboard: pathlib.Path. Event files: `train/`, `validation/`.
+        checkpoints: `StepDirectories`. The checkpoints of the run.
+        best: `BestWeights`. The weights of the best epoch.
+
+    >>> import tempfile
+    >>> from trainers.config import ExperimentConfig
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     paths = Workdir(directory)
+    ...     paths.create(ExperimentConfig(seed=7), ["ham", "spam"])
+    ...     paths.read_config().seed, paths.read_labels()
+    (7, ['ham', 'spam'])
     """
 
     def __init__(self, path):
+        """Makes the object; reads and writes nothing.
+
+        Args:
+            path: Path of the work directory; it does not need to exist.
+        """
         self.path = pathlib.Path(path)
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = StepDirectories(self.path / "checkpoints")
         self.best = BestWeights(self.path / "best")
 
     def export_dir(self, config):
-        """Returns the directory that holds the numbered versions."""
+        """Returns the directory that contains the numbered versions.
+
+        Args:
+            config: `ExperimentConfig`.
+        """
         return self.path / "export" / config.export.name
 
     def check(self, config):
-        """Checks that a run can begin or go on here, before any work.
+        """Checks that a run can start or resume here, before any work.
 
         Args:
             config: `ExperimentConfig` of the run.
 
         Returns:
-            Whether there are checkpoints to go on from.
+            bool. Whether there are checkpoints from which to resume.
 
         Raises:
-            ConfigError: It is a file, cannot be written to, is in use, or
-                holds another run than `config` describes or allows.
-            RunError: It holds a run that lost its checkpoints.
+            ConfigError: The path is a file, is not writable, is in use, or
+                contains a run that `config` does not describe or allow.
+            RunError: The directory contains a run that lost its checkpoints.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -67,58 +84,59 @@ class Workdir:
         resume = config.trainer.resume
         if has_run and resume == "never":
             raise ConfigError(
-                "`--workdir` must not hold a run with "
+                "`--workdir` must not contain a run with "
                 "--config.trainer.resume=never. Received: "
                 f"{str(self.path)!r}, which does. Choose another name, delete "
-                "it, or go on with --config.trainer.resume=auto."
+                "it, or resume the run with --config.trainer.resume=auto."
             )
         if resume == "must" and not has_checkpoints:
             raise ConfigError(
-                "`--workdir` must hold a run with a checkpoint, as "
-                "--config.trainer.resume=must says. Received: "
+                "`--workdir` must contain a run with a checkpoint for "
+                "--config.trainer.resume=must. Received: "
                 f"{str(self.path)!r}, which does not."
             )
         if has_config:
             identity.check_same_config(self.read_config(), config, self.path)
         if has_run and not has_checkpoints:
-            self._check_hardly_begun()
+            self._check_no_results()
         if (self.path / "lock").exists():
             with (self.path / "lock").open("a+", encoding="utf-8") as file:
-                self._take(file)  # And let go of it again.
+                self._take(file)  # Closing the file releases the lock.
         return has_checkpoints
 
-    def _check_hardly_begun(self):
-        """Refuses to begin anew where results of the run are."""
+    def _check_no_results(self):
+        """Refuses to start a run if results of a run exist."""
         for name in ("metrics.json", "best"):
             if (self.path / name).exists():
                 raise RunError(
-                    f"{self.path} holds a run with {name}, but without its "
-                    "checkpoints, and would begin anew. Choose another "
-                    "--workdir, or delete this one."
+                    f"{self.path} contains a run with {name}, but without its "
+                    "checkpoints, and would start again from step 0. Choose "
+                    "another --workdir, or delete this one."
                 )
 
     @contextlib.contextmanager
     def lock(self):
-        """Keeps other trainers out of the directory while it is held.
+        """Locks the directory in a `with` block against other trainers.
 
-        The operating system lets go of it however the process ends.
+        The operating system releases the lock when the process ends for any
+        reason.
 
         Raises:
-            ConfigError: Another trainer holds it.
+            ConfigError: Another trainer holds the lock.
         """
         with (self.path / "lock").open("a+", encoding="utf-8") as file:
             self._take(file)
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
             file.flush()
-            # What a process left that was killed while it wrote a file.
+            # A process that was killed while it wrote a file left these.
             for path in atomic.temporaries(self.path):
                 if path.is_file():
                     path.unlink()
             yield
 
     def _take(self, file):
-        """Locks the open lock file, or refuses."""
+        """Locks the open lock file, or raises `ConfigError`."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -130,19 +148,19 @@ class Workdir:
             ) from None
         except OSError as error:
             logging.getLogger(__name__).warning(
-                "%s cannot be locked (%s): see to it that no two trainers "
-                "use it at once.",
+                "%s cannot be locked (%s): make sure that no two trainers "
+                "use it at the same time.",
                 self.path,
                 error.strerror,
             )
 
     def create(self, config, class_names, assets=None):
-        """Writes `config.json` and `labels.json` (names in label order).
+        """Writes `config.json` and `labels.json`.
 
         Args:
             config: `ExperimentConfig`.
-            class_names: Names in label order.
-            assets: Further files, text by name.
+            class_names: List of str. Names in label order.
+            assets: dict. Text by name of further files; `None` means none.
         """
         for name, text in (assets or {}).items():
             self._write(name, text)
@@ -150,17 +168,21 @@ class Workdir:
         self._write("config.json", experiment.to_json(config))
 
     def read_config(self):
-        """Returns the `ExperimentConfig` of the run."""
+        """Returns the `ExperimentConfig` of the run.
+
+        Raises:
+            ConfigError: The directory contains no run, or a damaged one.
+        """
         tree = self._read_json("config.json")
         try:
             return experiment.from_tree(tree)
         except ConfigError as error:
-            raise self._no_run("config.json", str(error)) from None
+            raise self._not_a_run("config.json", str(error)) from None
 
     def with_saved_policy(self, config):
         """Returns a config with the run's dtype policy in place of `auto`.
 
-        Where the directory holds no run, `config` itself is returned.
+        If the directory contains no run, it returns `config` itself.
 
         Args:
             config: `ExperimentConfig`; read, not changed.
@@ -177,7 +199,7 @@ class Workdir:
         """Returns the class names in label order.
 
         Raises:
-            ConfigError: The directory holds no run, or a damaged one.
+            ConfigError: The directory contains no run, or a damaged one.
         """
         names = self._read_json("labels.json")
         if (
@@ -185,19 +207,21 @@ class Workdir:
             or not all(isinstance(name, str) for name in names)
             or len(set(names)) < len(names)
         ):
-            raise self._no_run("labels.json", "not a list of distinct names.")
+            raise self._not_a_run(
+                "labels.json", "not a list of distinct names."
+            )
         return names
 
     def check_belongs(self, facts):
-        """Checks that names and assets are those of the best weights.
+        """Checks that class names and assets belong to the best weights.
 
         Args:
-            facts: From `BestWeights.restore`.
+            facts: dict. From `BestWeights.restore`.
 
         Raises:
-            RunError: A file is not what it was in training.
+            RunError: A file has changed since training.
         """
-        # Weights that another program saved say nothing of these.
+        # Weights that another program saved do not contain these facts.
         changed = [
             name
             for name, expected in facts.get("assets", {}).items()
@@ -208,28 +232,40 @@ class Workdir:
             changed.append("labels.json")
         if changed:
             raise RunError(
-                f"{self.path}: {', '.join(changed)}: not what the weights were "
-                "trained with."
+                f"{self.path}: {', '.join(changed)}: changed since the weights "
+                "were trained."
             )
 
     def _read_bytes(self, name):
         try:
             return (self.path / name).read_bytes()
         except OSError as error:
-            raise self._no_run(name, f"{error.strerror}.") from None
+            raise self._not_a_run(name, f"{error.strerror}.") from None
 
     def write_data_report(self, report):
-        """Writes `data_report.json`: what is known of the data."""
+        """Writes `data_report.json`.
+
+        Args:
+            report: dict. Result of the data check.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
         self._write("data_report.json", text)
 
     def write_history(self, epochs):
-        """Writes `history.json`: a dict of numbers an epoch."""
+        """Writes `history.json`.
+
+        Args:
+            epochs: List of dict. Numbers of each epoch.
+        """
         self._write("history.json", json.dumps(epochs, indent=2) + "\n")
 
     def write_metrics(self, metrics):
-        """Writes `metrics.json`: a dict by split, and `train`."""
+        """Writes `metrics.json`.
+
+        Args:
+            metrics: dict. Metrics by split, and `train`.
+        """
         self._write("metrics.json", json.dumps(metrics, indent=2) + "\n")
 
     def _write(self, name, text):
@@ -240,9 +276,9 @@ class Workdir:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             reason = getattr(error, "strerror", error)
-            raise self._no_run(name, f"{reason}.") from None
+            raise self._not_a_run(name, f"{reason}.") from None
 
-    def _no_run(self, name, reason):
+    def _not_a_run(self, name, reason):
         return ConfigError(
             "`--workdir` must be the directory of a finished run. "
             f"Received: {str(self.path)!r}: {name}: {reason}"

@@ -1,9 +1,10 @@
-"""Files and directories that are complete or not there.
+"""Publishes files and directories that are either complete or absent.
 
-A directory is written under a temporary name beside its final one, synced,
-given a manifest with SHA-256 sums, renamed, and its parent synced. A process
-that dies on the way leaves `NAME.tmp-<pid>`, which nothing reads, and which
-the next one that writes there removes.
+A directory is written under a temporary name beside its final name. Then it
+gets a manifest with SHA-256 sums, is synced to disk, and is renamed. At the
+end its parent directory is synced. A process that dies before the rename
+leaves `NAME.tmp-<pid>`. Nothing reads that name, and the next process that
+writes to the same parent removes it.
 """
 
 import contextlib
@@ -20,7 +21,8 @@ import shutil
 from trainers.errors import RunError
 
 MANIFEST = "manifest.json"
-_OF_DAMAGE = (
+# Errors that come from a damaged file, not from the machine.
+_DAMAGE_ERRORS = (
     errno.ENOENT,
     errno.ENOTDIR,
     errno.EISDIR,
@@ -29,38 +31,48 @@ _OF_DAMAGE = (
     errno.EINVAL,
     errno.EIO,
 )
-# What a directory is called while another takes its place.
+# Suffix of a directory while another one replaces it.
 REPLACED = ".replaced"
 _OWN_SUM = "sha256_of_the_rest"
 
 
 def write_text(path, text):
-    """Replaces a text file in one step."""
+    """Replaces a text file in one step.
+
+    Args:
+        path: pathlib.Path. The file; it does not need to exist.
+        text: str. Written in UTF-8.
+    """
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8")
         sync(temporary)
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)  # It is there after an error.
+        temporary.unlink(missing_ok=True)  # It exists after an error.
     sync(path.parent)
 
 
 @contextlib.contextmanager
 def temporary_dir(parent, name):
-    """Yields a directory to fill; removes it if it was not published."""
+    """Yields a directory to fill; removes it if it was not published.
+
+    Args:
+        parent: Path. Created if it does not exist.
+        name: str. Start of the temporary name.
+    """
     parent = pathlib.Path(parent)
     parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(parent)
-    # In containers, living processes may have equal numbers.
+    # In containers, running processes can have the same number.
     for number in itertools.count(os.getpid()):
         path = parent / f"{name}.tmp-{number}"
         try:
             path.mkdir()
         except FileExistsError:
             continue
-        # Held while this process lives, so that no other removes the
-        # directory. One that looked before it was held may have done so.
+        # This process holds the lock until it ends, so that no other process
+        # removes the directory. Before it held the lock, one can have done so.
         lock = _locked(path, wait=True)
         if lock is not None and path.exists():
             break
@@ -74,7 +86,14 @@ def temporary_dir(parent, name):
 
 
 def remove(path):
-    """Removes a published directory; a half-removed one has another name."""
+    """Removes a published directory.
+
+    The directory is renamed first. If the process dies during the removal, no
+    incomplete directory keeps the published name.
+
+    Args:
+        path: pathlib.Path.
+    """
     doomed = path.with_name(f"{path.name}.old.tmp-{os.getpid()}")
     _erase(path.rename(doomed))
 
@@ -87,10 +106,14 @@ def _erase(path):
 
 
 def temporaries(parent):
-    """Returns what has a temporary name: files and directories."""
+    """Returns the files and directories that have a temporary name.
+
+    Args:
+        parent: pathlib.Path. It does not need to exist.
+    """
     if not parent.is_dir():
         return []
-    # Not `notes.tmp-old.txt`, which is somebody's own.
+    # Not `notes.tmp-old.txt`, which a user may have written.
     return [
         path
         for path in parent.iterdir()
@@ -99,7 +122,11 @@ def temporaries(parent):
 
 
 def remove_abandoned(parent):
-    """Removes temporary directories whose process is dead."""
+    """Removes temporary directories whose process is dead.
+
+    Args:
+        parent: pathlib.Path. It does not need to exist.
+    """
     for path in temporaries(parent):
         lock = _locked(path, wait=False) if path.is_dir() else None
         if lock is not None:
@@ -109,7 +136,11 @@ def remove_abandoned(parent):
 
 @contextlib.contextmanager
 def lock(directory):
-    """Keeps others that lock a directory waiting meanwhile."""
+    """Holds the lock of a directory; other processes that lock it wait.
+
+    Args:
+        directory: pathlib.Path. If it does not exist, nothing is locked.
+    """
     descriptor = _locked(directory, wait=True)
     try:
         yield
@@ -121,7 +152,7 @@ def lock(directory):
 def _locked(path, *, wait):
     """Returns an open descriptor that holds the lock of a directory.
 
-    `None` where another process holds it, or removed the directory.
+    Returns `None` if another process holds it or removed the directory.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -133,7 +164,7 @@ def _locked(path, *, wait):
         os.close(descriptor)
         return None
     except OSError:
-        # Some network file systems have no locks: nothing is removed there.
+        # Some network file systems have no locks. Nothing is removed there.
         if not wait:
             os.close(descriptor)
             return None
@@ -141,18 +172,18 @@ def _locked(path, *, wait):
 
 
 def publish(path, final, facts, manifest=MANIFEST, *, replace=False):
-    """Seals a filled directory and gives it its final name.
+    """Writes the manifest of a filled directory and renames the directory.
 
     Args:
-        path: Directory from `temporary_dir`.
-        final: Name in the same file system.
-        facts: Dict written into the manifest, beside sizes and sums.
-        manifest: Name of the manifest file in the directory.
-        replace: Whether a `final` that exists gives way. A process that dies
-            at that moment leaves it as NAME.replaced.
+        path: pathlib.Path. Directory from `temporary_dir`.
+        final: pathlib.Path. Final name, in the same file system.
+        facts: dict. Written into the manifest, beside sizes and sums.
+        manifest: str. Name of the manifest file in the directory.
+        replace: bool. Whether to replace a `final` that exists. A process
+            that dies during the replacement leaves it as `NAME.replaced`.
 
     Raises:
-        OSError: `final` exists and is not empty.
+        OSError: `final` exists and is not empty, and `replace` is false.
     """
     files = {
         file.relative_to(path).as_posix(): {
@@ -160,7 +191,7 @@ def publish(path, final, facts, manifest=MANIFEST, *, replace=False):
             "sha256": _sha256(file),
         }
         for file in sorted(path.rglob("*"))
-        # One of an earlier try under another name is not part of the content.
+        # An existing manifest is not part of the content.
         if file.is_file() and file != path / manifest
     }
     facts = facts | {"files": files}
@@ -181,10 +212,17 @@ def publish(path, final, facts, manifest=MANIFEST, *, replace=False):
 
 
 def verify(path, manifest=MANIFEST):
-    """Returns the facts of a published directory.
+    """Compares the files of a published directory with its manifest.
+
+    Args:
+        path: pathlib.Path. The directory.
+        manifest: str. Name of the manifest file in it.
+
+    Returns:
+        dict. The facts in the manifest, without the list of files.
 
     Raises:
-        RunError: The manifest is missing, or a file is not what it was.
+        RunError: The manifest or a file is missing or damaged.
     """
     facts, files = read_manifest(path, manifest)
     for name, (_, expected) in files.items():
@@ -195,37 +233,48 @@ def verify(path, manifest=MANIFEST):
 
 
 def is_of_damage(error):
-    """Returns whether an exception says something about what was read.
+    """Returns whether an exception means that the file read is damaged.
 
-    Others, such as too many open files, are of the machine.
+    Other exceptions, such as too many open files, come from the machine.
+
+    Args:
+        error: Exception. Raised while a file was read.
     """
     if isinstance(error, OSError):
-        return error.errno is None or error.errno in _OF_DAMAGE
+        return error.errno is None or error.errno in _DAMAGE_ERRORS
     return not isinstance(error, MemoryError)
 
 
 def _is_whole(file, directory, expected):
     try:
-        # A name with `..` in it would be some other file.
+        # A name with `..` could point to a file outside the directory.
         is_inside = file.resolve().is_relative_to(directory.resolve())
         return is_inside and file.is_file() and _sha256(file) == expected
     except (OSError, ValueError, RuntimeError) as error:
-        # No name of a file; a loop of links; a disk that cannot read it.
+        # Not a file name, a loop of links, or an error of the disk.
         if is_of_damage(error):
             return False
         raise
 
 
 def read_manifest(path, manifest=MANIFEST):
-    """Returns `(facts, {file name: (bytes, sha256)})`, checking no file.
+    """Reads a manifest; does not check the files in it.
+
+    Args:
+        path: pathlib.Path. The published directory.
+        manifest: str. Name of the manifest file in it.
+
+    Returns:
+        `(facts, files)`: the facts as a dict, and `{file name: (bytes,
+        sha256)}`.
 
     Raises:
-        RunError: The manifest is missing or not one.
+        RunError: The manifest is missing or damaged.
     """
     try:
         facts = json.loads((path / manifest).read_text(encoding="utf-8"))
         if facts.pop(_OWN_SUM) != _sum_of(facts):
-            raise ValueError("it does not fit its own sum")
+            raise ValueError("it does not match its own sum")
         files = {
             name: (int(f["bytes"]), str(f["sha256"]))
             for name, f in facts.pop("files").items()
@@ -248,7 +297,10 @@ def read_manifest(path, manifest=MANIFEST):
 def numbered(directory):
     """Returns the versions in a directory, paths by number.
 
-    As for TensorFlow Serving, a version is a directory with a decimal name.
+    A version is a directory with a decimal name, as for TensorFlow Serving.
+
+    Args:
+        directory: pathlib.Path. It does not need to exist.
     """
     if not directory.is_dir():
         return {}
@@ -270,7 +322,11 @@ def _sha256(file):
 
 
 def sync(path):
-    """Returns when a file, or the names in a directory, are on disk."""
+    """Waits until a file, or the names in a directory, are on disk.
+
+    Args:
+        path: Path of the file or directory.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Which libraries are installed, and are they the ones that were tested?"""
+"""Compares the installed libraries with the versions that were tested."""
 
 import platform
 from importlib import metadata
@@ -11,7 +11,11 @@ DISTRIBUTION = "tfmodels-trainers"
 
 
 def installed():
-    """Returns the versions on which the bits of a result may depend."""
+    """Returns the library versions that can change the bits of a result.
+
+    Returns:
+        dict. Version by name: `python`, `tensorflow`, `keras`, `numpy`.
+    """
     names = ("tensorflow", "keras", "numpy")
     versions = {name: metadata.version(name) for name in names}
     return {"python": platform.python_version()} | versions
@@ -21,13 +25,13 @@ def check(requirements=None, version_of=metadata.version):
     """Compares installed versions with the ranges in `setup.cfg`.
 
     Args:
-        requirements: Requirement strings; `None` means those of the installed
-            distribution.
-        version_of: Function from a distribution's name to its version.
+        requirements: List of str, such as `numpy>=2,<3`. `None` means the
+            requirements of the installed distribution.
+        version_of: Function from the name of a distribution to its version.
 
     Raises:
-        ConfigError: One line that names each version outside its range and
-            the command that mends it.
+        ConfigError: A version is missing or outside its range. One line names
+            each such version and the command that fixes it.
     """
     if requirements is None:
         try:

@@ -1,8 +1,8 @@
-"""Clean stops: SIGTERM and SIGINT end a run between two steps.
+"""Stops a run cleanly: SIGTERM and SIGINT end it between two steps.
 
-The first signal requests a stop, and the run saves a checkpoint before it
-ends. In a command the second signal ends the process at once; in a notebook it
-raises the usual interrupt.
+The first signal requests a stop. The run then saves a checkpoint and ends. In
+a command, a second signal ends the process at once. In a notebook, it raises
+the usual interrupt.
 """
 
 import contextlib
@@ -12,33 +12,51 @@ import threading
 import time
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# `timeout` and others send a signal to a process and again to its group.
+# `timeout` and other tools send a signal to a process, then to its group.
 ONE_REQUEST_SECONDS = 0.5
 
 
 class Stopped(KeyboardInterrupt):
-    """The run ended on request; the same command goes on with it.
+    """A signal stopped the run; the same command resumes it.
 
-    In a notebook it looks like the interrupt that it comes from.
+    It is a `KeyboardInterrupt`, so that a notebook shows it as one.
     """
 
 
 class TwoSignals:
-    """Calls one function for the first signal and another for a second one.
+    """Calls one function for the first signal and another for the second.
 
     Attributes:
-        name: "SIGTERM" or "SIGINT" of the first signal; `None` before it.
+        name: str or `None`. "SIGTERM" or "SIGINT", the first signal received;
+            `None` before it.
+
+    >>> import signal
+    >>> handler = TwoSignals(lambda number: print("stop"), print)
+    >>> handler(signal.SIGTERM)
+    stop
+    >>> handler.name
+    'SIGTERM'
     """
 
     def __init__(self, first_fn, second_fn):
-        """Takes the functions, each called with the number of the signal."""
+        """Makes the handler.
+
+        Args:
+            first_fn: Called with the number of the first signal.
+            second_fn: Called with the number of each later signal.
+        """
         self.name = None
         self._first_fn = first_fn
         self._second_fn = second_fn
         self._one_until = 0.0
 
     def __call__(self, number, frame=None):
-        """Handles a signal; repeats of the first within 0.5 s are ignored."""
+        """Handles a signal; ignores repeats within 0.5 s of the first.
+
+        Args:
+            number: int. Number of the signal.
+            frame: Ignored; Python passes it to signal handlers.
+        """
         if self.name is None:
             self.name = signal.Signals(number).name
             self._one_until = time.monotonic() + ONE_REQUEST_SECONDS
@@ -48,7 +66,7 @@ class TwoSignals:
 
     @contextlib.contextmanager
     def handled(self):
-        """Handles both signals while it is open; for the main thread."""
+        """Handles SIGTERM and SIGINT in a `with` block; for the main thread."""
         before = _handle(self)
         try:
             yield self
@@ -57,47 +75,66 @@ class TwoSignals:
 
 
 def end_at_once(number):
-    """Ends the process with the exit code of a signal, 128 + its number."""
+    """Ends the process with exit code 128 + number of the signal.
+
+    Args:
+        number: int. Number of the signal.
+    """
     os._exit(128 + number)
 
 
 class StopRequest:
-    """Whether a signal requested the run to end.
+    """Tells whether a signal requested the run to stop.
 
     Attributes:
-        signal_name: "SIGTERM", "SIGINT", or `None`.
+        signal_name: "SIGTERM", "SIGINT", or `None` for no signal.
+
+    >>> request = StopRequest()
+    >>> request.is_made()
+    False
+    >>> request.signal_name = "SIGINT"
+    >>> request.is_made(), request.source
+    (True, 'SIGINT')
     """
 
     def __init__(self, any_fn=lambda value: value):
-        """Takes a function that returns whether a value is true anywhere."""
+        """Makes the request.
+
+        Args:
+            any_fn: Function from a bool on this worker to whether it is true on
+                any worker. The default is for one worker.
+        """
         self.signal_name = None
         self._any_fn = any_fn
 
     def is_made(self):
-        """Returns whether somebody asked any worker; all have to ask this."""
+        """Returns whether any worker got a signal; all workers must call it."""
         return self._any_fn(self.signal_name is not None)
 
     @property
     def source(self):
-        """Returns what stops the run, in words."""
+        """Returns in words what stops the run."""
         return self.signal_name or "a signal to another worker"
 
     def __call__(self):
-        """Raises `Stopped` if somebody asked; for work that saves nothing."""
+        """Raises `Stopped` if a stop was requested, without saving anything."""
         if self.is_made():
             raise _stopped(self.source)
 
 
 def _stopped(signal_name):
-    return Stopped(f"Stopped by {signal_name}; the same command goes on.")
+    return Stopped(
+        f"Stopped by {signal_name}; the same command resumes the run."
+    )
 
 
 @contextlib.contextmanager
 def requests(any_fn=lambda value: value):
-    """Yields a `StopRequest` that both signals fill in while it is open.
+    """Yields a `StopRequest`; SIGTERM and SIGINT set it in the `with` block.
 
-    One that nobody has looked at raises `Stopped` at the end. Outside the
-    main thread, where Python has no signals, nobody ever asks.
+    If the request was set but the block did not raise `Stopped`, the end of the
+    block does. Python handles signals only in the main thread. In other threads
+    the request stays unset.
 
     Args:
         any_fn: As for `StopRequest`.
@@ -120,11 +157,12 @@ def requests(any_fn=lambda value: value):
 
 @contextlib.contextmanager
 def deferred():
-    """Yields a `StopRequest`; signals do nothing but fill it in.
+    """Yields a `StopRequest`; a signal only sets it and raises nothing.
 
-    For waiting for other workers inside of TensorFlow, where an exception of
-    a signal handler comes out as another one. If the waiting fails after a
-    signal, it is `Stopped` that is raised: others have stopped as well.
+    Use it while TensorFlow waits for other workers: TensorFlow turns an
+    exception of a signal handler into another exception. If the waiting fails
+    after a signal, `Stopped` is raised, because the other workers have stopped
+    as well.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -146,14 +184,17 @@ def deferred():
 
 @contextlib.contextmanager
 def raising():
-    """Ends what runs inside with `Stopped` at the first signal.
+    """Raises `Stopped` in the `with` block at the first signal.
 
-    For all of a command: outside of training nothing has to be saved, as files
-    appear whole or not at all. The second signal ends the process at once.
+    Use it around a whole command. Outside of training nothing needs to be
+    saved, because files are complete or absent. A second signal ends the
+    process at once.
     """
 
     def stop(number, frame):
-        _handle(lambda number, frame: None)  # The second is for the thread.
+        _handle(
+            lambda number, frame: None
+        )  # The thread handles the second one.
         raise _stopped(signal.Signals(number).name)
 
     before = _handle(stop)
@@ -165,11 +206,11 @@ def raising():
 
 
 def _handle(handler):
-    """Sets the handler, and returns those from before by signal."""
+    """Sets the handler; returns the previous handlers by signal."""
     return {
         number: signal.signal(number, handler)
         for number in SIGNALS
-        # Shells let background jobs ignore Ctrl-C, which is for others then.
+        # Shells let background jobs ignore Ctrl-C. They must not receive it.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
 
@@ -183,9 +224,9 @@ def _restore(handlers):
 def _second_ends_at_once():
     """Ends the process at the second signal, with 128 + its number.
 
-    Python's own handlers wait for the step, or the compilation, that
-    TensorFlow is in. The operating system tells the number of a signal
-    through a pipe at once, and a thread reads it there.
+    Python's own handlers wait until TensorFlow finishes the running step or
+    compilation. The operating system writes the number of a signal into a pipe
+    at once, and a thread reads it there.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

@@ -1,4 +1,4 @@
-"""What every command does around its work: logs, TensorFlow, its errors."""
+"""Sets up logs, imports TensorFlow quietly, and explains its errors."""
 
 import contextlib
 import errno
@@ -20,7 +20,11 @@ _FILE_ERRORS = (
 
 
 def log_to_stderr():
-    """Shows this package's messages as lines, and no other library's twice."""
+    """Writes messages of this package to stderr, one line each.
+
+    They do not reach the root logger, where another library's handler would
+    print them again.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
     logger = logging.getLogger("trainers")
@@ -30,7 +34,7 @@ def log_to_stderr():
 
 
 class _Formatter(logging.Formatter):
-    """Puts "warning: " before warnings, and nothing before information."""
+    """Puts "warning: " before warnings and nothing before other messages."""
 
     def format(self, record):
         message = record.getMessage()
@@ -40,12 +44,19 @@ class _Formatter(logging.Formatter):
 
 
 def tensorflow_reason(error):
-    """Returns one line for a full disk or memory, `None` for other errors."""
+    """Returns the reason of a file or memory error of TensorFlow in one line.
+
+    Args:
+        error: Exception.
+
+    Returns:
+        str, or `None` for every other error.
+    """
     tf = sys.modules.get("tensorflow")
     if tf is None or not isinstance(error, tf.errors.OpError):
         return None
     text = str(error)
-    # TensorFlow has many classes for what goes wrong with files.
+    # TensorFlow has many exception classes for file errors.
     if found := re.search("|".join(map(os.strerror, _FILE_ERRORS)), text):
         place = re.search(r"[^\s{};]*:?\s?$", text[: found.start()])[0]
         what = f"{place}{found[0]}".strip()
@@ -58,7 +69,7 @@ def tensorflow_reason(error):
 
 @contextlib.contextmanager
 def _held_back_stderr():
-    """Keeps what is written to stderr, and shows it if an error follows."""
+    """Holds back what is written to stderr; shows it after an error."""
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -77,13 +88,13 @@ def _held_back_stderr():
 def import_tensorflow():
     """Imports TensorFlow without its eight lines about drivers and oneDNN.
 
-    They are written before its log level is read, so that
-    TF_CPP_MIN_LOG_LEVEL alone does not help; whoever sets it, to look for a
-    GPU that is not found, gets them all.
+    TensorFlow writes them before it reads its log level, so
+    TF_CPP_MIN_LOG_LEVEL alone does not hide them. If the user sets that
+    variable, for example to find out why a GPU is missing, all lines are shown.
     """
-    asked_for = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+    is_log_level_set = "TF_CPP_MIN_LOG_LEVEL" in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with contextlib.nullcontext() if asked_for else _held_back_stderr():
+    with contextlib.nullcontext() if is_log_level_set else _held_back_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()

@@ -1,7 +1,8 @@
-"""TensorFlow Serving's REST interface to an export, in Python on one machine.
+"""Serves an export on one machine with TensorFlow Serving's REST interface.
 
-What works here works with `tensorflow_model_server`, which is what to use for
-many users: this one is for trying a model, for tests and for small services. It
-serves one model and speaks no gRPC. Slow heads of requests have no time limit:
-on the internet it belongs behind a proxy.
+The server is for trying a model, for tests and for small services. A request
+that works here works in TensorFlow Serving (`tensorflow_model_server`), which
+is the server for many users. This server serves one model and has no gRPC.
+Requests have no time limit until their headers are complete, so put a proxy
+before it on the internet.
 """

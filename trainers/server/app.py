@@ -1,8 +1,9 @@
-"""The paths of the server: TensorFlow Serving's REST interface, and a page.
+"""Answers the paths of the server: the REST interface, metrics, and a page.
 
 References:
     https://www.tensorflow.org/tfx/serving/api_rest, and `http_rest_api_util.cc`
-    and `http_server.cc` of TensorFlow Serving for paths, words and statuses.
+    and `http_server.cc` of TensorFlow Serving for paths, error messages and
+    statuses.
 """
 
 import asyncio
@@ -24,7 +25,8 @@ from trainers.server import tf_examples
 _MODEL = r"(?i)/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _RUN_PATH = re.compile(_MODEL + ":(classify|regress|predict)")
 _READ_PATH = re.compile(_MODEL + "(/metadata)?")
-# Bytes of a body from which on the work with it would hold up others.
+# Bytes. Larger bodies are processed in a thread: they would block the event
+# loop for too long.
 _LARGE = 2**16
 _PAGE = pathlib.Path(__file__).with_name("page.html")
 _POLICY = (
@@ -35,20 +37,20 @@ _POLICY = (
 
 
 class App:
-    """The ASGI application.
+    """The ASGI application of the server.
 
-    With a token, every path needs it but `/`, where a page without any data
-    asks for it.
+    If the server has a token, every path except `/` needs it. The page at `/`
+    contains no data and asks for the token.
     """
 
     def __init__(self, versions, limits, metrics, metrics_path):
-        """Takes what it answers from.
+        """Creates the application.
 
         Args:
-            versions: `versions.Versions`.
-            limits: `limits.Limits`.
-            metrics: `metrics.Metrics`.
-            metrics_path: Path of their page; `None` shows none.
+            versions: `model_versions.Versions`. The versions to serve.
+            limits: `limits.Limits`. Limits of requests.
+            metrics: `prometheus.Metrics`. Counts requests.
+            metrics_path: str. URL path of the metrics; `None` serves none.
         """
         self._versions = versions
         self._limits = limits
@@ -56,11 +58,17 @@ class App:
         self._metrics_path = metrics_path
 
     async def __call__(self, scope, receive, send):
-        """Answers a request, whatever it is."""
+        """Answers a request, with an error document if it fails.
+
+        Args:
+            scope: dict. Scope of the ASGI connection.
+            receive: ASGI coroutine that returns the next event.
+            send: ASGI coroutine that sends an event.
+        """
         body = limits_lib.Body(scope, receive)
         try:
             response = await self._answer(scope, body)
-        except ConnectionError:  # Nobody is there to be answered.
+        except ConnectionError:  # The client is gone.
             return
         except (Exception, asyncio.CancelledError) as error:
             error = statuses.of(error)
@@ -108,19 +116,20 @@ class App:
             status = error.code
             raise error from None
         finally:
-            # Not under names that clients make up.
+            # Names that clients invent would fill the memory with counts.
             if name == self._versions.name:
                 seconds = time.perf_counter() - begin
                 self._metrics.count_request(status, method, seconds)
 
     async def _predict(self, model, method, document, work):
-        """Returns the document that answers another.
+        """Returns the document with the answer to a request.
 
         Args:
-            model: Arguments of `Versions.find`.
-            method: `predict`, `classify` or `regress`.
-            document: From `protocol.parse`.
-            work: Calls a function where it holds up nobody.
+            model: tuple. Arguments of `Versions.find`.
+            method: str. `predict`, `classify` or `regress`.
+            document: dict from `predict_json.parse`.
+            work: Coroutine that calls a function, in a thread if the body is
+                large.
         """
         with self._versions.find(*model).in_use() as servable:
             size = predict_json.num_rows(document, method)
@@ -171,8 +180,8 @@ async def _at_once(function, *arguments):
 
 
 def _number(version):
-    """Returns the version in a path as a number."""
-    # More digits, or a larger number, than 64 bits have.
+    """Returns the version in a path as a number; `None` without a version."""
+    # The number does not fit into 64 bits.
     if version and (len(version) > 19 or int(version) >= 2**63):
         raise statuses.invalid(
             f"Failed to convert version: {version} to numeric."
@@ -190,7 +199,7 @@ def _json(document, status=200, headers=None):
 
 
 def _page(model_name):
-    """Returns the page on which one can try the model."""
+    """Returns the page to try the model."""
     nonce = secrets.token_urlsafe(16)
     text = _PAGE.read_text(encoding="utf-8")
     text = text.replace("__MODEL_NAME__", html.escape(model_name))

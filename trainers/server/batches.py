@@ -1,8 +1,8 @@
-"""Several requests in one run of the model: merged, padded, split again.
+"""Runs several requests as one batch: merges, pads and splits them.
 
-As TensorFlow Serving's `batching_session.cc` does it, but for one thing: there,
-all requests of a batch fail if one of them makes the run fail; here, each is
-then run alone.
+The rules are those of TensorFlow Serving's `batching_session.cc`, with one
+difference. In TensorFlow Serving, all requests of a batch fail if its run
+fails. Here, each request then runs alone.
 """
 
 import dataclasses
@@ -17,17 +17,27 @@ from trainers.serving import config_protos
 
 @dataclasses.dataclass(frozen=True)
 class Parameters:
-    """A `batching.config`; the defaults are those of TensorFlow Serving.
+    """The values of a `batching.config`.
+
+    The defaults are those of TensorFlow Serving.
+
+    >>> parameters = Parameters(max_batch_size=8, allowed_batch_sizes=(1, 4, 8))
+    >>> parameters.padded_size(3)
+    4
 
     Attributes:
-        max_batch_size: Rows; a request of more is refused. `None` means that
-            every request is run alone, whatever its size.
-        timeout_seconds: For which an idle thread waits for more requests.
-        max_enqueued_batches: That wait for a thread, for one signature.
-        num_threads: Batches that run at the same time.
-        allowed_batch_sizes: To the next of which a batch is filled up.
-        pad_variable_length_inputs: Whether tensors of unequal shapes go
-            together, filled up with their first element.
+        max_batch_size: int. Most rows of a batch. A request with more rows is
+            refused. `None` means that every request runs alone, with any
+            number of rows.
+        timeout_seconds: float. How long an idle thread waits for more
+            requests.
+        max_enqueued_batches: int. Most batches of one signature that wait for
+            a thread.
+        num_threads: int. Batches that run at the same time.
+        allowed_batch_sizes: tuple of int. A batch is padded to the next of
+            these sizes.
+        pad_variable_length_inputs: bool. Whether requests with different
+            shapes share a batch. They are padded with their first element.
     """
 
     max_batch_size: int | None = None
@@ -39,10 +49,17 @@ class Parameters:
 
     @classmethod
     def read(cls, path):
-        """Returns the parameters in a file.
+        """Reads parameters from a file.
+
+        Args:
+            path: str or `pathlib.Path`. A `batching.config`.
+
+        Returns:
+            `Parameters`.
 
         Raises:
-            ConfigError: It is no `BatchingParameters`, or a rule is broken.
+            ConfigError: The file is not a `BatchingParameters`, or a value
+                breaks a rule.
         """
         message = config_protos.read(path, config_protos.BatchingParameters)
 
@@ -85,36 +102,52 @@ class Parameters:
         return parameters
 
     def check_size(self, size):
-        """Refuses a request of more rows than a batch may have."""
+        """Refuses a request with more rows than `max_batch_size`.
+
+        Args:
+            size: int. Rows of the request.
+
+        Raises:
+            StatusError: The request has too many rows.
+        """
         if self.max_batch_size is not None and size > self.max_batch_size:
-            # TensorFlow Serving splits it, if its configuration says so.
+            # TensorFlow Serving can be configured to split the request.
             raise statuses.invalid(
                 f"Task size {size} is larger than maximum input batch size "
                 f"{self.max_batch_size}"
             )
 
     def padded_size(self, size):
-        """Returns the rows with which a batch of so many is run."""
+        """Returns the number of rows after padding.
+
+        Args:
+            size: int. Rows of the batch before padding.
+
+        Returns:
+            int. The next of `allowed_batch_sizes`; `size` if there is none.
+        """
         return next((a for a in self.allowed_batch_sizes if a >= size), size)
 
 
 def run(call, requests, parameters, observe):
-    """Runs the model for several requests.
+    """Runs the model once for several requests.
+
+    If the run fails, each request runs alone.
 
     Args:
-        call: Inputs by name in, outputs by name out.
-        requests: List of inputs by name.
+        call: Callable with a dict of inputs. It returns a dict of outputs.
+        requests: list of dicts of arrays. The inputs of each request.
         parameters: `Parameters`.
-        observe: Called with the rows of each run, before and after padding.
+        observe: Callable with the rows of each run, before and after padding.
 
     Returns:
-        List of outputs by name, or of an exception, for each request.
+        List with a dict of outputs, or an exception, for each request.
     """
     try:
         sizes = [num_rows(request) for request in requests]
         total = sum(sizes)
         size = total
-        # A run of no rows has none that padding could repeat.
+        # Padding repeats a row, so it needs at least one.
         if parameters.max_batch_size and total:
             size = parameters.padded_size(total)
         observe(total, size)
@@ -136,12 +169,16 @@ def run(call, requests, parameters, observe):
 
 
 def num_rows(inputs):
-    """Returns the number of rows of a request."""
+    """Returns the number of rows of a request.
+
+    Args:
+        inputs: dict of arrays by input name, all with the same number of rows.
+    """
     return len(next(iter(inputs.values())))
 
 
 def _merge(arrays, size, parameters):
-    """Returns one array of so many rows."""
+    """Returns one array with `size` rows."""
     if parameters.pad_variable_length_inputs and len(arrays) > 1:
         shape = np.max([array.shape for array in arrays], axis=0)
         arrays = [_pad(array, shape) for array in arrays]
@@ -152,7 +189,7 @@ def _merge(arrays, size, parameters):
 
 
 def _pad(array, shape):
-    """Fills an array up to a shape, but for the rows."""
+    """Pads all dimensions of an array to a shape, except the rows."""
     missing = [0, *(shape[1:] - array.shape[1:])]
     if not any(missing):
         return array

@@ -1,8 +1,8 @@
-"""Which requests run together, and when.
+"""Decides which requests run together, and when.
 
-As in TensorFlow Serving, each signature of each version has its queue of
-batches, and all queues share the threads. Everything but the run itself happens
-on the event loop, so that there are no locks.
+As in TensorFlow Serving, each signature of each version has a queue of
+batches, and all queues share the threads. Only the run of a batch happens in a
+thread. Everything else happens on the event loop and needs no locks.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from trainers.server import statuses
 
 
 class _Batch:
-    """Requests that will run together; open as long as there is room."""
+    """Requests that will run together; more can join until it is full."""
 
     def __init__(self, deadline):
         self.deadline = deadline
@@ -33,19 +33,29 @@ class Queue:
     """The batches of one signature that wait for a thread."""
 
     def __init__(self, scheduler, call):
-        """Takes a `Scheduler` and the function that runs the model."""
+        """Creates an empty queue.
+
+        Args:
+            scheduler: `Scheduler`.
+            call: Callable with a dict of inputs. It runs the model and returns
+                a dict of outputs.
+        """
         self.call = call
         self._scheduler = scheduler
         self._batches = collections.deque()
 
     async def __call__(self, inputs):
-        """Returns the outputs for a request.
+        """Runs a request in a batch and returns its outputs.
 
         Args:
-            inputs: Arrays by name, of equal numbers of rows.
+            inputs: dict of arrays by input name, all with the same number of
+                rows.
+
+        Returns:
+            dict of arrays by output name.
 
         Raises:
-            StatusError: It is too large, or too many wait.
+            StatusError: The request has too many rows, or the queue is full.
         """
         parameters = self._scheduler.parameters
         size = batches.num_rows(inputs)
@@ -77,7 +87,7 @@ class Queue:
 
     @property
     def due(self):
-        """Time from which the first batch may run; 0 if nobody waits more."""
+        """Loop time from which the first batch can run; 0.0 for at once."""
         first = self._batches[0]
         most = self._scheduler.parameters.max_batch_size
         if len(self._batches) > 1 or first.size >= (most or 0):
@@ -85,7 +95,11 @@ class Queue:
         return first.deadline
 
     def pop(self):
-        """Removes and returns the first batch, and whether more wait."""
+        """Removes the first batch.
+
+        Returns:
+            Tuple of the batch, and whether the queue contains more batches.
+        """
         return self._batches.popleft(), bool(self._batches)
 
 
@@ -93,34 +107,44 @@ class Scheduler:
     """Gives batches to threads."""
 
     def __init__(self, parameters, observe):
-        """Takes `batches.Parameters`, and who is told the size of a run."""
+        """Creates the threads.
+
+        Args:
+            parameters: `batches.Parameters`.
+            observe: Callable with the rows of each run, before and after
+                padding. It is called in the threads.
+        """
         self.parameters = parameters
         self._observe = observe
         self._threads = concurrent.futures.ThreadPoolExecutor(
             parameters.num_threads, thread_name_prefix="batch"
         )
         self._num_idle = parameters.num_threads
-        # Queues with batches; who was served goes to the end.
+        # Queues with batches. A queue moves to the end after its turn.
         self._queues = collections.deque()
         self._timer = None
         self._is_waking = False
 
     def add(self, queue):
-        """Is told of a queue that was empty."""
+        """Adds a queue that has got its first batch.
+
+        Args:
+            queue: `Queue`.
+        """
         self._queues.append(queue)
 
     def wake_soon(self):
-        """Starts what can start when all that has come by now is queued.
+        """Calls `wake` after the requests that have already arrived are queued.
 
-        So requests that come at the same time run together, even where a
-        thread is idle and waits for nobody.
+        Requests that arrive at the same time therefore run together, also if a
+        thread is idle and does not wait.
         """
         if not self._is_waking:
             self._is_waking = True
             asyncio.get_running_loop().call_soon(self.wake)
 
     def wake(self):
-        """Starts what can start now."""
+        """Starts every batch that is due and for which a thread is idle."""
         self._is_waking = False
         loop = asyncio.get_running_loop()
         while self._num_idle and (queue := self._due_queue(loop.time())):
@@ -154,7 +178,7 @@ class Scheduler:
         if done.cancelled():  # The server stops.
             return
         for future, result in zip(batch.futures, done.result(), strict=True):
-            if future.done():  # Nobody waits for it any more.
+            if future.done():  # The request was cancelled.
                 continue
             if isinstance(result, Exception):
                 future.set_exception(result)
@@ -163,5 +187,5 @@ class Scheduler:
         self.wake()
 
     def close(self):
-        """Waits for the runs in the threads, and starts no more."""
+        """Waits for running batches and starts no further ones."""
         self._threads.shutdown(cancel_futures=True)

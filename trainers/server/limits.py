@@ -1,4 +1,4 @@
-"""What a client may do: with which token, how much, how slowly."""
+"""Limits requests: token, size, number and time."""
 
 import asyncio
 import contextlib
@@ -8,23 +8,34 @@ from starlette.datastructures import Headers
 
 from trainers.server import statuses
 
-# Of a refused request, this much is read and thrown away, so that a client
-# that still sends can read the answer.
+# Bytes and seconds. The server reads and discards this much of a refused
+# request, so that a client that is still sending can read the answer.
 _DISCARDED_BYTES = 256 * 2**20
 _DISCARDING_SECONDS = 5.0
 
 
 class Limits:
-    """Rules for requests, each broken one a `StatusError`."""
+    """Limits of requests. A broken limit raises a `StatusError`.
+
+    As a context manager, an object counts a running request.
+
+    >>> limits = Limits(token="", max_bytes=99, max_requests=1, body_seconds=20)
+    >>> with limits, limits:
+    ...     print("two requests at a time")
+    Traceback (most recent call last):
+    ...
+    trainers.server.statuses.StatusError: The server answers at most 1 ...
+    """
 
     def __init__(self, *, token, max_bytes, max_requests, body_seconds):
-        """Takes the bounds.
+        """Sets the limits.
 
         Args:
-            token: That clients must send; empty if they need none.
-            max_bytes: Of a body.
-            max_requests: That are read or answered at the same time.
-            body_seconds: In which a body must have come.
+            token: str. Token that clients must send; empty if they need none.
+            max_bytes: int. Largest body in bytes.
+            max_requests: int. Most requests that are read or answered at the
+                same time.
+            body_seconds: float. Longest time until a body is complete.
         """
         self._token = token.encode()
         self._max_bytes = max_bytes
@@ -33,7 +44,14 @@ class Limits:
         self._num_requests = 0
 
     def check_token(self, scope):
-        """Refuses a request without the token."""
+        """Refuses a request without the token.
+
+        Args:
+            scope: dict. Scope of the ASGI connection.
+
+        Raises:
+            StatusError: The token is missing or wrong.
+        """
         given = Headers(scope=scope).get("authorization", "").encode("latin-1")
         scheme, _, token = given.partition(b" ")
         is_right = hmac.compare_digest(token.strip(), self._token)
@@ -45,27 +63,33 @@ class Limits:
             )
 
     def __enter__(self):
-        """Takes one of the places for requests."""
+        """Counts a request that starts; refuses one above the limit."""
         if self._num_requests >= self._max_requests:
             raise statuses.StatusError(
                 "RESOURCE_EXHAUSTED",
-                f"{self._max_requests} requests are being answered, and no "
-                "more are taken at a time. Try again.",
+                f"The server answers at most {self._max_requests} requests at "
+                "a time. Try again.",
                 headers={"Retry-After": "1"},
             )
         self._num_requests += 1
 
     def __exit__(self, *exception):
-        """Gives the place back."""
+        """Counts a request that ends."""
         self._num_requests -= 1
 
     async def read(self, body):
-        """Returns the bytes of a `Body`.
+        """Reads a whole body.
+
+        Args:
+            body: `Body`.
+
+        Returns:
+            bytes.
 
         Raises:
-            StatusError: They are too many, which is seen before they are
-                read, or come too slowly.
-            ConnectionError: The client went away.
+            StatusError: The body is too large, or arrives too slowly. If its
+                announced length is too large, nothing is read.
+            ConnectionError: The client closed the connection.
         """
         if body.length > self._max_bytes:
             raise self._too_large()
@@ -80,7 +104,8 @@ class Limits:
         except TimeoutError:
             raise statuses.StatusError(
                 "DEADLINE_EXCEEDED",
-                f"The body did not come within {self._body_seconds:g} seconds.",
+                f"The body did not arrive within {self._body_seconds:g} "
+                "seconds.",
                 http=408,
             ) from None
         return b"".join(chunks)
@@ -94,28 +119,33 @@ class Limits:
 
 
 class Body:
-    """What a client sends after the head of its request.
+    """The body of a request.
 
     Attributes:
-        length: That it announced, in bytes; 0 if it did not.
-        has_more: Whether there is something to read.
+        length: int. Announced length in bytes; 0 if none was announced.
+        has_more: bool. Whether the body is not yet complete.
     """
 
     def __init__(self, scope, receive):
-        """Takes two arguments of an ASGI application."""
+        """Creates the body of a request.
+
+        Args:
+            scope: dict. Scope of the ASGI connection.
+            receive: ASGI coroutine that returns the next event.
+        """
         headers = Headers(scope=scope)
         self.length = int(headers.get("content-length", "0"))
         self.has_more = True
-        # The client waits with the body, and sends none after a refusal.
+        # `Expect: 100-continue`: the client sends no body after a refusal.
         self._waits = "expect" in headers
         self._scope = scope
         self._receive = receive
 
     async def read(self):
-        """Returns the next bytes.
+        """Returns the next bytes of the body.
 
         Raises:
-            ConnectionError: The client went away.
+            ConnectionError: The client closed the connection.
         """
         message = await self._receive()
         if message["type"] == "http.disconnect":
@@ -124,10 +154,14 @@ class Body:
         return message.get("body", b"")
 
     async def answer(self, response, send):
-        """Sends a Starlette `Response`, at once, even if there is more to read.
+        """Sends a response at once, also if the body is not complete.
 
-        Then that is read and thrown away, for a while: a client that is cut off
-        while it sends may never see the answer.
+        Then it reads and discards the rest of the body for a while. A client
+        that is cut off while it sends might never see the answer.
+
+        Args:
+            response: Starlette `Response`.
+            send: ASGI coroutine that sends an event.
         """
         if not self.has_more or self._scope["method"] in ("GET", "HEAD"):
             await response(self._scope, self._receive, send)

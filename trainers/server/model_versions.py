@@ -1,8 +1,8 @@
-"""Which versions are served: new ones appear, old ones go, under requests.
+"""Loads new versions and unloads old ones while requests are answered.
 
-The base path is looked at every second, as TensorFlow Serving does. A new
-version is loaded and warmed while the old one answers; then it gets the new
-requests, and the old one is given up when its last request is answered.
+Like TensorFlow Serving, it polls the base path every second. It loads a new
+version and warms it up while the old version answers. Then the new version
+gets the requests, and the old version is unloaded after its last request.
 """
 
 import asyncio
@@ -17,19 +17,24 @@ from trainers.serving import config_protos
 
 _LOGGER = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
-# A version that could not be loaded may be complete by then.
+# Time until the next try to load a version. It can be complete by then.
 RETRY_SECONDS = 60.0
 _LARGEST = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """A model's part of `models.config`.
+    """The part of `models.config` for one model.
+
+    >>> sorted(Policy(latest=2).choose([1, 2, 10]))
+    [2, 10]
 
     Attributes:
-        latest: How many of the highest numbers are served; 0 means all.
-        specific: Numbers that are served instead, if there are any.
-        labels: Numbers by label.
+        latest: int. How many of the highest version numbers to serve; 0 means
+            all.
+        specific: tuple of int. Version numbers to serve in place of `latest`;
+            empty if there are none.
+        labels: dict. Version numbers by label.
     """
 
     latest: int = 1
@@ -38,20 +43,25 @@ class Policy:
 
     @classmethod
     def read(cls, path, name):
-        """Returns what a file says of a model.
+        """Reads the policy of a model from a file.
 
         Args:
-            path: `pathlib.Path`; without a file, the policy is the default.
-            name: Of the model.
+            path: `pathlib.Path` of a `models.config`. If the file does not
+                exist, the policy is the default.
+            name: str. Name of the model.
+
+        Returns:
+            `Policy`.
 
         Raises:
-            ConfigError: It is no `ModelServerConfig`, or not of one such model.
+            ConfigError: The file is not a `ModelServerConfig`, or does not
+                have exactly one entry for the model.
         """
         if not path.is_file():
             return cls()
         message = config_protos.read(path, config_protos.ModelServerConfig)
         configs = list(message.model_config_list.config)
-        # One model may be served under another name.
+        # A single entry counts, also with another name.
         if len(configs) != 1:
             configs = [config for config in configs if config.name == name]
         if len(configs) != 1:
@@ -68,22 +78,30 @@ class Policy:
         )
 
     def choose(self, numbers):
-        """Returns those of the numbers that are served."""
+        """Returns the version numbers to serve.
+
+        Args:
+            numbers: Iterable of int. Version numbers that exist.
+
+        Returns:
+            set of int.
+        """
         if self.specific:
             return set(self.specific) & set(numbers)
         return set(sorted(numbers)[-self.latest :])
 
 
 class Versions:
-    """All versions of one model; lives on the event loop."""
+    """All versions of one model. Call its methods on the event loop."""
 
     def __init__(self, base_path, name, models_config, scheduler):
-        """Takes what is served.
+        """Reads the policy and looks for versions; loads none yet.
 
         Args:
-            base_path: `pathlib.Path` of a directory of numbered versions.
-            name: Of the model.
-            models_config: `pathlib.Path` of a file, which may not exist.
+            base_path: `pathlib.Path`. Directory of numbered versions.
+            name: str. Name of the model.
+            models_config: `pathlib.Path` of a `models.config`, which does not
+                have to exist.
             scheduler: `batching.Scheduler`.
 
         Raises:
@@ -100,19 +118,19 @@ class Versions:
         self._unloading = set()
         if not self._wanted():
             raise ConfigError(
-                "`--model_base_path` must be a directory of numbered versions "
-                "of which one is to be served, such as DIR/export/NAME of a "
-                f"work directory. Received: {str(base_path)!r}."
+                "`--model_base_path` must be a directory with a numbered "
+                "version to serve, such as DIR/export/NAME of a work "
+                f"directory. Received: {str(base_path)!r}."
             )
 
     def _wanted(self):
         numbers = atomic.numbered(self._base_path)
-        # TensorFlow Serving has 64 bits for a number.
+        # Version numbers of TensorFlow Serving have 64 bits.
         fitting = [number for number in numbers if number <= _LARGEST]
         return {n: numbers[n] for n in self._policy.choose(fitting)}
 
     def _read(self):
-        """Returns policy and wanted versions as the disk has them now."""
+        """Reads the policy again and returns the versions to serve."""
         try:
             policy = Policy.read(self._models_config, self.name)
             if policy != self._policy:
@@ -124,13 +142,13 @@ class Versions:
         return self._wanted()
 
     def _warn(self, source, words):
-        """Logs what is wrong, but not again as long as it stays the same."""
+        """Logs a problem; does not repeat the last one of the same source."""
         if words and words != self._warned.get(source):
             _LOGGER.warning("%s", words)
         self._warned[source] = words
 
     async def poll(self):
-        """Loads what is new, and gives up what is no longer wanted."""
+        """Loads new versions and unloads versions that are not wanted."""
         wanted = await asyncio.to_thread(self._read)
         for number, known in list(self._servables.items()):
             if known.state == "END" and number not in wanted:
@@ -144,8 +162,8 @@ class Versions:
                 and now >= self._failed_at.get(number, 0) + RETRY_SECONDS
             ):
                 await self._load(number, wanted[number])
-        # Not before another one answers: a directory that is moved away, or a
-        # new version that cannot be loaded, stops nobody.
+        # Only if a wanted version answers: the server keeps answering if the
+        # directory is moved away, or if the new version cannot be loaded.
         if any(self._is_available(number) for number in wanted):
             for number in self._available() - set(wanted):
                 task = asyncio.create_task(self._unload(number))
@@ -159,7 +177,7 @@ class Versions:
             try:
                 await self.poll()
                 self._warn("poll", "")
-            # A file system that is gone for a while.
+            # For example, a file system is missing for a while.
             except Exception as error:
                 self._warn("poll", f"{self._base_path}: {error}")
 
@@ -189,15 +207,20 @@ class Versions:
         return {n for n in self._servables if self._is_available(n)}
 
     def find(self, name, version=None, label=None):
-        """Returns the `Servable` that a request is for.
+        """Returns the version that answers a request.
 
         Args:
-            name: Of the model.
-            version: Its number; without, the highest that is available.
-            label: Of a version, instead of its number.
+            name: str. Name of the model.
+            version: int. Version number; `None` means the highest available
+                one.
+            label: str. Label of a version, in place of `version`; `None` if
+                there is none.
+
+        Returns:
+            `servable.Servable`.
 
         Raises:
-            StatusError: There is none.
+            StatusError: There is no such version.
         """
         if name == self.name and label is not None:
             version = self._version_of(label)
@@ -216,7 +239,7 @@ class Versions:
 
     def _version_of(self, label):
         number = self._policy.labels.get(label)
-        # TensorFlow Serving assigns labels to available versions alone.
+        # TensorFlow Serving assigns labels to available versions only.
         if number is None or not self._is_available(number):
             raise statuses.invalid(
                 f"Unrecognized servable version label: {label}"
@@ -224,7 +247,20 @@ class Versions:
         return number
 
     def status(self, name, version=None, label=None):
-        """Returns the states of all versions, or of one, for JSON."""
+        """Returns the states of versions as a document for JSON.
+
+        Args:
+            name: str. Name of the model.
+            version: int. Version number; `None` means all versions.
+            label: str. Label of a version, in place of `version`; `None` if
+                there is none.
+
+        Returns:
+            dict in the form of a `GetModelStatusResponse`.
+
+        Raises:
+            StatusError: There is no such version.
+        """
         if name == self.name and label is not None:
             version = self._version_of(label)
         known = self._servables if name == self.name else {}
@@ -238,5 +274,5 @@ class Versions:
         return {"model_version_status": [known[n].status() for n in numbers]}
 
     def is_available(self):
-        """Returns whether some version is."""
+        """Returns whether at least one version is available."""
         return bool(self._available())

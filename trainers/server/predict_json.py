@@ -1,9 +1,9 @@
-"""Predict requests in JSON to arrays by name, and answers back.
+"""Converts Predict requests from JSON to arrays, and answers to JSON.
 
-The row format has a list of `instances` and is answered with `predictions`,
-the column format has `inputs` and `outputs`. Words of errors are those of
-TensorFlow Serving's `json_tensor.cc`; an input too many in the column format
-is refused, which there goes unseen.
+The row format has a list of `instances`, and its answer has `predictions`. The
+column format has `inputs`, and its answer has `outputs`. Error messages are
+those of TensorFlow Serving's `json_tensor.cc`. One rule differs: an unknown
+input in the column format is refused here and ignored there.
 
 References:
     https://www.tensorflow.org/tfx/serving/api_rest
@@ -18,15 +18,22 @@ from trainers.server import statuses
 from trainers.server import tensors
 
 _DEFAULT_SIGNATURE = "serving_default"
-# Where a number may be that no double holds, for which to look takes time.
+# Finds a number that might be too large for a double. Only then each number is
+# checked, which takes time.
 _HUGE = re.compile(rb"[0-9.][eE]\+?[0-9]{2}|[0-9]{300}")
 
 
 def parse(body):
-    """Returns the object that a request's body holds.
+    """Returns the JSON object in the body of a request.
+
+    Args:
+        body: bytes.
+
+    Returns:
+        dict.
 
     Raises:
-        StatusError: It is not JSON, or not an object.
+        StatusError: The body is not JSON, or not an object.
     """
     if not body:
         raise statuses.invalid("JSON Parse error: The document is empty")
@@ -46,7 +53,7 @@ def parse(body):
         ) from None
     except RecursionError:
         raise statuses.invalid("JSON Parse error: Too many levels") from None
-    except ValueError:  # Not finite, or an integer of thousands of digits.
+    except ValueError:  # Infinity, or an integer of more than 4,300 digits.
         raise statuses.invalid(
             "JSON Parse error: Number too big to be stored in double."
         ) from None
@@ -63,7 +70,17 @@ def _finite(text):
 
 
 def signature_name(document):
-    """Returns the name of the signature that a request asks for."""
+    """Returns the name of the signature in a request.
+
+    Args:
+        document: dict from `parse`.
+
+    Returns:
+        str. `serving_default` if the request names no signature.
+
+    Raises:
+        StatusError: The name is not a string.
+    """
     name = document.get("signature_name", "")
     if type(name) is not str:
         raise _format_error(
@@ -75,11 +92,14 @@ def signature_name(document):
 
 
 def num_rows(document, method):
-    """Returns how many rows a request seems to have, without a look at them.
+    """Estimates the number of rows of a request without converting them.
 
     Args:
-        document: From `parse`.
-        method: `predict`, `classify` or `regress`.
+        document: dict from `parse`.
+        method: str. `predict`, `classify` or `regress`.
+
+    Returns:
+        int. Length of the longest list of rows; 0 if there is no list.
     """
     if method != "predict":
         lists = [document.get("examples")]
@@ -91,7 +111,18 @@ def num_rows(document, method):
 
 
 def find_signature(document, signatures):
-    """Returns `(name, SignatureDef)` that a Predict request asks for."""
+    """Returns the signature that a Predict request names.
+
+    Args:
+        document: dict from `parse`.
+        signatures: dict of `SignatureDef`s by name.
+
+    Returns:
+        Tuple of its name and its `SignatureDef`.
+
+    Raises:
+        StatusError: There is no such signature.
+    """
     name = signature_name(document)
     if name not in signatures:
         raise statuses.invalid(
@@ -101,14 +132,19 @@ def find_signature(document, signatures):
 
 
 def read_predict(document, signature):
-    """Returns `(arrays by input name, whether the format is row)`.
+    """Returns the inputs of a Predict request.
 
     Args:
-        document: From `parse`.
+        document: dict from `parse`.
         signature: `SignatureDef`.
 
+    Returns:
+        Tuple of a dict of arrays by input name, and whether the request has
+        the row format.
+
     Raises:
-        StatusError: They are not exactly the inputs of the signature.
+        StatusError: The request does not contain exactly the inputs of the
+            signature, or a value has another type or shape.
     """
     if "instances" in document:
         if "inputs" in document:
@@ -129,7 +165,7 @@ def read_predict(document, signature):
         raise statuses.invalid("Missing 'inputs' or 'instances' key")
     inputs = _read_columns(document["inputs"], signature.inputs)
     if len({len(array) for array in inputs.values()}) > 1:
-        # As where TensorFlow Serving forms batches.
+        # TensorFlow Serving raises this error when it merges requests.
         raise statuses.invalid(
             "Batching session Run() input tensors must have equal 0th-"
             "dimension size"
@@ -184,7 +220,7 @@ def _read_rows(rows, infos):
 
 
 def _check_row(number, row, names):
-    """Refuses a row without exactly these inputs."""
+    """Refuses a row that does not contain exactly these inputs."""
     if not _is_object(row):
         raise statuses.invalid(
             f"Expecting object but got list at item {number} of input list"
@@ -229,11 +265,15 @@ def _read_columns(value, infos):
 
 
 def write_predict(outputs, is_row):
-    """Returns the document that answers a Predict request.
+    """Returns the document with the answer to a Predict request.
 
     Args:
-        outputs: Arrays by output name; all have the rows of the request.
-        is_row: Whether it was in the row format.
+        outputs: dict of arrays by output name, all with the number of rows of
+            the request.
+        is_row: bool. Whether the request has the row format.
+
+    Returns:
+        dict for `to_bytes`.
     """
     columns = {
         name: tensors.to_json(outputs[name], name) for name in sorted(outputs)
@@ -253,7 +293,13 @@ def write_predict(outputs, is_row):
 def to_bytes(document):
     """Returns a document as JSON.
 
-    What is not finite is written as `NaN`, `Infinity` and `-Infinity`, as
-    TensorFlow Serving does, though strictly that is no JSON.
+    Like TensorFlow Serving, it writes `NaN`, `Infinity` and `-Infinity`, which
+    are not in the JSON standard.
+
+    Args:
+        document: dict.
+
+    Returns:
+        bytes.
     """
     return json.dumps(document, separators=(",", ":")).encode("ascii")

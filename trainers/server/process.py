@@ -1,4 +1,4 @@
-"""The process of a server: from its files to its last request."""
+"""Runs the server, from reading its files to its last request."""
 
 import asyncio
 import contextlib
@@ -28,34 +28,37 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def serve(settings, ready=lambda url: None):
     """Serves one model until SIGTERM or SIGINT.
 
-    The first signal lets running requests end, and then returns. The second
-    ends the process at once, and so does the end of `stop_seconds`: a run of a
-    model cannot be interrupted.
+    After the first signal, the server answers running requests, and the
+    function returns. A second signal ends the process at once. If requests
+    still run `stop_seconds` after the first signal, the process also ends,
+    because the run of a model cannot be interrupted.
 
     Args:
-        settings: `Settings`.
-        ready: Called with the URL of the model as soon as it answers.
+        settings: `settings.Settings`.
+        ready: Callable with the URL of the model (str). It is called when the
+            model answers.
 
     Raises:
-        ConfigError: There is no such model, a file is wrong, or the port is
-            taken.
+        ConfigError: There is no such model, a file is wrong, or the port is in
+            use.
         RunError: No version could be loaded.
     """
-    end = threading.Timer(settings.stop_seconds + 1, _end)
-    end.daemon = True
-    # Handlers stay until the loop has ended, and with it all threads.
-    with contextlib.ExitStack() as stack:
-        stack.callback(end.cancel)
-        asyncio.run(_serve(settings, ready, end, stack))
+    exit_timer = threading.Timer(settings.stop_seconds + 1, _exit_now)
+    exit_timer.daemon = True
+    # The handlers stay until the loop and all its threads have ended.
+    try:
+        with _stop_by_signals(exit_timer) as stop:
+            asyncio.run(_serve(settings, ready, stop))
+    finally:
+        exit_timer.cancel()
 
 
-def _end():
-    _LOGGER.warning("what still runs is cut off")
+def _exit_now():
+    _LOGGER.warning("requests that still run are cut off")
     os._exit(0)
 
 
-async def _serve(settings, ready, end, stack):
-    stop = _stop_by_signals(end, stack)
+async def _serve(settings, ready, stop):
     base_path = pathlib.Path(settings.model_base_path).absolute()
     name = settings.name
     metrics = prometheus_lib.Metrics(name)
@@ -82,8 +85,8 @@ async def _serve(settings, ready, end, stack):
     with _bind(settings) as listener:
         if settings.host not in _LOOPBACK and not settings.token:
             _LOGGER.warning(
-                "listening on %s without a token: whoever reaches it may use "
-                "it. --token_file sets one.",
+                "listening on %s without a token: every client that reaches "
+                "this address can use the model. --token_file sets a token.",
                 settings.host,
             )
         await versions.poll()
@@ -93,11 +96,11 @@ async def _serve(settings, ready, end, stack):
         host = f"[{host}]" if ":" in host else host
         url = f"http://{host}:{port}/v1/models/{name}"
 
-        def say():
+        def report_ready():
             if not stop.is_set():
                 ready(url)
 
-        server = _Server(app, settings, say)
+        server = _Server(app, settings, report_ready)
         tasks = [
             asyncio.create_task(versions.watch()),
             asyncio.create_task(server.exit_on(stop)),
@@ -105,12 +108,16 @@ async def _serve(settings, ready, end, stack):
         await server.serve(sockets=[listener])
         for task in tasks:
             task.cancel()
-    # Here, while the end is watched, and not when Python ends.
+    # Waits for the threads here, where the exit timer still runs, and not at
+    # the exit of Python.
     await asyncio.to_thread(scheduler.close)
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals to us: uvicorn ends with them as its exit code."""
+    """A uvicorn server without signal handlers.
+
+    uvicorn's own handlers would exit with the code of the signal.
+    """
 
     def __init__(self, app, settings, ready):
         super().__init__(
@@ -131,51 +138,56 @@ class _Server(uvicorn.Server):
         self._ready = ready
 
     def capture_signals(self):
-        """Captures none."""
+        """Captures no signals."""
         return contextlib.nullcontext()
 
     async def startup(self, sockets=None):
-        """Says when connections are taken."""
+        """Starts to listen and calls `ready`."""
         try:
             await super().startup(sockets)
-        except OSError as error:  # Another one was faster.
+        except OSError as error:  # Another process took the port.
             raise _no_address(self._settings, error) from None
         self._ready()
 
     async def exit_on(self, stop):
-        """Begins to end when an event is set."""
+        """Waits for an event, then stops the server."""
         await stop.wait()
-        _LOGGER.info("stopping: running requests end")
+        _LOGGER.info("stopping after the running requests")
         self.should_exit = True
 
 
-def _stop_by_signals(end, stack):
-    """Returns the event that the first signal sets; it also starts a timer.
+@contextlib.contextmanager
+def _stop_by_signals(exit_timer):
+    """Yields the event that the first signal sets; it also starts the timer.
 
-    The handlers are not the loop's: the timer and a second signal work even
-    while a model holds up the loop.
+    The handlers do not use the event loop. The timer and a second signal
+    therefore work while a model blocks the loop.
 
     Args:
-        end: Timer.
-        stack: `ExitStack` that restores the handlers.
+        exit_timer: `threading.Timer`.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
 
-    def ask(number):
-        end.start()
-        loop.call_soon_threadsafe(stop.set)
+    def request_stop(number):
+        exit_timer.start()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # Before the loop runs, or after.
+            stop.set()
+        else:
+            # Wakes the loop, which waits for its sockets.
+            loop.call_soon_threadsafe(stop.set)
 
-    two_signals = signals.TwoSignals(ask, signals.end_at_once)
-    stack.enter_context(two_signals.handled())
-    return stop
+    two_signals = signals.TwoSignals(request_stop, signals.end_at_once)
+    with two_signals.handled():
+        yield stop
 
 
 def _file(given, default):
-    """Returns the path of a file, or of one that need not be there.
+    """Returns the given path of a file, or the default path.
 
     Raises:
-        ConfigError: It was asked for, and is not there.
+        ConfigError: A path is given, and the file does not exist.
     """
     path = pathlib.Path(given) if given else default
     if given and not path.is_file():
@@ -204,14 +216,16 @@ def _metrics_path(settings, base_path):
 
 
 def _bind(settings):
-    """Returns the socket, which takes connections only later.
+    """Returns the bound socket. It does not listen yet.
 
     Raises:
-        ConfigError: The address is not of this machine, or taken.
+        ConfigError: The machine does not have this address, or the port is in
+            use.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    # Named, or asyncio does not take it for TCP and leaves Nagle's algorithm
-    # on: the second segment of an answer would wait 40 ms for the first's ACK.
+    # IPPROTO_TCP: without it, asyncio does not recognise a TCP socket and
+    # leaves Nagle's algorithm on. The second segment of an answer would then
+    # wait 40 ms for the ACK of the first.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -1,19 +1,22 @@
-"""Numbers for Prometheus, under the names that TensorFlow Serving has."""
+"""Collects metrics for Prometheus under the names of TensorFlow Serving."""
 
 import prometheus_client
 from prometheus_client import metrics_core
 from prometheus_client import samples
 
-# 10 microseconds to some 20 minutes, as in the source.
+# Limits of the buckets in TensorFlow Serving: 10 microseconds to 25 minutes.
 _MICROSECONDS = [10 * 1.8**power for power in range(33)]
 _ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
-# Times at which each was first written, which TensorFlow Serving has not.
+# TensorFlow Serving does not report the time at which a metric was created.
 prometheus_client.disable_created_metrics()
 _PREFIX = ":tensorflow:serving:"
 
 
 class _Counts:
-    """Counts by label; `prometheus_client` would add `_total` to the name."""
+    """A counter with labels.
+
+    `prometheus_client.Counter` would add `_total` to the name.
+    """
 
     def __init__(self, name, documentation, labels):
         self._name = name
@@ -36,10 +39,14 @@ class _Counts:
 
 
 class Metrics:
-    """What is counted and measured."""
+    """Metrics of requests and batches."""
 
     def __init__(self, model_name):
-        """Takes the value of the label `model_name`."""
+        """Creates the metrics.
+
+        Args:
+            model_name: str. Value of the label `model_name`.
+        """
         self._name = model_name
         self._registry = prometheus_client.CollectorRegistry()
         self._count = _Counts(
@@ -55,7 +62,7 @@ class Metrics:
             buckets=_MICROSECONDS,
             registry=self._registry,
         )
-        # TensorFlow Serving has these two inside, and does not show them.
+        # TensorFlow Serving counts these two too, but does not export them.
         self._input_rows, self._rows = (
             prometheus_client.Histogram(
                 f"{_PREFIX}batching_session:{name}",
@@ -70,12 +77,12 @@ class Metrics:
         )
 
     def count_request(self, status, method, seconds):
-        """Counts an answer.
+        """Counts an answered request.
 
         Args:
-            status: Name of TensorFlow's code, `OK` or another.
-            method: `predict`, `classify` or `regress`.
-            seconds: That it took.
+            status: str. Name of a status code of TensorFlow, such as `OK`.
+            method: str. `predict`, `classify` or `regress`.
+            seconds: float. Time from the request to its answer.
         """
         self._count.increase(self._name, status)
         if status == "OK":
@@ -84,15 +91,21 @@ class Metrics:
             )
 
     def count_batch(self, rows, padded):
-        """Counts a run of the model, with its rows before and after padding.
+        """Counts a run of the model. Threads can call it.
 
-        Called from the threads that run it.
+        Args:
+            rows: int. Rows before padding.
+            padded: int. Rows after padding.
         """
         self._input_rows.observe(rows)
         self._rows.observe(padded)
 
     def page(self):
-        """Returns `(content, its type)`."""
+        """Returns the metrics in Prometheus's text format.
+
+        Returns:
+            Tuple of the content (bytes) and its media type (str).
+        """
         return (
             prometheus_client.generate_latest(self._registry),
             prometheus_client.CONTENT_TYPE_LATEST,

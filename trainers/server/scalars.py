@@ -1,4 +1,4 @@
-"""Single values in JSON: their types, their bytes, and how errors show them."""
+"""Reads single JSON values, and quotes them in errors."""
 
 import base64
 import binascii
@@ -6,9 +6,9 @@ import json
 
 from trainers.server import statuses
 
-# Key of the object that stands for bytes.
+# Key of the JSON object `{"b64": ...}`, which encodes bytes.
 B64 = "b64"
-# Characters of a value that an error repeats.
+# Most characters of a value in an error.
 _QUOTED = 200
 _JSON_TYPES = {
     dict: "Object",
@@ -21,14 +21,28 @@ _JSON_TYPES = {
 
 
 def json_type(value):
-    """Returns what TensorFlow Serving calls the type of a JSON value."""
+    """Returns TensorFlow Serving's name for the type of a JSON value.
+
+    Args:
+        value: JSON value.
+
+    Returns:
+        str, for example `Number`. `True` and `False` are their own names.
+    """
     return _JSON_TYPES.get(type(value)) or str(value)
 
 
 def quote(value):
-    """Returns the beginning of a JSON value, for an error."""
+    """Returns the beginning of a JSON value for an error.
+
+    Args:
+        value: JSON value.
+
+    Returns:
+        str of at most 203 characters.
+    """
     text = ""
-    # Part by part: to write all of it would take long.
+    # In parts: writing a whole large value would take long.
     for part in json.JSONEncoder().iterencode(value):
         text += part
         if len(text) > _QUOTED:
@@ -37,14 +51,25 @@ def quote(value):
 
 
 def is_base64(value):
-    """Returns whether a JSON value stands for bytes."""
+    """Returns whether a JSON value encodes bytes.
+
+    Args:
+        value: JSON value.
+    """
     return (
         type(value) is dict and len(value) == 1 and type(value.get(B64)) is str
     )
 
 
 def decode_base64(value):
-    """Returns the bytes that a JSON value stands for."""
+    """Returns the bytes that a JSON value encodes.
+
+    Args:
+        value: JSON value, `{"b64": TEXT}`.
+
+    Raises:
+        StatusError: The value has another form, or its text is not base64.
+    """
     if not is_base64(value):
         raise statuses.invalid(
             f"JSON Value: {quote(value)} not formatted correctly for base64 "
@@ -56,7 +81,7 @@ def decode_base64(value):
     except ValueError:
         pass
     try:
-        # White space is skipped, and `=` at the end may be missing.
+        # Skips white space, and allows missing `=` at the end.
         text = "".join(text.split())
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -64,7 +89,14 @@ def decode_base64(value):
 
 
 def encode_text(text):
-    """Returns the bytes of a JSON string."""
+    """Returns a JSON string as UTF-8 bytes.
+
+    Args:
+        text: str.
+
+    Raises:
+        StatusError: The string contains half of a surrogate pair.
+    """
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""One version of the model: loaded, warmed, used, and given up."""
+"""Loads, warms up, runs and unloads one version of the model."""
 
 import asyncio
 import contextlib
@@ -13,17 +13,25 @@ from trainers.serving import warmup
 
 
 class Servable:
-    """A version; every method is called on the event loop.
+    """A version of the model. Call its methods on the event loop.
 
     Attributes:
-        number: Of the version.
-        state: "START", "LOADING", "AVAILABLE", "UNLOADING" or "END".
-        error: `StatusError`, if it could not be loaded.
-        signatures: `SignatureDef`s by name, while it is available.
+        number: int. Version number.
+        path: `pathlib.Path`. The version directory.
+        state: str. "START", "LOADING", "AVAILABLE", "UNLOADING" or "END".
+        error: `StatusError` if the version could not be loaded, else `None`.
+        signatures: dict of `SignatureDef`s by name; empty unless the version
+            is available.
     """
 
     def __init__(self, number, path, scheduler):
-        """Takes the version's number, `pathlib.Path` and `Scheduler`."""
+        """Creates a version that is not loaded yet.
+
+        Args:
+            number: int. Version number.
+            path: str or `pathlib.Path`. The version directory.
+            scheduler: `batching.Scheduler`.
+        """
         self.number = number
         self.path = pathlib.Path(path)
         self.state = "START"
@@ -36,15 +44,15 @@ class Servable:
         self._unused.set()
 
     async def load(self):
-        """Loads and warms the model in another thread.
+        """Loads the model and warms it up in another thread.
 
         Returns:
-            Whether it is available now.
+            bool. Whether the version is available.
         """
         self.state, self.error = "LOADING", None
         try:
             model = await asyncio.to_thread(_load, self.path)
-        # Whatever is wrong with the files: other versions go on.
+        # Every error ends only this version. Other versions keep answering.
         except Exception as error:
             words = " ".join(str(error).split()) or type(error).__name__
             self.error = statuses.StatusError("UNKNOWN", words)
@@ -60,7 +68,7 @@ class Servable:
 
     @contextlib.contextmanager
     def in_use(self):
-        """Keeps the version loaded for the time of a request."""
+        """Keeps the version loaded during a request."""
         self._num_requests += 1
         self._unused.clear()
         try:
@@ -71,25 +79,48 @@ class Servable:
                 self._unused.set()
 
     def check_size(self, size):
-        """Refuses a request of too many rows before they are converted."""
+        """Refuses a request with too many rows, before they are converted.
+
+        Args:
+            size: int. Rows of the request.
+
+        Raises:
+            StatusError: The request has too many rows.
+        """
         self._scheduler.parameters.check_size(size)
 
     async def run(self, signature, inputs):
-        """Returns the outputs of a signature by name."""
+        """Runs a signature and returns its outputs.
+
+        Args:
+            signature: str. Name of a signature.
+            inputs: dict of arrays by input name, all with the same number of
+                rows.
+
+        Returns:
+            dict of arrays by output name.
+
+        Raises:
+            StatusError: The request has too many rows, or the queue is full.
+        """
         return await self._queues[signature](inputs)
 
     async def unload(self):
-        """Waits for the requests that use it, and frees its memory."""
+        """Waits for requests that use the version, then frees its memory."""
         self.state = "UNLOADING"
         await self._unused.wait()
         self._queues.clear()
         self.signatures = {}
-        # What TensorFlow builds refers to itself in circles.
+        # Objects of TensorFlow contain reference cycles.
         await asyncio.to_thread(gc.collect)
         self.state = "END"
 
     def status(self):
-        """Returns a `ModelVersionStatus` as a dict for JSON."""
+        """Returns the state of the version for JSON.
+
+        Returns:
+            dict in the form of a `ModelVersionStatus`.
+        """
         return {
             "version": str(self.number),
             "state": self.state,

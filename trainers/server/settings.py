@@ -1,4 +1,4 @@
-"""What a server serves, to whom, and how much. Needs no TensorFlow."""
+"""Defines the settings of the server. Does not import TensorFlow."""
 
 import dataclasses
 import os
@@ -13,60 +13,79 @@ from trainers.prediction import tokens
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Of one server; the flags of `trainers.serve` are the fields but `token`.
+    """The settings of a server.
+
+    Each field except `token` is a flag of `trainers.serve`.
+
+    >>> settings = Settings(model_base_path="/tmp/mail/export/bert_classifier")
+    >>> settings.name, settings.port
+    ('bert_classifier', 8501)
 
     Attributes:
-        token: That clients must send; empty if they need none.
+        token: str. Token that clients must send; empty if they need none.
     """
 
     model_base_path: str = setting(
-        "", "Directory of numbered versions; by default that of --workdir."
+        "", "Directory of numbered versions; the default is from --workdir."
     )
-    model_name: str = setting("", "Name in paths; by default the directory's.")
+    model_name: str = setting(
+        "", "Name of the model in URLs; the default is the directory's name."
+    )
     host: str = setting(
-        "127.0.0.1", "Address to listen on; 0.0.0.0 is all of the machine."
+        "127.0.0.1",
+        "Address to listen on; 0.0.0.0 means all addresses of the machine.",
     )
     port: int = setting(
         8501,
-        "Port to listen on; 0 takes one that is free.",
+        "Port to listen on; 0 selects a free port.",
         at_least=0,
         at_most=65535,
     )
     batching_config: str = setting(
         "",
-        "File; by default batching.config beside the versions. Without one, "
-        "every request is run alone.",
+        "File with the rules of batching; the default is batching.config "
+        "beside the versions. Without this file, every request runs alone.",
     )
     models_config: str = setting(
         "",
-        "File; by default models.config beside the versions, of which policy "
-        "and labels are taken. Read again when it changes.",
+        "File with the versions to serve and their labels; the default is "
+        "models.config beside the versions. The server reads it again when it "
+        "changes.",
     )
     monitoring_config: str = setting(
-        "", "File; by default monitoring.config beside the versions."
+        "",
+        "File that switches the Prometheus metrics on; the default is "
+        "monitoring.config beside the versions.",
     )
     max_request_megabytes: int = setting(
-        16, "Largest body of a request; more is refused with 413.", at_least=1
+        16,
+        "Largest body of a request, in megabytes; larger ones are refused "
+        "with 413.",
+        at_least=1,
     )
     max_concurrent_requests: int = setting(
         256,
-        "Requests that are read or answered at a time; more are refused with "
-        "429.",
+        "Most requests that are read or answered at a time; further ones are "
+        "refused with 429.",
         at_least=1,
     )
     body_seconds: int = setting(
         20,
-        "In which a body must have come; later is refused with 408.",
+        "Most seconds until the body of a request is complete; slower ones "
+        "are refused with 408.",
         at_least=1,
     )
     stop_seconds: int = setting(
-        30, "Most that a stop waits for running requests.", at_least=1
+        30,
+        "Most seconds that the server waits for running requests when it "
+        "stops.",
+        at_least=1,
     )
     token: str = ""
 
     @property
     def name(self):
-        """Returns the name of the model in paths."""
+        """Name of the model in URLs: `model_name`, else the directory's."""
         base_path = pathlib.Path(self.model_base_path)
         return self.model_name or base_path.absolute().name
 
@@ -75,10 +94,14 @@ FLAGS = tuple(f for f in dataclasses.fields(Settings) if f.name != "token")
 
 
 def validate(settings):
-    """Refuses settings that break a rule.
+    """Checks the settings.
+
+    Args:
+        settings: `Settings`.
 
     Raises:
-        ConfigError: One line a problem.
+        ConfigError: Settings break a rule. The message has a line for each
+            problem.
     """
     problems = []
     for field in FLAGS:
@@ -95,7 +118,7 @@ def validate(settings):
             "such as WORKDIR/export/NAME. "
             f"Received: {settings.model_base_path!r}."
         )
-    # What a path of the REST interface can name.
+    # Characters that the paths of the REST interface accept.
     if not re.fullmatch("[A-Za-z0-9_-]+", settings.name):
         problems.append(
             "`--model_name` must be letters, digits, `_` and `-`. "
@@ -106,15 +129,20 @@ def validate(settings):
 
 
 def read_token(file):
-    """Returns the token of a file, or of the environment; never of a flag.
+    """Returns the token from a file or from the environment.
 
-    Flags are seen by every user of a machine.
+    There is no flag for the token itself: every user of a machine can read
+    flags.
 
     Args:
-        file: Path; empty takes the variable TFMODELS_TOKEN.
+        file: str. Path of a file with the token. If it is empty or `None`, the
+            environment variable `TFMODELS_TOKEN` is read.
+
+    Returns:
+        str; empty if there is neither a file nor the variable.
 
     Raises:
-        ConfigError: The file cannot be read, or holds no token.
+        ConfigError: The file cannot be read, or its content is not a token.
     """
     if not file:
         token = os.environ.get(tokens.VARIABLE, "")
@@ -129,7 +157,8 @@ def read_token(file):
             ) from None
     if not tokens.is_token(token):
         raise ConfigError(
-            f"{file or tokens.VARIABLE} must hold one token: ASCII without "
-            f"white space. Received: {len(token)} characters that are not."
+            f"{file or tokens.VARIABLE} must contain one token: ASCII without "
+            f"white space. Received: a text of {len(token)} characters, not "
+            "shown."
         )
     return token

@@ -1,4 +1,4 @@
-"""What went wrong with a request, in TensorFlow's codes and HTTP's."""
+"""Converts errors of requests to status codes of TensorFlow and HTTP."""
 
 import asyncio
 import logging
@@ -9,8 +9,8 @@ import tensorflow as tf
 from trainers.errors import RefusedError
 
 _LOGGER = logging.getLogger(__name__)
-# TensorFlow's codes in the order of their numbers, and TensorFlow Serving's
-# HTTP status for each: `ToHTTPStatusCode` in its `http_server.cc`.
+# TensorFlow's status codes in the order of their numbers, with their HTTP
+# status. Source: `ToHTTPStatusCode` in `http_server.cc` of TensorFlow Serving.
 _HTTP = {
     "OK": 200,
     "CANCELLED": 499,
@@ -31,7 +31,7 @@ _HTTP = {
     "UNAUTHENTICATED": 401,
 }
 _CODES = list(_HTTP)
-# Lines that Python's TensorFlow wraps around the words of an op.
+# Lines that TensorFlow for Python adds to the error message of an op.
 _WRAPPING = re.compile(
     r"Graph execution error:|Detected at node .*|\s*<stack traces unavailable>"
     r"|\s*\[\[.*|.* file \".*|\d+ root error\(s\) found\.|"
@@ -40,16 +40,22 @@ _WRAPPING = re.compile(
 
 
 class StatusError(Exception):
-    """The answer to a request is this error."""
+    """An error that is the answer to a request.
+
+    Attributes:
+        code: str. Name of a status code of TensorFlow.
+        http: int. Status of HTTP.
+        headers: dict. Headers of the HTTP response.
+    """
 
     def __init__(self, code, message, http=None, headers=()):
-        """Takes a code's name, the words, and what else HTTP is told.
+        """Creates the error.
 
         Args:
-            code: "INVALID_ARGUMENT" and so on.
-            message: For the client.
-            http: Status; `None` takes the one of the code.
-            headers: Pairs of name and value.
+            code: str. Name of a status code, such as "INVALID_ARGUMENT".
+            message: str. Message for the client.
+            http: int. Status of HTTP; `None` means the status of the code.
+            headers: dict. Further headers of the HTTP response.
         """
         super().__init__(message)
         self.code = code
@@ -58,16 +64,32 @@ class StatusError(Exception):
 
 
 def invalid(*words):
-    """Returns the error for a request that breaks a rule."""
+    """Returns the error for a request that breaks a rule.
+
+    Args:
+        *words: Parts of the message, joined without spaces.
+
+    Returns:
+        `StatusError` with the code "INVALID_ARGUMENT".
+    """
     return StatusError("INVALID_ARGUMENT", "".join(map(str, words)))
 
 
 def of(error):
-    """Returns the `StatusError` for whatever went wrong with a request."""
+    """Converts an exception to the answer of the request that raised it.
+
+    An unknown exception is logged, and the client gets no details of it.
+
+    Args:
+        error: Exception.
+
+    Returns:
+        `StatusError`.
+    """
     if isinstance(error, StatusError):
         return error
     if isinstance(error, asyncio.CancelledError):
-        return StatusError("UNAVAILABLE", "The server stops.")
+        return StatusError("UNAVAILABLE", "The server is stopping.")
     if isinstance(error, RecursionError):
         return invalid("JSON Parse error: Too many levels")
     if isinstance(error, RefusedError):
@@ -77,18 +99,18 @@ def of(error):
     if isinstance(error, tf.errors.OpError):
         code = error.error_code
         name = _CODES[code] if 0 < code < len(_CODES) else "UNKNOWN"
-        return StatusError(name, _op_words(error.message))
+        return StatusError(name, _op_message(error.message))
     _LOGGER.error("a request failed", exc_info=error)
     return StatusError("INTERNAL", "Internal error.")
 
 
-def _op_words(message):
-    """Leaves out Python's stack and the name of the function."""
+def _op_message(message):
+    """Removes Python's stack and the name of the function."""
     message = re.sub(r"\s*\[Op:[^\]]*\]\s*$", "", message)
     lines = [
         re.sub(r"^\s*\(\d+\)\s*\w+:\s+", "", line).strip()
         for line in message.splitlines()
         if line.strip() and not _WRAPPING.fullmatch(line)
     ]
-    # Several root errors say the same, once each.
+    # Several root errors can have the same text. Keep it once.
     return " ".join(dict.fromkeys(lines)) or message

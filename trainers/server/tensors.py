@@ -1,10 +1,13 @@
-"""Tensors in JSON: lists of lists, numbers, strings and `{"b64": ...}`.
+"""Converts tensors between JSON and NumPy.
 
-Words of errors, and which number fits which type, are those of TensorFlow
-Serving's `json_tensor.cc`, with these differences: values in errors are cut,
-numbers beyond 8 or 16 bits are refused (there they wrap around), and of the
-tokens for what is not finite `NaN`, `Infinity` and `-Infinity` are read, not
-`Inf`.
+In JSON, a tensor is a list of lists of numbers, strings and `{"b64": ...}`.
+
+Error messages and the range of numbers are those of TensorFlow Serving's
+`json_tensor.cc`, with these differences:
+
+- Errors show only the beginning of a value.
+- Numbers that do not fit into 8 or 16 bits are refused. There they wrap around.
+- `NaN`, `Infinity` and `-Infinity` are read, but not `Inf`.
 """
 
 import base64
@@ -22,12 +25,19 @@ _BYTES_SUFFIX = "_bytes"
 
 @dataclasses.dataclass(frozen=True)
 class _Type:
-    """How values of a type look in JSON, and the largest that fits."""
+    """A type of tensors in JSON.
+
+    Attributes:
+        name: str. Name in errors.
+        dtype: type. NumPy type.
+        kinds: frozenset of Python types that the JSON values can have.
+        largest_int: int. Largest integer that a float type stores exactly.
+    """
 
     name: str
     dtype: type
     kinds: frozenset
-    most: int = 0
+    largest_int: int = 0
 
 
 def _types():
@@ -46,15 +56,18 @@ _TYPES = dict(_types())
 
 
 def to_array(value, name, info):
-    """Returns the array that a JSON value stands for.
+    """Converts a JSON value to an array.
 
     Args:
-        value: The whole tensor, with the batch as outermost list.
-        name: Of the input.
-        info: Its `TensorInfo`.
+        value: JSON value. The whole tensor; the batch is the outermost list.
+        name: str. Name of the input.
+        info: `TensorInfo` of the input.
+
+    Returns:
+        NumPy array with the type of `info`.
 
     Raises:
-        StatusError: It is not of this type, ragged, or of another shape.
+        StatusError: The value is ragged, or has another type or shape.
     """
     kind = _type_of(info, value)
     shape, values = _flatten(value)
@@ -65,12 +78,20 @@ def to_array(value, name, info):
 
 
 def rows_to_array(rows, name, info, prefix):
-    """Returns the array of a list of rows, as `to_array` does.
+    """Converts a list of rows to an array. Errors name the wrong row.
 
     Args:
-        rows: List with at least one.
-        prefix: Called with the number of a row; returns the words before what
-            is wrong with it.
+        rows: list of JSON values, with at least one row.
+        name: str. Name of the input.
+        info: `TensorInfo` of the input.
+        prefix: Callable with the number of a row. It returns the beginning of
+            the error message for this row.
+
+    Returns:
+        NumPy array with the type of `info`.
+
+    Raises:
+        StatusError: A row is ragged, or has another type or shape.
     """
     kind = _type_of(info, rows)
     first = _shape(rows[0])
@@ -80,7 +101,7 @@ def rows_to_array(rows, name, info, prefix):
         _check_shape(shape, name, info)
         return array.reshape(shape)
     number, end = 0, len(rows)
-    # Halves, not rows: it is each single look that takes time.
+    # Bisects the rows: each conversion takes time, so there should be few.
     while end - number > 1:
         middle = (number + end) // 2
         if _convert_rows(rows[number:middle], first, kind) is None:
@@ -111,7 +132,7 @@ def _convert_rows(rows, first, kind):
 
 
 def _refuse(row, first, kind):
-    """Raises the error for a row that is not right."""
+    """Raises the error for a wrong row."""
     shape = _shape(row)
     _explain(row, shape, kind)
     _compare_shapes(first, shape)
@@ -120,7 +141,7 @@ def _refuse(row, first, kind):
 
 def _type_of(info, value):
     if info.dtype not in _TYPES:
-        # As in the source; no request can be right here.
+        # The message of TensorFlow Serving. No value has a right type here.
         name = types_pb2.DataType.Name(info.dtype).removeprefix("DT_").lower()
         raise statuses.StatusError(
             "UNIMPLEMENTED",
@@ -130,7 +151,7 @@ def _type_of(info, value):
 
 
 def _flatten(value):
-    """Returns shape and values; `None` for values of a ragged list."""
+    """Returns shape and flat values; `None` as values of a ragged list."""
     shape, level = [], [value]
     while set(map(type, level)) == {list}:
         sizes = set(map(len, level))
@@ -142,7 +163,7 @@ def _flatten(value):
 
 
 def _shape(value):
-    """Returns the shape of a tensor whose first elements are these."""
+    """Returns the shape of a tensor from the first element of each list."""
     shape = []
     while type(value) is list:
         shape.append(len(value))
@@ -151,7 +172,7 @@ def _shape(value):
 
 
 def _explain(value, shape, kind, level=0):
-    """Raises the error for the first element that does not fit, if any."""
+    """Raises the error for the first element that does not fit."""
     if type(value) is not list:
         if level != len(shape):
             raise statuses.invalid(
@@ -197,7 +218,7 @@ def _words(shape):
 
 
 def _check_shape(shape, name, info):
-    """Refuses here what some op of the graph would refuse, or not."""
+    """Refuses a wrong shape. Not every graph would refuse it."""
     expected = [dim.size for dim in info.tensor_shape.dim]
     fits = len(shape) == len(expected) and all(
         size in (-1, given) for size, given in zip(expected, shape, strict=True)
@@ -210,7 +231,7 @@ def _check_shape(shape, name, info):
 
 
 def _convert(values, kind):
-    """Returns a flat array of values of the right JSON types."""
+    """Returns a flat array. The values have the right JSON types."""
     if kind.dtype is object:
         array = np.empty(len(values), object)
         array[:] = [
@@ -231,7 +252,8 @@ def _convert(values, kind):
                 f"expected type: {kind.name}"
             ) from None
     for value in values:
-        if type(value) is int and not -kind.most <= value <= kind.most:
+        largest = kind.largest_int
+        if type(value) is int and not -largest <= value <= largest:
             raise _lossy(value, kind)
     exact = np.array(values, np.float64)
     with np.errstate(over="ignore"):
@@ -250,11 +272,19 @@ def _lossy(value, kind):
 
 
 def to_json(array, name):
-    """Returns an output as lists, for `json.dumps`.
+    """Converts an output to lists for `json.dumps`.
 
-    A float32 becomes the number with the fewest digits that is equal to it.
-    Strings are UTF-8; others, which TensorFlow Serving writes as they are and
-    so as no JSON, get replacement characters.
+    A float32 becomes the shortest decimal number that rounds to it. Bytes that
+    are not UTF-8 become replacement characters. TensorFlow Serving writes such
+    bytes unchanged, which is not JSON.
+
+    Args:
+        array: NumPy array.
+        name: str. Name of the output. Strings of an output with a name that
+            ends in `_bytes` become `{"b64": ...}`.
+
+    Returns:
+        Nested list.
     """
     if array.dtype == np.float32:
         return array.astype("U16").astype(np.float64).tolist()

@@ -1,7 +1,7 @@
-"""Classify and Regress requests in JSON to `tf.Example`s, and answers back.
+"""Converts Classify and Regress requests from JSON, and answers to JSON.
 
-Words of errors are those of TensorFlow Serving's `json_tensor.cc`,
-`classifier.cc` and `regressor.cc`.
+A request becomes serialized `tf.Example`s. Error messages are those of
+TensorFlow Serving's `json_tensor.cc`, `classifier.cc` and `regressor.cc`.
 """
 
 import numpy as np
@@ -14,7 +14,8 @@ from trainers.server import statuses
 from trainers.server import tensors
 
 _INPUT = "inputs"
-# Of all copies of a context: a small body could fill the memory with them.
+# Most bytes of all copies of a context. Without this limit, the copies for a
+# small body could fill the memory.
 _CONTEXT_BYTES = 64 * 2**20
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 _KINDS = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
@@ -29,15 +30,19 @@ _OUTPUTS = {
 
 
 def find_signature(document, signatures, method):
-    """Returns the name of the signature that a request asks for.
+    """Returns the name of the signature in a request.
 
     Args:
-        document: From `protocol.parse`.
-        signatures: `SignatureDef`s by name.
-        method: `classify` or `regress`.
+        document: dict from `predict_json.parse`.
+        signatures: dict of `SignatureDef`s by name.
+        method: str. `classify` or `regress`.
+
+    Returns:
+        str.
 
     Raises:
-        StatusError: There is none, or it breaks the method's rules.
+        StatusError: There is no such signature, or it breaks the rules of the
+            method.
     """
     name = predict_json.signature_name(document)
     if name not in signatures:
@@ -52,8 +57,8 @@ def find_signature(document, signatures, method):
             if len(kinds) == 1
             else f"Expected one or two output Tensors, found {len(outputs)}"
         )
-    # In our words: the source prints the signature, and sees wrong types only
-    # in the answer.
+    # This message is our own. TensorFlow Serving prints the whole signature,
+    # and finds wrong types only in the answer.
     if (
         _INPUT not in signature.inputs
         or signature.inputs[_INPUT].dtype != types_pb2.DT_STRING
@@ -68,10 +73,19 @@ def find_signature(document, signatures, method):
 
 
 def read(document):
-    """Returns the array of serialized `tf.Example`s of a request.
+    """Returns the inputs of a Classify or Regress request.
 
-    Features of a `context` are part of every example that has no feature of
-    that name.
+    Each feature of the `context` is added to the examples that have no feature
+    with this name.
+
+    Args:
+        document: dict from `predict_json.parse`.
+
+    Returns:
+        dict with `inputs: string[batch]`, serialized `tf.Example`s.
+
+    Raises:
+        StatusError: The document is not such a request.
     """
     context = b""
     if "context" in document:
@@ -95,13 +109,13 @@ def read(document):
     if len(context) * len(examples) > _CONTEXT_BYTES:
         raise statuses.StatusError(
             "INVALID_ARGUMENT",
-            "The `context`, which each example gets, must have at most "
-            f"{_CONTEXT_BYTES:,} bytes in all of them. Received: "
+            "The copies of the `context` for all examples must have at most "
+            f"{_CONTEXT_BYTES:,} bytes together. Received: "
             f"{len(context):,} bytes for {len(examples)} examples.",
             http=413,
         )
     rows = np.empty(len(examples), object)
-    # Of two messages in a row the fields of the second win.
+    # When two messages are concatenated, the fields of the second win.
     rows[:] = [context + _example(example) for example in examples]
     return {_INPUT: rows}
 
@@ -114,7 +128,7 @@ def _example(value):
         )
     example = example_pb2.Example()
     for name, content in value.items():
-        # Touched even if the list is empty.
+        # Creates the feature, also if the list is empty.
         feature = example.features.feature[_checked(name)]
         for element in content if type(content) is list else [content]:
             _add(name, element, feature)
@@ -127,7 +141,7 @@ def _checked(name):
 
 
 def _add(name, value, feature):
-    """Adds a JSON value to a feature, whose first one has set the kind."""
+    """Adds a JSON value to a feature. The first value sets its kind."""
     if scalars.is_base64(value):
         kind, value = "bytes_list", scalars.decode_base64(value)
     elif type(value) is str:
@@ -160,14 +174,17 @@ def _add(name, value, feature):
 
 
 def write(outputs, method):
-    """Returns the document that answers a request.
+    """Returns the document with the answer to a request.
 
     Args:
-        outputs: Arrays by output name.
-        method: `classify` or `regress`.
+        outputs: dict of arrays by output name.
+        method: str. `classify` or `regress`.
+
+    Returns:
+        dict for `predict_json.to_bytes`.
 
     Raises:
-        StatusError: They do not have the shapes of the method.
+        StatusError: An output does not have the shape for the method.
     """
     ranks = {name: array.ndim for name, array in outputs.items()}
     if method == "regress":

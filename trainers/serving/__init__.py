@@ -1,1 +1,1 @@
-"""From the best weights of a run to a model that TensorFlow Serving loads."""
+"""Exports the best weights of a run for TensorFlow Serving."""

@@ -1,12 +1,13 @@
-"""The files beside the versions of an export: all that a service needs.
+"""Writes the files beside the versions of an export.
 
     models.config, batching.config, monitoring.config   for TensorFlow Serving
     request.json                                        a request to try it
     MODEL_CARD.md                                       for people
 
-All are about the newest version and written after it, each in one step. What
-people change stays: a configuration file that they edited, the section
-`Intended use` of the model card, or all of a card without the marks of it.
+All files describe the newest version. They are written after the version is
+published, each in one atomic step. The next export keeps what people edit: a
+changed configuration file, the section `Intended use` of the model card, and a
+whole card if it has lost the marks of that section.
 """
 
 import base64
@@ -25,7 +26,8 @@ from trainers.serving import model_card
 from trainers.serving import warmup
 from trainers.serving.proof import rules
 
-# In a version; `assets.extra/` is what TensorFlow Serving leaves to others.
+# Inside a version. TensorFlow Serving ignores unknown files in
+# `assets.extra/`.
 MANIFEST = "assets.extra/manifest.json"
 MODELS = "models.config"
 BATCHING = "batching.config"
@@ -33,16 +35,19 @@ MONITORING = "monitoring.config"
 REQUEST = "request.json"
 MODEL_CARD = "MODEL_CARD.md"
 
+# The first line of each configuration file: this text and a hash of the rest.
+# Keep the text: existing files are recognised by it.
 _OURS = "# Written by the export, which leaves it alone once it was edited: "
 _CONFIGS = {
     MODELS: (
         config_protos.ModelServerConfig,
         """\
-# For --model_config_file. The newest version is served. To serve two by label,
-# take the signs of comment away below, and ask at
+# For --model_config_file. The server serves the newest version. To serve two
+# versions by label, uncomment the lines below and send requests to
 #   /v1/models/$name/labels/canary:predict
-# A label may only name a version that is loaded: add the labels when both are
-# served, or start with --allow_version_labels_for_unavailable_models.
+# A label must name a loaded version. Add the labels when both versions are
+# loaded, or start the server with
+# --allow_version_labels_for_unavailable_models.
 model_config_list {
   config {
     name: "$name"
@@ -60,18 +65,18 @@ model_config_list {
         config_protos.BatchingParameters,
         """\
 # For --enable_batching --batching_parameters_file. Requests that arrive while
-# all threads are busy are answered together, filled up to one of the sizes that
-# the warm-up file has.
+# all threads are busy run together in one batch. The batch is padded to one of
+# the sizes in the warm-up file.
 max_batch_size { value: $max_batch_size }
 $allowed_batch_sizes
-# A thread that is free does not wait for more requests: one client alone loses
-# nothing. More than 0 makes larger batches of fewer requests.
+# 0: a free thread does not wait for more requests, so a single client loses no
+# time. With a larger value, a thread waits and batches become larger.
 batch_timeout_micros { value: 0 }
-# More are refused at once (503).
+# The server refuses further requests at once (503).
 max_enqueued_batches { value: 100 }
-# Batches at a time; each uses several cores by itself.
+# Batches that run at the same time. Each one uses several cores by itself.
 num_batch_threads { value: 2 }
-# Rows of different length in one batch.
+# Whether a batch may contain rows of different lengths.
 pad_variable_length_inputs: $pads
 """,
     ),
@@ -89,25 +94,26 @@ prometheus_config {
 
 
 _FILES = (*_CONFIGS, REQUEST, MODEL_CARD)
-# Bytes that all of them fit into, new beside old.
+# Bytes. The files need less, also while old and new ones exist together.
 _ROOM = 1 << 18
 
 
 @contextlib.contextmanager
 def room(base):
-    """Keeps space for the files while a version is published.
+    """Reserves disk space for the files while a version is published.
 
-    So what they would fail for is found while there is no new version.
+    A full disk is therefore found before there is a new version.
 
     Args:
-        base: `pathlib.Path` of the directory of versions.
+        base: `pathlib.Path`. Directory of the versions.
 
     Raises:
-        ConfigError: Something else is where a file of the bundle belongs.
-        OSError: The disk is full, or a file there cannot be read.
+        ConfigError: A directory or another non-file has the name of a file of
+            the bundle.
+        OSError: The disk is full, or an existing file cannot be read.
     """
     _check_files(base)
-    # It has no name: nothing stays of it if the process dies.
+    # The file has no name: it disappears if the process dies.
     with tempfile.TemporaryFile(dir=base) as file:
         file.write(bytes(_ROOM))
         file.flush()
@@ -125,22 +131,23 @@ def _check_files(base):
 
 
 def write(base, workdir):
-    """Writes the files of the newest version.
+    """Writes the files for the newest complete version.
 
     Args:
-        base: `pathlib.Path` of the directory of versions.
-        workdir: `Workdir` of the run, of whose data and metrics the model card
-            tells.
+        base: `pathlib.Path`. Directory of the versions.
+        workdir: `Workdir` of the run. The model card contains its data and
+            metrics.
 
     Raises:
-        ConfigError: Something else is where one of the files belongs.
-        RunError: No version is whole.
+        ConfigError: A directory or another non-file has the name of a file of
+            the bundle.
+        RunError: No version is complete.
     """
     _check_files(base)
-    # Of two exporters the second one finds the newest version of both.
+    # If two exporters run, the second one sees the newest version of both.
     with atomic.lock(base):
         for path in atomic.temporaries(base):
-            # Of a process that died; others are somebody's own.
+            # Left by a process that died. Other files belong to the user.
             if path.name.rpartition(".tmp-")[0] in _FILES and path.is_file():
                 path.unlink()
         version, facts = _newest(base)
@@ -156,15 +163,15 @@ def write(base, workdir):
 
 
 def _newest(base):
-    """Returns path and manifest of the newest version that is whole."""
+    """Returns path and manifest of the newest complete version."""
     for _, path in sorted(atomic.numbered(base).items(), reverse=True):
         with contextlib.suppress(RunError):
             return path, atomic.verify(path, MANIFEST)
-    raise RunError(f"{base}: no version is whole.")
+    raise RunError(f"{base}: no version is complete.")
 
 
 def _names(version, facts, signatures):
-    """Returns what the configuration files are filled in with."""
+    """Returns the values for the templates of the configuration files."""
     number = int(version.name)
     older = [n for n in atomic.numbered(version.parent) if n < number]
     sizes = facts["allowed_batch_sizes"]
@@ -187,7 +194,7 @@ def _names(version, facts, signatures):
 
 
 def _write_config(path, body, message_class):
-    """Writes a file that a server reads, unless somebody edited it."""
+    """Writes a configuration file; keeps an edited one and logs a warning."""
     first, _, rest = _read(path).partition("\n")
     if first and first != _first_line(rest):
         logging.getLogger(__name__).warning(
@@ -203,7 +210,7 @@ def _first_line(body):
 
 
 def _request(version):
-    """Returns the body of a request, the first of warm-up for text or files."""
+    """Returns the body of the first warm-up request with a text or a file."""
     name, key, value = next(
         (name, key, values[0])
         for name, fed in warmup.requests(version)
@@ -219,7 +226,7 @@ def _request(version):
 
 
 def _read(path):
-    """Returns the text of a file; nothing if there is none."""
+    """Returns the text of a file; an empty text if there is no file."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

@@ -1,8 +1,9 @@
-"""Configuration files of TensorFlow Serving, as the messages that it reads.
+"""Reads the configuration files of TensorFlow Serving.
 
-`tensorflow-serving-api` has the class of `models.config`, but not those of
-`batching.config` and `monitoring.config`: these are made here, with the
-published names, types and numbers of all their fields.
+The package `tensorflow-serving-api` contains the message class of
+`models.config`, but not those of `batching.config` and `monitoring.config`.
+This module makes the missing classes, with the published names, types and
+numbers of all fields.
 
 References:
     tensorflow_serving/servables/tensorflow/session_bundle_config.proto and
@@ -23,8 +24,8 @@ from trainers.errors import ConfigError
 ModelServerConfig = model_server_config_pb2.ModelServerConfig
 
 _INT64 = "google.protobuf.Int64Value"
-# Fields by message: name, type, whether it is repeated. They are numbered
-# from 1 in this order.
+# Fields by message: name, type, whether the field is repeated. Field numbers
+# start at 1 and follow this order.
 _MESSAGES = {
     "BatchingParameters": (
         ("max_batch_size", _INT64, False),
@@ -67,7 +68,7 @@ def _make_classes():
                 field.type, field.type_name = kinds.TYPE_MESSAGE, f".{kind}"
             else:
                 field.type = kinds.Type.Value(f"TYPE_{kind.upper()}")
-    # A pool of its own: another package may bring the real ones along.
+    # A separate pool: another package may register the original messages.
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(file.SerializeToString())
@@ -84,15 +85,18 @@ MonitoringConfig = _CLASSES["MonitoringConfig"]
 
 
 def read(path, message_class):
-    """Returns the message that a text file holds.
+    """Returns the message in a configuration file.
 
     Args:
-        path: File in protobuf's text format, as the server reads it.
+        path: str or `pathlib.Path`. File in protobuf's text format.
         message_class: `ModelServerConfig`, `BatchingParameters` or
             `MonitoringConfig`.
 
+    Returns:
+        A `message_class`.
+
     Raises:
-        ConfigError: There is no such file, or a line of it is wrong.
+        ConfigError: The file does not exist, or one of its lines is wrong.
     """
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
@@ -103,7 +107,7 @@ def read(path, message_class):
         reason = "not UTF-8."
     except text_format.ParseError as error:
         reason = str(error)
-        if error.GetLine():  # It begins with `LINE:COLUMN : `.
+        if error.GetLine():  # The text starts with `LINE:COLUMN : `.
             reason = f"line {error.GetLine()}: {reason.partition(' : ')[2]}"
     raise ConfigError(
         f"{path}: {reason} It must be a `{message_class.DESCRIPTOR.name}` of "

@@ -1,4 +1,4 @@
-"""Writes a SavedModel version that has been proved to load and to agree."""
+"""Exports a run as a SavedModel version, after the proof that it serves."""
 
 import contextlib
 import errno
@@ -27,20 +27,21 @@ MANIFEST = bundle.MANIFEST
 def export_best(config, workdir):
     """Exports the best weights of a run as its next version.
 
-    The files of the bundle are written beside it, see `bundle`. Equal weights
-    and settings give equal bytes with the same versions of libraries.
+    It also writes the files beside the versions, see `bundle`. With the same
+    library versions, equal weights and settings give equal bytes.
 
     Args:
         config: `ExperimentConfig` of the run.
-        workdir: Directory of a finished run.
+        workdir: str or `pathlib.Path`. Work directory of a finished run.
 
     Returns:
-        Path of the new version directory.
+        `pathlib.Path` of the new version directory.
 
     Raises:
-        ConfigError: The work directory holds no run, or cannot be written to.
-        RunError: The export failed its servable check; nothing is published.
-            Or it is published, and a file beside it could not be written.
+        ConfigError: The work directory contains no run, or cannot be written
+            to.
+        RunError: The export failed its check, and nothing is published. Or the
+            version is published, but a file beside it could not be written.
     """
     paths = Workdir(workdir)
     config = paths.with_saved_policy(config)
@@ -65,13 +66,21 @@ def export_best(config, workdir):
 
 
 def export_once(config, workdir):
-    """Does what `export_best` does, unless a version has these weights.
+    """Exports the best weights of a run, unless a version already has them.
 
-    A run that was interrupted after it had exported so exports once.
+    If a run is interrupted after its export and resumed, it does not export
+    again. Files that are missing beside the versions are written.
+
+    Args:
+        config: `ExperimentConfig` of the run.
+        workdir: str or `pathlib.Path`. Work directory of a finished run.
 
     Returns:
-        Path of the newest version that was exported from the best weights of
-        the run, with this configuration, and is whole.
+        `pathlib.Path` of the newest complete version with the best weights and
+        this configuration.
+
+    Raises:
+        ConfigError, RunError: See `export_best`.
     """
     paths = Workdir(workdir)
     config = paths.with_saved_policy(config)
@@ -87,7 +96,7 @@ def export_once(config, workdir):
 
 
 def _find_exported(config, paths, base):
-    """Returns the newest version that an export would make again."""
+    """Returns the newest version that equals a new export, or `None`."""
     weights_sha256 = paths.best.sha256()
     batch_sizes = list(config.export.allowed_batch_sizes)
     exported = atomic.numbered(base)
@@ -109,7 +118,7 @@ def _find_exported(config, paths, base):
 
 @contextlib.contextmanager
 def _writing(base):
-    """Says which directory cannot be written to."""
+    """Turns an `OSError` into an error that names the directory."""
     try:
         yield
     except OSError as error:
@@ -158,15 +167,18 @@ def _export(base, network, task, class_names, config, facts):
 def write_saved_model(path, functions):
     """Writes serving functions and one copy of the weights they use.
 
-    `tf.saved_model.save` of a module around a Keras model loads in Python but
-    not in a session ("Could not find variable"), which is how TensorFlow
-    Serving loads; `ExportArchive` loads in both. It finds the variables of
-    the functions by itself: `track(network)` would write them a second time.
     Equal functions give equal bytes, see `canonical`.
 
+    TensorFlow Serving loads a SavedModel into a session. The result of
+    `tf.saved_model.save` with a module around a Keras model loads in Python,
+    but not in a session ("Could not find variable"). The result of
+    `ExportArchive` loads in both. `ExportArchive` finds the variables of the
+    functions; `track(network)` would write them a second time.
+
     Args:
-        path: Existing directory.
-        functions: `tf.function`s with an input signature, by name.
+        path: `pathlib.Path`. Existing directory.
+        functions: dict of `tf.function`s with an input signature, by name of
+            the signature.
     """
     archive = keras.export.ExportArchive()
     for name, function in functions.items():
@@ -182,7 +194,7 @@ def _fingerprint(path):
 
 
 def _publish(path, base, facts):
-    """Renames a directory to the next number that is free."""
+    """Renames a directory to the next free number and returns its path."""
     while True:
         final = base / str(max(atomic.numbered(base), default=0) + 1)
         try:

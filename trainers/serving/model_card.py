@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: what a person should know of a model before using it."""
+"""Writes MODEL_CARD.md: what people should know before they use a model."""
 
 import json
 import re
@@ -8,15 +8,17 @@ from tensorflow.core.framework import types_pb2
 from trainers.config import experiment
 from trainers.config.data import TextDataConfig
 
+# Keep both marks: the section `Intended use` of existing cards is found by
+# them.
 _BEGIN = "<!-- Written by people; the next export keeps it. -->"
 _END = "<!-- The next export writes all that follows anew. -->"
 _BLANK = """\
 **To be filled in by people.**
 
-- For whom and for which decisions the model is:
-- For what it must not be used:
+- Intended users and decisions:
+- Uses that are not allowed:
 - Who is harmed by a wrong answer, and how:
-- Who looks after it:
+- Who maintains the model:
 """
 _OVERALL = ("accuracy", "macro_f1", "roc_auc", "pr_auc", "loss")
 _OF_CLASS = ("precision", "recall", "f1", "support")
@@ -32,13 +34,18 @@ def make(version, facts, signatures, workdir, old=""):
     """Returns the text of a model card.
 
     Args:
-        version: `pathlib.Path` of the version directory.
-        facts: Its manifest.
-        signatures: Its `SignatureDef`s by name.
-        workdir: `Workdir` of the run, for `metrics.json` and
-            `data_report.json`; what is not there is called not known.
-        old: The card that there is. What people wrote for `Intended use`
-            is taken from it; without the marks of that, all of it is theirs.
+        version: `pathlib.Path`. The version directory.
+        facts: dict. Manifest of the version.
+        signatures: dict of `SignatureDef`s of the version by name.
+        workdir: `Workdir` of the run. `metrics.json` and `data_report.json`
+            are read from it. If a file is missing, the card says that its
+            numbers are not known.
+        old: str. The existing card; empty if there is none. The new card
+            keeps its section `Intended use`. A card without the marks of
+            that section is returned unchanged.
+
+    Returns:
+        str in Markdown.
     """
     if old and not _intended_use(old):
         return old
@@ -47,7 +54,7 @@ def make(version, facts, signatures, workdir, old=""):
     metrics = _read(workdir.path / "metrics.json")
     sections = (
         ("", _summary(version, facts, config)),
-        ("Intended use", _intended_use(old) or _use(_BLANK)),
+        ("Intended use", _intended_use(old) or _with_marks(_BLANK)),
         ("Data", _data(config, report)),
         ("Quality", _quality(metrics, facts["labels"])),
         ("Limits", _limits(config, metrics, facts["labels"])),
@@ -60,12 +67,12 @@ def make(version, facts, signatures, workdir, old=""):
     )
 
 
-def _use(text):
+def _with_marks(text):
     return f"{_BEGIN}\n\n{text}\n{_END}\n"
 
 
 def _intended_use(card):
-    """Returns what stands between the marks, with them."""
+    """Returns the marks and the text between them; `None` without marks."""
     found = re.search(
         f"{re.escape(_BEGIN)}.*?{re.escape(_END)}\n", card, re.DOTALL
     )
@@ -82,7 +89,7 @@ def _summary(version, facts, config):
         what = f"{colour} images of {height} x {width} pixels"
     return (
         f"# {facts['model']}, version {version.name}\n\n"
-        f"Sorts {what} into {len(labels)} classes: "
+        f"Classifies {what} into {len(labels)} classes: "
         f"{', '.join(map(_code, labels))}.\n"
     )
 
@@ -95,7 +102,7 @@ def _data(config, report):
             lines.append(f"| `{key}` | {_code(getattr(data, key))} |")
     lines.append("")
     if report is None or "splits" not in report:
-        return "\n".join([*lines, "What it holds is not known.\n"])
+        return "\n".join([*lines, "The number of examples is not known.\n"])
     splits = report["splits"]
     lines += [
         f"| examples | {' | '.join(splits)} |",
@@ -115,8 +122,8 @@ def _quality(metrics, labels):
     if not found:
         return "Not measured.\n"
     role = {
-        "test": "which had no part in training",
-        "validation": "which also chose the best epoch",
+        "test": "which training did not use",
+        "validation": "which also selected the best epoch",
     }[split]
     lines = [
         f"On the split {split}, {found['num_examples']:,} examples, {role}:",
@@ -135,7 +142,7 @@ def _quality(metrics, labels):
 
 
 def _measured(metrics):
-    """Returns name and metrics of the split that says most."""
+    """Returns name and metrics of the test split, else of validation."""
     for split in ("test", "validation"):
         if (metrics or {}).get(split):
             return split, metrics[split]
@@ -145,26 +152,28 @@ def _measured(metrics):
 def _limits(config, metrics, labels):
     data = config.data
     lines = [
-        f"It answers with one of its {len(labels)} classes whatever it gets, "
-        "and cannot say that none of them fits.",
-        "How well its probabilities are calibrated was not measured.",
+        f"The model answers every input with one of its {len(labels)} "
+        "classes. It cannot answer that none of them fits.",
+        "The calibration of the probabilities was not measured.",
     ]
     if isinstance(data, TextDataConfig):
         lines.append(
-            f"Of a text it reads the first {data.max_bytes:,} bytes, and of "
-            f"these the first {data.sequence_length - 2} tokens."
+            f"The model reads the first {data.max_bytes:,} bytes of a text, "
+            f"and the first {data.sequence_length - 2} tokens of them."
         )
     else:
         lines.append(
-            "Images of another size are resized, and those of another shape "
-            "are stretched."
+            "Images of another size are resized. Images of another aspect "
+            "ratio are stretched."
         )
     split, found = _measured(metrics)
     if found:
         scores = {x: found["per_class"][x]["f1"] or 0.0 for x in labels}
         weakest = sorted(labels, key=scores.__getitem__)[:3]
         words = [f"{_code(x)} (F1 {scores[x]:.4f})" for x in weakest]
-        lines.append(f"Weakest on the split {split}: {', '.join(words)}.")
+        lines.append(
+            f"Weakest classes on the split {split}: {', '.join(words)}."
+        )
     return "".join(f"- {line}\n" for line in lines)
 
 
@@ -196,8 +205,10 @@ def _serving(facts):
     name = facts["model"]
     flags = " \\\n    ".join(_SERVER_FLAGS).format(name=name)
     return (
-        "In the directory of this file, with TensorFlow Serving "
-        f"{facts['oldest_server']} or newer, or without Docker:\n\n"
+        "Run these commands in the directory of this file. The first one "
+        f"serves the model with TensorFlow Serving {facts['oldest_server']} "
+        "or newer. The second one serves it without Docker. The third one "
+        "sends a request:\n\n"
         "```sh\n"
         f'docker run -p 8501:8501 -v "$PWD":/models/{name} '
         f"tensorflow/serving:2.20.0 \\\n    {flags}\n"
@@ -241,7 +252,7 @@ def _megabytes(paths):
 
 
 def _numbers(values):
-    """Returns cells of a table."""
+    """Returns the cells of a row of a table."""
     return " | ".join(
         "not known"
         if value is None
@@ -253,7 +264,7 @@ def _numbers(values):
 
 
 def _code(text):
-    """Returns a name of the user's as code, on one line, also in a table."""
+    """Returns a name as code on one line, safe inside a table."""
     text = _plain(text).replace("|", "\\|")
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
@@ -263,7 +274,7 @@ def _plain(text):
 
 
 def _read(path):
-    """Returns what a JSON file holds, `None` if there is none."""
+    """Returns the content of a JSON file; `None` if it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,12 +1,12 @@
-"""Requests that a server sends itself before it takes any from others.
+"""Writes and replays the warm-up requests of a version.
 
 TensorFlow Serving replays `assets.extra/tf_serving_warmup_requests` while it
-loads a version, so that no user waits for what the first run of a graph does.
-A version with one bad record is not served: `problems_of` replays all of them
-before a version is published.
+loads a version. The first run of a graph is slow; users do not have to wait
+for it. A server refuses a version with one bad record. `problems_of` therefore
+replays all records before a version is published.
 
-The replay also runs where there are only TensorFlow, NumPy and the messages of
-TensorFlow Serving, see `proof/runtime_2_20.py`.
+The replay needs only TensorFlow, NumPy and the messages of TensorFlow Serving.
+It also runs in the environment of `proof/runtime_2_20.py`.
 """
 
 import itertools
@@ -21,30 +21,34 @@ from tensorflow_serving.apis import prediction_log_pb2
 from trainers.errors import ConfigError
 
 FILE = "assets.extra/tf_serving_warmup_requests"
-# The server refuses a version with more.
+# The server refuses a version with more records.
 MOST_RECORDS = 1000
-# Bytes of the rows that fill batches, and of the long one among them. The file
-# stays near 100 kB, and batches are padded a little and to the full length.
+# Largest bytes of an ordinary row and of a long one. Batches of ordinary rows
+# need little padding, batches with a long row the full length. The file stays
+# near 100 kB.
 _ORDINARY_BYTES = 512
 _LONG_BYTES = 16_384
-# The input by which a signature takes serialized `tf.Example`s.
+# Name of the input that takes serialized `tf.Example`s.
 EXAMPLES = "inputs"
 
 
 def write(path, inputs, batch_sizes, *, model_name):
     """Writes the warm-up file of a SavedModel.
 
-    Each signature gets, for each batch size, a request of ordinary rows and,
-    where rows are bytes and one is long, a request that begins with that.
+    The file contains, for each signature and batch size, a request of ordinary
+    rows. If the rows are bytes and one of them is long, it also contains a
+    request that starts with the long row.
 
     Args:
-        path: `pathlib.Path` of the version directory.
-        inputs: Synthetic rows by signature name and input name.
-        batch_sizes: Rows of requests.
-        model_name: Name under which the model is served.
+        path: `pathlib.Path`. The version directory.
+        inputs: dict of dicts. Synthetic rows, by signature name and input
+            name.
+        batch_sizes: list of int. Rows of the requests.
+        model_name: str. Name of the served model.
 
     Raises:
-        ConfigError: They would be more records than a server takes.
+        ConfigError: The file would contain more records than a server
+            accepts.
     """
     records = [
         _log(
@@ -69,16 +73,16 @@ def write(path, inputs, batch_sizes, *, model_name):
 
 
 def _choices(fed, size):
-    """Yields the rows of each request of a size."""
+    """Yields the row numbers of each request of `size` rows."""
     columns = list(fed.values())
     if any(values.dtype != object for values in columns):
-        # Numbers are of one length; what they are makes no difference.
+        # All rows of numbers have the same length: any row will do.
         yield np.zeros(size, int)
         return
     rows = zip(*columns, strict=True)
     lengths = np.array([sum(map(len, row)) for row in rows])
     small = np.flatnonzero(lengths <= _ORDINARY_BYTES)
-    # Cycles where there are fewer.
+    # Repeats rows if there are fewer than `size`.
     small = np.resize(small if len(small) else lengths.argmin(), size)
     yield small
     long = np.where(lengths <= _LONG_BYTES, lengths, 0).argmax()
@@ -105,22 +109,23 @@ def _log(model_spec, fed):
 
 
 def _tensor(values):
-    # Equal numbers, such as black images, are written as one.
+    # Equal numbers, for example a black image, are stored as one number.
     if values.dtype != object and np.all(values == values.flat[0]):
         return tf.make_tensor_proto(values.flat[0], shape=values.shape)
     return tf.make_tensor_proto(values)
 
 
 def problems_of(path, model):
-    """Replays the warm-up file of a SavedModel.
+    """Replays the warm-up file of a SavedModel and returns its problems.
 
     Args:
-        path: `pathlib.Path` of the version directory.
-        model: Called with a signature's name and its inputs by name, returns
-            outputs by name; `signatures` are its `SignatureDef`s by name.
+        path: `pathlib.Path`. The version directory.
+        model: Callable with a signature name and a dict of inputs. It returns
+            a dict of outputs. Its attribute `signatures` has the
+            `SignatureDef`s by name.
 
     Returns:
-        List of what is wrong, in words; empty if there is nothing.
+        List of str, one for each problem; empty if there is none.
     """
     problems = []
     records = _records(path)
@@ -138,10 +143,11 @@ def problems_of(path, model):
 
 
 def requests(path):
-    """Yields signature name and inputs by name of each request.
+    """Yields signature name and inputs by name of each warm-up request.
 
     Args:
-        path: `pathlib.Path` of a version directory whose file is whole.
+        path: `pathlib.Path`. A version directory with a complete warm-up
+            file.
     """
     for record in _records(path):
         yield _request(record)
@@ -152,7 +158,7 @@ def _records(path):
 
 
 def _replay(record, model):
-    """Yields what is wrong with a record."""
+    """Yields the problems of a record."""
     try:
         name, fed = _request(record)
         _check_request(name, fed, model.signatures)
@@ -161,7 +167,7 @@ def _replay(record, model):
         return
     try:
         answer = model(name, fed)
-    # What a runtime finds wrong with a request has one of many types.
+    # Runtimes raise many types of errors for a wrong request.
     except Exception as error:
         yield f"signature `{name}`: {type(error).__name__}: {error}"
         return
@@ -180,8 +186,8 @@ def _request(record):
     """Returns signature name and inputs by name of a record.
 
     Raises:
-        ValueError, TypeError, DecodeError: It is no request of a kind that
-            `write` writes.
+        ValueError, TypeError, DecodeError: The record is not a request as
+            `write` writes it.
     """
     log = prediction_log_pb2.PredictionLog.FromString(record)
     kind = log.WhichOneof("log_type")
@@ -190,7 +196,7 @@ def _request(record):
         fed = {key: tf.make_ndarray(t) for key, t in request.inputs.items()}
     elif kind == "classify_log":
         request = log.classify_log.request
-        # As the server does: serialized again, into one tensor.
+        # The server also serializes the examples again, into one tensor.
         rows = [
             example.SerializeToString(deterministic=True)
             for example in request.input.example_list.examples

@@ -1,4 +1,4 @@
-"""What is learned. A task owns preprocessing, loss, metrics and signatures."""
+"""Tasks. A task owns preprocessing, loss, metrics and signatures."""
 
 from trainers.config.task import ImageClassificationConfig
 from trainers.config.task import TextClassificationConfig
@@ -14,16 +14,29 @@ _TASKS = {
 
 
 def make_task(config):
-    """Returns the task of an `ExperimentConfig`, as it is before `load`."""
+    """Returns the task of an experiment, before `load`.
+
+    Args:
+        config: `ExperimentConfig`.
+
+    Returns:
+        `ImageClassification` or `TextClassification`.
+    """
     return _TASKS[type(config.task)](config)
 
 
 def restore_task(config, workdir):
-    """Returns the task of a run as it was after `load`.
+    """Returns the task of a run in its state after `load`.
 
     Args:
         config: `ExperimentConfig`.
         workdir: `Workdir` of the run.
+
+    Returns:
+        `ImageClassification` or `TextClassification`.
+
+    Raises:
+        ConfigError: A file of the work directory is missing or damaged.
     """
     task = make_task(config)
     task.read_assets(workdir.path)
@@ -34,15 +47,16 @@ def load_splits(task, config, workdir):
     """Loads the splits of a run and writes `data_report.json`.
 
     Args:
-        task: From `make_task`.
+        task: Task from `make_task`.
         config: `ExperimentConfig`.
-        workdir: `Workdir`; `None` writes nothing.
+        workdir: `Workdir`; `None` writes no file.
 
     Returns:
-        `Splits`, whose `report` has `errors: []`.
+        `Splits`. Its `report` contains `errors: []`.
 
     Raises:
-        DataError, ConfigError: As `task.load`; the report is written before.
+        DataError, ConfigError: `task.load` fails. `data_report.json` then
+            contains the message in `errors`.
     """
     try:
         splits = task.load(config.data)

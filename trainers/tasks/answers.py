@@ -1,4 +1,4 @@
-"""What a served classifier answers."""
+"""The outputs of a served classifier."""
 
 import tensorflow as tf
 
@@ -7,12 +7,12 @@ def classification(logits, class_names):
     """Returns the outputs of a signature.
 
     Args:
-        logits: `float32[batch, num_classes]`.
-        class_names: Names in label order.
+        logits: float32[batch, num_classes].
+        class_names: List of str. Class names in label order.
 
     Returns:
-        `logits` and `probabilities: float32[batch, num_classes]`, `class_id:
-        int64[batch]` and `label: string[batch]`.
+        Dict of `logits` and `probabilities`, both `float32[batch,
+        num_classes]`, `class_id: int64[batch]` and `label: string[batch]`.
     """
     class_id = tf.argmax(logits, axis=-1)
     return {

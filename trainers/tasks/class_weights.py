@@ -1,4 +1,4 @@
-"""Factors of the training loss by class."""
+"""Factors of the training loss for each class."""
 
 import math
 
@@ -8,22 +8,23 @@ from trainers.errors import ConfigError
 
 
 def parse(text, class_names, labels):
-    """Returns the factors that `--config.task.class_weights` means.
+    """Converts `--config.task.class_weights` to factors.
 
     `balanced` is num_examples / (num_classes * examples of the class), as in
-    scikit-learn: every class weighs the same in sum, and the mean over the
-    examples is 1.
+    scikit-learn. All classes then have the same total weight, and the mean
+    over the examples is 1. Classes without an example do not count.
 
     Args:
-        text: `none`, `balanced` or NAME=FACTOR,NAME=FACTOR.
-        class_names: Names in label order.
-        labels: `int32[num_examples]` of the training split.
+        text: str. `none`, `balanced` or NAME=FACTOR,NAME=FACTOR. Other classes
+            have the factor 1.
+        class_names: List of str. Class names in label order.
+        labels: int32[num_examples]. Labels of the training split.
 
     Returns:
         `float32[num_classes]`, or `None` for `none`.
 
     Raises:
-        ConfigError: It is none of these, or names another class.
+        ConfigError: The text has another form or names an unknown class.
     """
     if text == "none":
         return None
@@ -41,7 +42,7 @@ def parse(text, class_names, labels):
             raise ConfigError(
                 "`--config.task.class_weights` must be none, balanced, or "
                 "NAME=FACTOR,NAME=FACTOR with factors above 0. Received: "
-                f"{text!r}, of which {part!r} is not. Names: "
+                f"{text!r}, where {part!r} is wrong. Names: "
                 f"{', '.join(class_names)}."
             )
         weights[name] = float(factor)

@@ -1,4 +1,4 @@
-"""The signature that TensorFlow Serving's Classify API calls."""
+"""The signature `classify` for the Classify API of TensorFlow Serving."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,15 +7,19 @@ import tensorflow as tf
 def make(feature, logits_fn, class_names):
     """Returns the serving function `classify`.
 
-    It takes `inputs: string[batch]`, serialized `tf.Example`s, of which it
-    reads one feature of one `bytes` value. An example without it, or with
-    another number or type of values, is an `InvalidArgumentError`.
+    Its input is `inputs: string[batch]`, each a serialized `tf.Example`. It
+    reads one feature with one `bytes` value. If an example has no such
+    feature, or another number or type of values, it raises an
+    `InvalidArgumentError`.
 
     Args:
-        feature: Name of the feature.
-        logits_fn: Function from `string[batch]`, the values of the feature,
-            to `float32[batch, num_classes]`.
-        class_names: Names in label order.
+        feature: str. Name of the feature.
+        logits_fn: Function from string[batch], the values of the feature, to
+            float32[batch, num_classes].
+        class_names: List of str. Class names in label order.
+
+    Returns:
+        `tf.function` with the outputs of `ranking`.
     """
     spec = tf.TensorSpec((None,), tf.string, name="inputs")
     parsed_as = {feature: tf.io.FixedLenFeature((), tf.string)}
@@ -29,23 +33,31 @@ def make(feature, logits_fn, class_names):
 
 
 def ranking(logits, class_names):
-    """Returns all classes, best first, those of one score in label order.
+    """Returns all classes, best first. Equal scores are in label order.
 
     Args:
-        logits: `float32[batch, num_classes]`.
-        class_names: Names in label order.
+        logits: float32[batch, num_classes].
+        class_names: List of str. Class names in label order.
 
     Returns:
-        `classes: string[batch, num_classes]` and `scores: float32[batch,
-        num_classes]`, which are probabilities.
+        Dict of `classes: string[batch, num_classes]` and `scores:
+        float32[batch, num_classes]`. The scores are probabilities.
     """
-    # Of equal elements, the op puts the one with the lower index first.
+    # Among equal elements, the op puts the lower index first.
     scores, order = tf.math.top_k(tf.nn.softmax(logits), len(class_names))
     return {"classes": tf.gather(class_names, order), "scores": scores}
 
 
 def check_inputs(feature, rows):
-    """Returns the inputs of `classify` for values of its feature, as bytes."""
+    """Returns inputs of `classify`.
+
+    Args:
+        feature: str. Name of the feature.
+        rows: List of bytes. Values of the feature.
+
+    Returns:
+        Dict of `inputs: object[batch]`.
+    """
     return {
         "inputs": np.array(
             [_example(feature, row).SerializeToString() for row in rows],

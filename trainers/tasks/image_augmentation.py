@@ -1,11 +1,11 @@
 """Random shift, rotation and zoom in one resampling.
 
 `keras.layers.RandomTranslation`, `RandomRotation` and `RandomZoom` draw from
-a seed that advances with each batch, so that an example's augmentation
-depends on what was trained before. Here it is a function of numbers that the
-pipeline draws from (seed, epoch, example), and the three are composed into
-one transform, applied by the op that those layers use. Each alone gives the
-layer's pixels (tested).
+a seed that advances with each batch. The augmentation of an example therefore
+depends on the batches before it. Here it is a function of numbers that the
+pipeline draws from (seed, epoch, example). The three transforms are composed
+into one, and the op of those layers applies it. A test compares each transform
+with the pixels of its layer.
 """
 
 import math
@@ -17,15 +17,17 @@ NUM_DRAWS = 4  # shift down, shift right, rotation, zoom
 
 
 def transform(images, config, draws):
-    """Transforms each image with draws of its own.
+    """Transforms each image with its own random numbers.
 
     Args:
-        images: `[batch, height, width]` or `[batch, height, width, 3]`.
+        images: [batch, height, width] or [batch, height, width, 3] of any
+            number type.
         config: `ImageClassificationConfig`.
-        draws: `float32[batch, 4]` from 0 to 1; 0.5 leaves an image as it is.
+        draws: float32[batch, 4]. From 0 to 1; 0.5 does not change an image.
 
     Returns:
-        `float32` images of the same shape; what comes from outside is 0.
+        float32 images of the same shape. Pixels from outside of an image
+        are 0.
     """
     images = tf.cast(images, tf.float32)
     height, width = images.shape[1:3]
@@ -34,9 +36,9 @@ def transform(images, config, draws):
     right = signed[:, 1] * config.random_shift * width
     angle = signed[:, 2] * math.radians(config.random_rotation)
     scale = 1.0 + signed[:, 3] * config.random_zoom
-    # Where each output pixel comes from: shift back, then rotate and scale
-    # about the centre. Row by row [[a0 a1 a2] [b0 b1 b2]] with
-    # x_in = a0 x + a1 y + a2 and y_in = b0 x + b1 y + b2.
+    # The matrix maps an output pixel to its input pixel: shift back, then
+    # rotate and scale about the centre. Its rows are [a0 a1 a2] and [b0 b1 b2]
+    # with x_in = a0 x + a1 y + a2 and y_in = b0 x + b1 y + b2.
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     cos, sin = scale * tf.cos(angle), scale * tf.sin(angle)
     x, y = -right - centre_x, -down - centre_y

@@ -1,4 +1,4 @@
-"""One label for an image."""
+"""Image classification: one label for each image."""
 
 import keras
 import numpy as np
@@ -13,18 +13,32 @@ from trainers.tasks import image_augmentation
 class ImageClassification:
     """Softmax classification of images with pixels from 0 to 255.
 
+    >>> import numpy as np
+    >>> from trainers.config import ExperimentConfig
+    >>> task = ImageClassification(ExperimentConfig())
+    >>> task.image_shape, task.num_draws
+    ((28, 28), 0)
+    >>> pixels = np.full([1, 28, 28], 255, np.uint8)
+    >>> float(task.preprocess({"image": pixels})["image"][0, 0, 0])
+    1.0
+
     Attributes:
-        model_config: Config of the model.
-        image_shape: Shape of an image, without the batch.
-        num_draws: Random numbers that augmenting one example takes, 0 where
-            the task augments nothing.
-        eval_batch_size: Rows of a batch in evaluation, on each replica.
+        model_config: Config of the model, for example `MnistMlpConfig`.
+        image_shape: Tuple of int. Shape of an image, without the batch.
+        num_draws: int. Random numbers that the augmentation of one example
+            takes; 0 means no augmentation.
+        eval_batch_size: int. Number of rows in a batch of evaluation, on each
+            replica.
     """
 
     eval_batch_size = 256
 
     def __init__(self, config):
-        """Takes the `ExperimentConfig`."""
+        """Makes the task.
+
+        Args:
+            config: `ExperimentConfig` of an image classification.
+        """
         self.model_config = config.model
         self.image_shape = tuple(config.model.image_shape)
         self._config = task = config.task
@@ -32,13 +46,37 @@ class ImageClassification:
         self.num_draws = image_augmentation.NUM_DRAWS if augments else 0
 
     def load(self, data):
-        """Loads and checks the splits of a run; returns `Splits`."""
+        """Loads and checks the splits of a run.
+
+        Args:
+            data: `ImageDataConfig`.
+
+        Returns:
+            `Splits`.
+
+        Raises:
+            ConfigError, DataError: See `loading.load`.
+        """
         return loading.load(
             data, image_shape=self.image_shape, decode_fn=self.decode
         )
 
     def load_one(self, data, split, *, class_names, run_data):
-        """Loads one split, see `loading.load_one`."""
+        """Loads one split.
+
+        Args:
+            data: `ImageDataConfig`.
+            split: str. Name or specification of a split.
+            class_names: List of str. Class names of the model in label order.
+            run_data: `ImageDataConfig` of the run that trained the model;
+                `None` means `data`.
+
+        Returns:
+            `Examples`.
+
+        Raises:
+            ConfigError, DataError: See `loading.load_one`.
+        """
         return loading.load_one(
             data,
             split,
@@ -48,40 +86,54 @@ class ImageClassification:
             run_data=run_data,
         )
 
-    # Images are read in one way.
+    # Images have no separate raw form.
     load_raw = load_one
 
     def assets(self):
-        """Returns no files: config and weights are all there is."""
+        """Returns an empty dict: the task needs no files."""
         return {}
 
     def read_assets(self, directory):
-        """Reads nothing."""
+        """Does nothing: the task needs no files.
+
+        Args:
+            directory: `pathlib.Path` of the work directory.
+        """
 
     def lengths(self, examples):
-        """Returns `None`: all images are of one size."""
+        """Returns `None`: all images have the same size.
+
+        Args:
+            examples: `Examples`.
+        """
         return None
 
     def padding_share(self, examples, *, batch_size, seed):
-        """Returns `None`: nothing is padded."""
+        """Returns `None`: images are not padded.
+
+        Args:
+            examples: `Examples`.
+            batch_size: int.
+            seed: int.
+        """
         return None
 
     def decode(self, encoded):
-        """Decodes one PNG, JPEG, BMP or GIF and fits it to the model.
+        """Decodes one PNG, JPEG, BMP or GIF file and resizes it.
 
         Args:
-            encoded: string[], the bytes of a file.
+            encoded: string[]. The bytes of a file.
 
         Returns:
-            `uint8[*image_shape]`; other sizes are resized, other aspect
-            ratios stretched.
+            `uint8[*image_shape]`. Images with another aspect ratio are
+            stretched.
         """
         height, width, *channels = self.image_shape
         image = _decode_colour(encoded) if channels else _decode_grey(encoded)
 
         def resize():
-            # Antialiased: a photo shrunk to 28 pixels otherwise keeps a few
-            # of its pixels and drops the rest.
+            # Without antialiasing, a photo resized to 28 pixels keeps a few of
+            # its pixels and ignores the others.
             resized = tf.image.resize(image, (height, width), antialias=True)
             return tf.saturate_cast(tf.round(resized), tf.uint8)
 
@@ -90,26 +142,29 @@ class ImageClassification:
         return tf.reshape(image, self.image_shape)
 
     def preprocess(self, features):
-        """Makes model inputs; the same in training, evaluation and serving.
+        """Returns model inputs, in training, evaluation and serving.
 
         Args:
-            features: `image: uint8 or float32[batch, *image_shape]`, pixels
-                from 0 to 255; numbers outside are cut to that range.
+            features: Dict of `image`, uint8 or float32[batch, *image_shape].
+                Pixels from 0 to 255; other values are clipped.
 
         Returns:
-            `image: float32[batch, *image_shape]` from 0 to 1.
+            Dict of `image: float32[batch, *image_shape]`, from 0 to 1.
         """
         image = tf.cast(features["image"], tf.float32)
         image = tf.ensure_shape(image, (None, *self.image_shape))
-        # Graphs turn `/ 255` into this product, which rounds in another way.
+        # Graphs replace `/ 255` by this product, which rounds differently.
         return {"image": tf.clip_by_value(image, 0.0, 255.0) * (1 / 255)}
 
     def augment(self, features, draws):
-        """Shifts, rotates and zooms images at random; for training alone.
+        """Shifts, rotates and zooms images at random. Only training calls it.
 
         Args:
-            features: As for `preprocess`.
-            draws: `float32[batch, num_draws]` from 0 to 1.
+            features: Dict of `image`, see `preprocess`.
+            draws: float32[batch, num_draws]. From 0 to 1.
+
+        Returns:
+            Dict of `image: float32[batch, *image_shape]`.
         """
         image = image_augmentation.transform(
             features["image"], self._config, draws
@@ -117,30 +172,49 @@ class ImageClassification:
         return features | {"image": image}
 
     def example_losses(self, labels, logits):
-        """Returns the cross-entropy `float32[batch]` of integer labels."""
+        """Returns the cross-entropy of each example.
+
+        Args:
+            labels: int32[batch].
+            logits: float[batch, num_classes].
+
+        Returns:
+            `float32[batch]`.
+        """
         return tf.nn.sparse_softmax_cross_entropy_with_logits(
             labels, tf.cast(logits, tf.float32)
         )
 
     def make_train_metrics(self):
-        """Returns metrics of `(labels, logits, sample_weight)` for training."""
+        """Returns the metrics that training shows.
+
+        Returns:
+            List of `keras.metrics.Metric` of (labels, logits, sample_weight).
+        """
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def make_inference(self, network):
-        """Returns what computes the logits of a network for answers."""
+        """Returns the function for the logits of an export: the network.
+
+        Args:
+            network: `keras.Model`.
+        """
         return network
 
     def make_signatures(self, network, class_names):
-        """Returns serving functions by signature name.
+        """Returns the serving functions.
 
-        `serving_default` takes pixels and `image_bytes` files, and both
-        return what `answers.classification` does; `classify` takes files as
-        the feature `image_bytes`, see `classify.make`.
+        `serving_default` takes pixels, and `image_bytes` takes files. Both
+        return the outputs of `answers.classification`. `classify` takes files
+        in the feature `image_bytes`, see `classify.make`.
 
         Args:
-            network: Function from preprocessed features to logits, such as a
-                Keras model.
-            class_names: Names in label order.
+            network: Function from preprocessed features to logits, for example
+                a `keras.Model`.
+            class_names: List of str. Class names in label order.
+
+        Returns:
+            Dict from the name of a signature to a `tf.function`.
         """
 
         def logits_of(image):
@@ -175,10 +249,16 @@ class ImageClassification:
         }
 
     def make_check_inputs(self, seed):
-        """Returns 100 rows of inputs by signature and input name.
+        """Returns 100 rows of inputs for the check of an export.
 
-        All signatures get the same images: noise, and each kind of edge
-        (black, white, out of range for floats).
+        All signatures get the same images: noise and edge cases (black, white,
+        and pixels out of range for floats).
+
+        Args:
+            seed: int. Determines the noise.
+
+        Returns:
+            Dict by signature of dicts by input of arrays with 100 rows.
         """
         rng = np.random.default_rng(seed)
         images = rng.integers(0, 256, (100, *self.image_shape), np.uint8)
@@ -203,11 +283,11 @@ def _decode_grey(encoded):
 
     def luma():
         rgb = tf.cast(_decode_colour(encoded), tf.int32)
-        # The weights of JPEG, in whole numbers: grey stays the same byte.
+        # The weights of JPEG as whole numbers, so that grey does not change.
         grey = tf.reduce_sum(rgb * (299, 587, 114), -1, keepdims=True)
         return tf.cast((grey + 500) // 1000, tf.uint8)
 
-    # TensorFlow has only colour for these two formats.
+    # TensorFlow decodes these two formats only to colour.
     is_bmp_or_gif = tf.strings.regex_full_match(encoded, r"(BM|GIF8)\C*")
     return tf.cond(
         is_bmp_or_gif,

@@ -1,4 +1,4 @@
-"""One label for a text."""
+"""Text classification: one label for each text."""
 
 import dataclasses
 import json
@@ -18,32 +18,55 @@ from trainers.errors import RunError
 from trainers.tasks import class_weights
 from trainers.tasks import text_signatures
 
-# Files of a work directory, which make it independent of the preset.
+# With these two files, a work directory does not depend on the preset.
 _VOCABULARY = "vocabulary.txt"
 _ENCODER = "encoder.json"
-# Settings of the encoder that are not in it: the weights are the same.
-_HOW_COMPUTED = ("implementation", "recompute_activations")
+# Settings of the encoder that its file does not contain: they decide how layers
+# are computed, and the weights do not depend on them.
+_NOT_SAVED = ("implementation", "recompute_activations")
 _VOCABULARY_FLAG = "`--config.model.encoder.vocabulary` cannot be used: "
-# Ids in a batch of evaluation: 128 texts of 128 tokens.
+# Number of ids in a batch of evaluation: 128 texts of 128 tokens.
 _EVAL_TOKENS = 128 * 128
 
 
 class TextClassification:
-    """Softmax classification of texts by a BERT encoder.
+    """Softmax classification of texts with a BERT encoder.
+
+    >>> import numpy as np
+    >>> from tfmodels import BertClassifierConfig
+    >>> from trainers import config as c
+    >>> task = TextClassification(
+    ...     c.ExperimentConfig(
+    ...         data=c.TextDataConfig(sequence_length=32),
+    ...         task=c.TextClassificationConfig(),
+    ...         model=BertClassifierConfig(),
+    ...     )
+    ... )
+    >>> task.eval_batch_size
+    512
+    >>> loss = task.example_losses(np.array([1]), np.array([[0.0, 0.0]]))
+    >>> print(f"{loss[0]:.3f}")  # log(2)
+    0.693
 
     Attributes:
-        model_config: `BertClassifierConfig` with the sizes of the preset or
-            of the learned vocabulary, after `load` or `read_assets`.
-        tokenizer: `WordPieceTokenizer`, then too.
-        num_draws: 0, as nothing is augmented.
-        sequence_length: Most ids of a text, with the two around it.
-        eval_batch_size: Rows of a batch in evaluation, on each replica.
+        model_config: `BertClassifierConfig`. After `load` or `read_assets`, it
+            has the sizes of the preset or of the learned vocabulary.
+        tokenizer: `WordPieceTokenizer`; `None` before `load` or `read_assets`.
+        num_draws: int. 0, because texts have no augmentation.
+        sequence_length: int. Maximum number of ids of a text, with `[CLS]` and
+            `[SEP]`.
+        eval_batch_size: int. Number of rows in a batch of evaluation, on each
+            replica.
     """
 
     num_draws = 0
 
     def __init__(self, config):
-        """Takes the `ExperimentConfig`."""
+        """Makes the task.
+
+        Args:
+            config: `ExperimentConfig` of a text classification.
+        """
         self._config = config.task
         self._data = config.data
         self.sequence_length = config.data.sequence_length
@@ -55,8 +78,16 @@ class TextClassification:
     def load(self, data):
         """Loads, checks and tokenizes the splits of a run.
 
+        Args:
+            data: `TextDataConfig`.
+
         Returns:
-            `Splits` with `token_ids`, ragged.
+            `Splits` with the feature `token_ids: int32[num_examples,
+            (tokens)]`, ragged.
+
+        Raises:
+            ConfigError: A path, a preset or a setting is wrong.
+            DataError: The rows break a rule.
         """
         encoder = self.model_config.encoder
         vocabulary = None
@@ -97,22 +128,54 @@ class TextClassification:
         return splits
 
     def load_raw(self, data, split, *, class_names, run_data):
-        """Loads one split, or the rows of any labelled file, as `text`."""
+        """Loads one split, or the rows of any labelled file, as texts.
+
+        Args:
+            data: `TextDataConfig`.
+            split: str. Name of a split, or a path.
+            class_names: List of str. Class names of the model in label order.
+            run_data: `TextDataConfig` of the run that trained the model;
+                `None` means `data`.
+
+        Returns:
+            `Examples` with the feature `text`, see `loading.load_raw`.
+
+        Raises:
+            ConfigError, DataError: See `loading.load_raw`.
+        """
         return loading.load_raw(
             data, split, class_names=class_names, run_data=run_data
         )
 
     def load_one(self, data, split, *, class_names, run_data):
-        """Loads what `load_raw` does, as `token_ids`."""
+        """Loads one split, or the rows of any labelled file, as token ids.
+
+        Args:
+            data: `TextDataConfig`.
+            split: str. Name of a split, or a path.
+            class_names: List of str. Class names of the model in label order.
+            run_data: `TextDataConfig` of the run that trained the model;
+                `None` means `data`.
+
+        Returns:
+            `Examples` with the feature `token_ids`.
+
+        Raises:
+            ConfigError, DataError: See `loading.load_raw`.
+        """
         raw = self.load_raw(
             data, split, class_names=class_names, run_data=run_data
         )
         return loading.tokenize(raw, self.tokenizer)
 
     def assets(self):
-        """Returns the files, text by name, that `read_assets` needs."""
+        """Returns the files that `read_assets` needs.
+
+        Returns:
+            Dict from the name of a file to its text.
+        """
         encoder = dataclasses.asdict(self.model_config.encoder)
-        for name in _HOW_COMPUTED:
+        for name in _NOT_SAVED:
             del encoder[name]
         return {
             _VOCABULARY: "".join(f"{t}\n" for t in self.tokenizer.vocabulary),
@@ -120,7 +183,10 @@ class TextClassification:
         }
 
     def read_assets(self, directory):
-        """Makes tokenizer and sizes what they were in training.
+        """Restores the tokenizer and the sizes of the run.
+
+        Args:
+            directory: `pathlib.Path` of the work directory.
 
         Raises:
             ConfigError: A file is missing or damaged.
@@ -129,9 +195,9 @@ class TextClassification:
             vocabulary = wordpiece.read_vocabulary(directory / _VOCABULARY)
             text = (directory / _ENCODER).read_text(encoding="utf-8")
             encoder = EncoderConfig(**json.loads(text))
-            for name in _HOW_COMPUTED:
-                asked_for = getattr(self.model_config.encoder, name)
-                setattr(encoder, name, asked_for)
+            for name in _NOT_SAVED:
+                value = getattr(self.model_config.encoder, name)
+                setattr(encoder, name, value)
         except (OSError, ValueError, TypeError) as error:
             raise ConfigError(
                 "`--workdir` must be the directory of a run. Received: "
@@ -157,16 +223,28 @@ class TextClassification:
         self.tokenizer = self._make_tokenizer(encoder, vocabulary)
 
     def lengths(self, examples):
-        """Returns `int64[num_examples]`, ids of each text as the model gets it.
+        """Returns the number of ids of each text in the inputs of the model.
 
         Args:
             examples: `Examples` with `token_ids`.
+
+        Returns:
+            `int64[num_examples]`.
         """
         lengths = examples.features["token_ids"].row_lengths().numpy() + 2
         return np.minimum(lengths, self.sequence_length)
 
     def padding_share(self, examples, *, batch_size, seed):
-        """Returns the share of padding in the first epoch of training."""
+        """Returns the share of padding in the first epoch of training.
+
+        Args:
+            examples: `Examples` with `token_ids`.
+            batch_size: int. Number of rows in a batch, over all replicas.
+            seed: int. Seed of the run.
+
+        Returns:
+            float from 0 to 1.
+        """
         return buckets.padding_share(
             self.lengths(examples),
             batch_size=batch_size,
@@ -175,21 +253,23 @@ class TextClassification:
         )
 
     def preprocess(self, features):
-        """Makes model inputs; the same in training, evaluation and serving.
+        """Returns model inputs, in training, evaluation and serving.
+
+        Puts each text between `[CLS]` and `[SEP]` and cuts it to
+        `sequence_length` ids. Pads it with `[PAD]` to the shortest of
+        `buckets.padded_lengths` that fits the longest text of the batch.
 
         Args:
-            features: `token_ids: int32[batch, (tokens)]`, ragged, from the
-                tokenizer.
+            features: Dict of `token_ids: int32[batch, (tokens)]`, ragged, from
+                the tokenizer.
 
         Returns:
-            `token_ids` and `padding_mask: int32[batch, padded_length]`: the
-            text cut to fit between `[CLS]` and `[SEP]`, and padded with
-            `[PAD]` to the shortest of `buckets.padded_lengths` that holds the
-            longest of the batch. The mask is 1 for tokens.
+            Dict of `token_ids` and `padding_mask`, both `int32[batch,
+            padded_length]`. The mask is 1 for tokens and 0 for padding.
         """
         tokenizer, longest = self.tokenizer, self.sequence_length
         ids = features["token_ids"]
-        # With the two around them, [batch, 1].
+        # [batch, 1], with [CLS] and [SEP].
         lengths = tf.cast(ids.row_lengths(), tf.int32)[:, tf.newaxis] + 2
         lengths = tf.minimum(lengths, longest)
         choices = tf.constant(buckets.padded_lengths(longest))
@@ -205,10 +285,18 @@ class TextClassification:
         return {"token_ids": ids, "padding_mask": mask}
 
     def example_losses(self, labels, logits):
-        """Returns the training loss `float32[batch]` of integer labels.
+        """Returns the training loss of each example.
 
-        Cross-entropy against (1 - s) of the label and s / num_classes of all
-        classes, s the label smoothing, times the weight of the label's class.
+        It is the cross-entropy with the target (1 - s) * label + s /
+        num_classes, where s is the label smoothing, times the weight of the
+        class.
+
+        Args:
+            labels: int32[batch].
+            logits: float[batch, num_classes].
+
+        Returns:
+            `float32[batch]`.
         """
         logits = tf.cast(logits, tf.float32)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
@@ -221,19 +309,44 @@ class TextClassification:
         return losses
 
     def make_train_metrics(self):
-        """Returns metrics of `(labels, logits, sample_weight)` for training."""
+        """Returns the metrics that training shows.
+
+        Returns:
+            List of `keras.metrics.Metric` of (labels, logits, sample_weight).
+        """
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def make_inference(self, network):
-        """Returns what computes the logits of a network for answers."""
+        """Returns the function for the logits of an export.
+
+        Args:
+            network: `keras.Model`.
+
+        Returns:
+            `BertInference`.
+        """
         return inference.BertInference(network, self.model_config)
 
     def make_signatures(self, network, class_names):
-        """Returns serving functions by name, see `text_signatures`."""
+        """Returns the serving functions, see `text_signatures.make`.
+
+        Args:
+            network: Function from preprocessed features to logits.
+            class_names: List of str. Class names in label order.
+
+        Returns:
+            Dict from the name of a signature to a `tf.function`.
+        """
         return text_signatures.make(self, network, class_names)
 
     def make_check_inputs(self, seed):
-        """Returns 100 rows of inputs by signature and input name.
+        """Returns 100 rows of inputs for the check of an export.
+
+        Args:
+            seed: int. Determines random texts and ids.
+
+        Returns:
+            Dict by signature of dicts by input of arrays with 100 rows.
 
         Raises:
             RunError: The tokenizer gives other ids in tf.data than eagerly.
@@ -255,7 +368,7 @@ class TextClassification:
 
 
 def _check_sizes(encoder, sequence_length):
-    """Checks settings against the sizes that a preset has."""
+    """Checks that settings fit the sizes of the encoder."""
     if encoder.frozen_layers > encoder.num_layers:
         raise ConfigError(
             "`--config.model.encoder.frozen_layers` must be at most "

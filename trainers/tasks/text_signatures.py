@@ -1,4 +1,4 @@
-"""Serving functions of a text classifier, and texts to prove them with."""
+"""Serving functions of a text classifier, and texts to check exports with."""
 
 import unicodedata
 
@@ -10,7 +10,7 @@ from trainers.tasks import classify
 
 _NUM_ROWS = 100
 _category = unicodedata.ucd_3_2_0.category
-# What real requests hold sooner or later.
+# Edge cases of real requests.
 _ODD_TEXTS = (
     "",
     " \t\r\n\u00a0\u3000",
@@ -38,20 +38,24 @@ _INVALID_UTF8 = (
 
 
 def make(task, network, class_names):
-    """Returns the signatures of a text classifier.
+    """Returns the serving functions of a text classifier.
 
-    `serving_default` answers `text: string[batch]`, `classify` the feature
-    `text`, see `classify.make`, and `tokens` answers `token_ids: int32[batch,
-    sequence_length]`, with `[CLS]` and `[SEP]`, as `tokenize` returns them
-    for `text`. What follows the first `[SEP]` of a row counts no more than
-    `[PAD]`: where TensorFlow Serving brings the rows of many requests to one
-    length, it repeats the first id of a request, `[CLS]`.
+    - `serving_default` takes `text: string[batch]`.
+    - `tokenize` takes `text: string[batch]` and returns `token_ids:
+      int32[batch, sequence_length]`, with `[CLS]` and `[SEP]`.
+    - `tokens` takes these `token_ids`. It treats ids after the first `[SEP]`
+      of a row as padding: to pad the rows of several requests to one length,
+      TensorFlow Serving repeats the first id of a request, `[CLS]`.
+    - `classify` takes texts in the feature `text`, see `classify.make`.
 
     Args:
         task: `TextClassification` with its tokenizer.
-        network: Function from preprocessed features to logits, such as a Keras
-            model.
-        class_names: Names in label order.
+        network: Function from preprocessed features to logits, for example a
+            `keras.Model`.
+        class_names: List of str. Class names in label order.
+
+    Returns:
+        Dict from the name of a signature to a `tf.function`.
     """
     text_spec = tf.TensorSpec((None,), tf.string, name="text")
     ids_spec = tf.TensorSpec((None, None), tf.int32, name="token_ids")
@@ -84,11 +88,11 @@ def make(task, network, class_names):
 
 
 def _model_inputs(task, ids):
-    """Returns `token_ids` and `padding_mask` of ids that a client sent."""
+    """Returns `token_ids` and `padding_mask` for the ids of a request."""
     pad_id, end_id = task.tokenizer.pad_id, task.tokenizer.end_id
     ids = ids[:, : task.sequence_length]
-    # At least one column, of which the first always counts: a row of padding
-    # alone would be a mean over nothing.
+    # At least one column, and the first id is never padding: a row with only
+    # padding would give the mean of no vectors.
     is_empty = tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)
     ids = tf.pad(ids, [[0, 0], [0, is_empty]], constant_values=pad_id)
     is_end = tf.cast(tf.equal(ids, end_id), tf.int32)
@@ -100,15 +104,22 @@ def _model_inputs(task, ids):
 
 
 def check_corpus(seed):
-    """Returns 100 texts as bytes: odd ones, and random characters."""
+    """Returns 100 texts: edge cases and random characters.
+
+    Args:
+        seed: int. Determines the random characters.
+
+    Returns:
+        List of bytes. Some are not valid UTF-8.
+    """
     rng = np.random.default_rng(seed)
-    # A short one first: it stands alone in a batch of one.
+    # The first text is short: it is the only one in a batch of size 1.
     corpus = [text.encode("utf-8") for text in _ODD_TEXTS[2:]]
     corpus += [text.encode("utf-8") for text in _ODD_TEXTS[:2]]
     corpus += _INVALID_UTF8
     while len(corpus) < _NUM_ROWS:
-        # Of the first plane. Of characters younger than Unicode 3.2, runtimes
-        # of different age disagree on what is a letter.
+        # Characters of the first plane, up to Unicode 3.2: different runtimes
+        # disagree on which newer characters are letters.
         points = rng.integers(1, 0xD800, rng.integers(1, 60))
         points[rng.random(len(points)) < 0.3] = ord(" ")
         text = "".join(c for c in map(chr, points) if _category(c) != "Cn")
@@ -117,12 +128,16 @@ def check_corpus(seed):
 
 
 def check_inputs(corpus, vocabulary_size, seed):
-    """Returns inputs by signature and input name.
+    """Returns inputs of all signatures for the check of an export.
 
     Args:
-        corpus: List of bytes.
-        vocabulary_size: Ids are below it.
-        seed: Decides the ids.
+        corpus: List of bytes from `check_corpus`.
+        vocabulary_size: int. Upper limit of the random ids.
+        seed: int. Determines the random ids.
+
+    Returns:
+        Dict by signature of dicts by input of arrays with one row for each
+        text.
     """
     rng = np.random.default_rng(seed)
     text = np.array(corpus, dtype=object)

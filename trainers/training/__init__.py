@@ -1,1 +1,1 @@
-"""Training with `model.fit`: model, optimizer, callbacks, checkpoints."""
+"""Trains with `model.fit`: model, optimizer, callbacks, checkpoints."""

@@ -1,7 +1,8 @@
-"""What happens around the steps of `model.fit`.
+"""Callbacks of `model.fit`.
 
-What a callback remembers over epochs it returns from `get_state` and takes
-back in `set_state`, JSON-like; `resumable` keeps it in checkpoints.
+A callback that remembers something over epochs has `get_state`, which returns
+it JSON-like, and `set_state`, which takes it back. `resumable` stores that
+state in checkpoints.
 """
 
 import logging
@@ -17,14 +18,14 @@ from trainers.training.history import numbers
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends the run with `RunError` at a NaN or infinite loss."""
+    """Raises `RunError` at a NaN or infinite loss."""
 
     def on_train_batch_end(self, batch, logs=None):
-        """Looks at the running mean of the loss, which stays NaN once it is."""
+        """Checks the running mean of the loss; it stays NaN after one NaN."""
         self._check("loss", logs, f"by step {batch + 1} of the epoch")
 
     def on_epoch_end(self, epoch, logs=None):
-        """Looks at the validation loss, before weights are saved."""
+        """Checks the validation loss before weights are saved."""
         self._check("val_loss", logs, f"in epoch {epoch + 1}")
 
     def _check(self, name, logs, when):
@@ -41,10 +42,16 @@ class Validation(keras.callbacks.Callback):
     """Adds the validation metrics of an epoch to its logs as `val_<name>`.
 
     Attributes:
-        result: The last result of `evaluate_fn`, or `None`.
+        result: dict. Last result of `evaluate_fn`; `None` before the first.
     """
 
     def __init__(self, evaluate_fn, best_metric="loss"):
+        """Makes the callback.
+
+        Args:
+            evaluate_fn: Returns a dict of `classification_metrics`.
+            best_metric: str. Metric of one class to add to the logs as well.
+        """
         super().__init__()
         self._evaluate_fn = evaluate_fn
         self._best_metric = best_metric
@@ -56,7 +63,7 @@ class Validation(keras.callbacks.Callback):
         for name, value in self.result.items():
             if isinstance(value, float):
                 logs[f"val_{name}"] = value
-        # Of the classes only the one that decides: there may be many.
+        # Log only the class that decides, because there can be many classes.
         if names.of_class(self._best_metric):
             value = classification.scalar(self.result, self._best_metric)
             if value is not None:
@@ -64,10 +71,10 @@ class Validation(keras.callbacks.Callback):
 
 
 class BestCheckpoint(keras.callbacks.Callback):
-    """Saves the weights of the best epoch; stops when none is better.
+    """Saves the weights of the best epoch; stops the run without progress.
 
     Attributes:
-        best_epoch: Number of the best epoch, counted from 0.
+        best_epoch: int. The best epoch, from 0; `None` before the first.
     """
 
     def __init__(
@@ -84,16 +91,17 @@ class BestCheckpoint(keras.callbacks.Callback):
         """Makes the callback.
 
         Args:
-            network: Keras model whose weights are saved.
-            save_fn: Called with `weights.arrays_of(network)`, and `step` and
-                `facts` for `BestWeights.save`.
-            metric: Name for `metrics.scalar`; less is better for the loss,
-                more for all others.
-            validation: `Validation` callback that ran before; `None` keeps
-                the last epoch.
+            network: `keras.Model`. Its weights are saved.
+            save_fn: Called with the arrays of `arrays_of(network)`, and with
+                `step` and `facts` as for `BestWeights.save`.
+            metric: str. Name for `classification.scalar`. The lowest loss is
+                best; for all other metrics, the highest value is.
+            validation: `Validation` callback that runs before this one. `None`
+                keeps the last epoch.
             steps_per_epoch: int.
-            patience: Epochs without a better one before it stops; 0 never.
-            min_delta: Smallest difference that counts as better.
+            patience: int. Stops after this number of epochs without a better
+                one; 0 means never.
+            min_delta: float. Smallest difference that counts as better.
         """
         super().__init__()
         self._network = network
@@ -111,11 +119,11 @@ class BestCheckpoint(keras.callbacks.Callback):
         return {"best": self._best, "best_epoch": self.best_epoch}
 
     def set_state(self, state):
-        """Goes on comparing with the best so far."""
+        """Restores the best value and its epoch."""
         self._best, self.best_epoch = state["best"], state["best_epoch"]
 
     def on_epoch_end(self, epoch, logs=None):
-        """Compares, saves and perhaps stops."""
+        """Compares the epoch, saves its weights or stops the run."""
         value = _score(self._validation, self._metric)
         always = self._validation is None or self.best_epoch is None
         if always or value > self._best + self._min_delta:
@@ -130,19 +138,20 @@ class BestCheckpoint(keras.callbacks.Callback):
 
 
 class ReduceLearningRate(keras.callbacks.Callback):
-    """Lowers the learning rate when the metric stops getting better.
+    """Lowers the learning rate when the metric stops improving.
 
-    As Keras's ReduceLROnPlateau, but it compares what `BestCheckpoint` does,
-    in the same way, and can go on after an interruption.
+    Keras's ReduceLROnPlateau does the same. This callback compares the same
+    metric as `BestCheckpoint`, in the same way, and its state can be resumed.
     """
 
     def __init__(self, metric, validation, *, patience, factor):
         """Makes the callback.
 
         Args:
-            metric, validation: As for `BestCheckpoint`.
-            patience: Epochs without a better one before it acts.
-            factor: What the learning rate is multiplied with.
+            metric: str. As for `BestCheckpoint`.
+            validation: As for `BestCheckpoint`.
+            patience: int. Epochs without a better one before it acts.
+            factor: float. The learning rate is multiplied by it.
         """
         super().__init__()
         self._metric = metric
@@ -153,18 +162,18 @@ class ReduceLearningRate(keras.callbacks.Callback):
         self._wait = 0
 
     def get_state(self):
-        """Returns the best value and the epochs since.
+        """Returns the best value and the number of epochs since.
 
-        The rate itself is a variable of the optimizer.
+        The learning rate itself is a variable of the optimizer.
         """
         return {"best": self._best, "wait": self._wait}
 
     def set_state(self, state):
-        """Goes on counting."""
+        """Restores the best value and the number of epochs since."""
         self._best, self._wait = state["best"], state["wait"]
 
     def on_epoch_end(self, epoch, logs=None):
-        """Compares and perhaps lowers."""
+        """Compares the epoch and lowers the learning rate if it is time."""
         score = _score(self._validation, self._metric)
         self._wait += 1
         if score > self._best:
@@ -184,10 +193,10 @@ class ReduceLearningRate(keras.callbacks.Callback):
 
 
 def _score(validation, metric):
-    """Returns a number that is higher where an epoch is better."""
+    """Returns a number that is higher for a better epoch."""
     if validation is None:
         return 0.0
     value = classification.scalar(validation.result, metric)
-    if value is None:  # Such as the ROC-AUC of a class that is not there.
+    if value is None:  # Such as the ROC-AUC of a class without examples.
         return -math.inf
     return -value if metric == "loss" else value

@@ -1,10 +1,12 @@
-"""Checkpoints: all that a run needs to go on, `checkpoints/step-00002500/`.
+"""Writes and reads checkpoints: all that a run needs to resume.
+
+A checkpoint is a directory, `checkpoints/step-00002500/`, that contains:
 
     arrays.npz       every variable, see `state`
     run.json         position and state of the callbacks
     manifest.json    sizes, SHA-256 sums, identity of the run, versions
 
-Each appears by renaming, whole or not at all.
+It is renamed into place when it is complete.
 """
 
 import concurrent.futures
@@ -31,13 +33,14 @@ _RUN = "run.json"
 
 @dataclasses.dataclass(frozen=True)
 class Position:
-    """A place in a run, between two training steps.
+    """A position in a run, between two training steps.
 
     Attributes:
-        epoch: Epoch under way, counted from 0.
-        batch: Its steps that are done. All of them where the end of the epoch,
-            with its validation, is still to come.
-        stopped: Whether the run ended here, at its last epoch or before.
+        epoch: int. Current epoch, counted from 0.
+        batch: int. Finished steps of that epoch. If it is the number of steps
+            of an epoch, the validation of the epoch is not done yet.
+        stopped: bool. Whether the run ended here, at its last epoch or by early
+            stopping.
     """
 
     epoch: int = 0
@@ -47,15 +50,16 @@ class Position:
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """What is written to disk.
+    """The content of a checkpoint.
 
     Attributes:
-        step: Training steps done.
+        step: int. Training steps done.
         position: `Position`.
-        arrays: From `state.read`.
-        callbacks: JSON-like state by name of the callback.
-        metrics: Numbers of the last epoch that ended, for people.
-        best_step: Step of the best weights then; the writer knows it.
+        arrays: dict. From `state.read`.
+        callbacks: dict. JSON-like state by name of the callback.
+        metrics: dict. Numbers of the last finished epoch, shown to the user.
+        best_step: int. Step of the best weights at that time; `None` before
+            the first. `Writer` sets it.
     """
 
     step: int
@@ -69,8 +73,9 @@ class Checkpoint:
 class Writer:
     """Publishes best weights and checkpoints in the background, in order.
 
-    Copies are taken before, so that training goes on meanwhile; an error is
-    raised at the next call. A kill loses what is under way, and nothing else.
+    Arrays are copied before, so that training continues meanwhile. The next
+    call raises an error of the background. A kill loses only what is not yet
+    published.
     """
 
     def __init__(self, paths, identity, keep, best_step=None):
@@ -78,9 +83,9 @@ class Writer:
 
         Args:
             paths: `Workdir`.
-            identity: From `identity.identity`, for the manifest.
-            keep: Number of checkpoints that stay.
-            best_step: Step of the best weights so far, or `None`.
+            identity: dict. From `identity.identity`, for the manifest.
+            keep: int. Number of checkpoints to keep.
+            best_step: int. Step of the best weights so far, or `None`.
         """
         self._paths = paths
         self._facts = {
@@ -96,38 +101,46 @@ class Writer:
         self._pending = []
 
     def save_best(self, arrays, *, step, facts):
-        """Begins to publish the weights of the best epoch."""
+        """Starts to publish the weights of the best epoch.
+
+        Args:
+            arrays, step, facts: As for `BestWeights.save`.
+        """
         self._submit(self._publish_best, arrays, step, facts)
         self._best_step = step
 
     def save(self, checkpoint):
-        """Begins to publish a checkpoint, when the one before is done."""
-        # No more than one copy of all variables waits in memory.
+        """Waits for the previous writes, then starts to publish a checkpoint.
+
+        Args:
+            checkpoint: `Checkpoint`.
+        """
+        # Memory holds at most one copy of all variables.
         self.wait()
         self._submit(self._publish, checkpoint, self._best_step)
 
     def raise_errors(self):
-        """Raises what went wrong in the background, without waiting."""
+        """Raises an error of the background, if any; does not wait."""
         done = [future for future in self._pending if future.done()]
         self._pending = [f for f in self._pending if f not in done]
         for future in done:
             future.result()
 
     def wait(self):
-        """Returns when all is on disk; raises what went wrong."""
+        """Waits until all is on disk; raises an error of the background."""
         pending, self._pending = self._pending, []
         for future in pending:
             future.result()
 
     def __enter__(self):
-        """Returns the writer, after tidying up behind one that was killed."""
+        """Returns the writer; removes what a killed process left."""
         self._paths.best.steps.tidy()
         self._paths.checkpoints.tidy()
         self._remove_older()
         return self
 
     def __exit__(self, *error):
-        """Ends the thread when what was begun is on disk."""
+        """Waits until all is on disk and ends the thread."""
         self._thread.shutdown()
 
     def _submit(self, function, *args):
@@ -136,8 +149,8 @@ class Writer:
     def _publish_best(self, arrays, step, facts):
         _check_finite(arrays, step)
         run = self._facts["run"]
-        belonging = {name: run[name] for name in ("classes", "assets")}
-        self._paths.best.save(arrays, step=step, facts=facts | belonging)
+        run_facts = {name: run[name] for name in ("classes", "assets")}
+        self._paths.best.save(arrays, step=step, facts=facts | run_facts)
 
     def _publish(self, checkpoint, best_step):
         _check_finite(checkpoint.arrays, checkpoint.step)
@@ -155,7 +168,7 @@ class Writer:
             "best_step": best_step,
             "metrics": checkpoint.metrics,
         }
-        # A checkpoint tells how long these are.
+        # A checkpoint contains the sizes of these files.
         for file in tensorboard.event_files(self._paths.tensorboard):
             atomic.sync(file)
             atomic.sync(file.parent)
@@ -174,10 +187,10 @@ class Writer:
 
 
 class NoWriter(contextlib.nullcontext):
-    """The writer of a worker that is not the chief, which writes for all."""
+    """The writer of the other workers: the chief writes all files."""
 
     def save(self, *args, **kwargs):
-        """Does nothing, as all others."""
+        """Does nothing, like all other methods."""
 
     save_best = raise_errors = wait = save
 
@@ -193,17 +206,21 @@ def _check_finite(arrays, step):
 
 
 def restore_latest(paths, identity):
-    """Returns the newest `Checkpoint` that is whole, `None` if there are none.
+    """Reads the newest checkpoint that is whole.
 
-    A damaged one is named in the log, and the one before it is taken.
+    It logs each damaged checkpoint and reads the one before it.
 
     Args:
         paths: `Workdir`.
-        identity: From `identity.identity`, of the run as it is now.
+        identity: dict. From `identity.identity`, of the current command.
+
+    Returns:
+        `Checkpoint`, or `None` if there are no checkpoints.
 
     Raises:
-        ConfigError: It is of another run; the differences are named.
-        RunError: None is whole.
+        ConfigError: The checkpoint belongs to another run; the message names
+            the differences.
+        RunError: No checkpoint is whole, or the best weights are lost.
     """
     found = paths.checkpoints.paths()
     damaged = []
@@ -212,7 +229,7 @@ def restore_latest(paths, identity):
             facts, checkpoint = _read(path)
             differences = identity_lib.differences(facts["run"], identity)
             _compare_versions(facts["versions"])
-        # What damage makes JSON and archives raise can be anything.
+        # Damaged JSON and archives raise many kinds of errors.
         except Exception as error:
             if not atomic.is_of_damage(error):
                 raise
@@ -222,25 +239,25 @@ def restore_latest(paths, identity):
             damaged.append(path)
             continue
         identity_lib.refuse(differences, paths.path)
-        if not damaged:  # Else a later epoch will be the best again.
+        if not damaged:  # Otherwise the run repeats the later epochs.
             _check_best(paths.best.steps, checkpoint.best_step)
         return checkpoint
     if found:
         raise RunError(
             f"none of the {len(found)} checkpoints in "
-            f"{paths.checkpoints.directory} is whole, and the run does not "
-            "begin anew by itself. Restore one from a backup, or choose "
+            f"{paths.checkpoints.directory} is whole, and the command never "
+            "restarts a run by itself. Restore one from a backup, or choose "
             "another --workdir."
         )
     return None
 
 
 def set_aside_newer(paths, step):
-    """Sets those aside that `restore_latest` found damaged.
+    """Renames the damaged checkpoints that `restore_latest` skipped.
 
     Args:
         paths: `Workdir`.
-        step: That of the checkpoint that it returned.
+        step: int. Step of the checkpoint that `restore_latest` returned.
     """
     for found, path in paths.checkpoints.paths().items():
         if found > step:
@@ -248,9 +265,10 @@ def set_aside_newer(paths, step):
 
 
 def _check_best(best, step):
-    """Refuses to train on where the best weights so far are lost.
+    """Raises `RunError` if the best weights so far are lost.
 
-    Later ones are of a checkpoint that was lost: their epoch comes again.
+    Best weights of a later step belong to a lost checkpoint. The run will
+    repeat their epoch.
     """
     if step is None or any(found > step for found in best.paths()):
         return
@@ -258,7 +276,7 @@ def _check_best(best, step):
         atomic.verify(best.directory / f"step-{step:08d}")
     except RunError as error:
         raise RunError(
-            f"the best weights so far, of step {step}, are gone or damaged: "
+            f"the best weights so far, of step {step}, are missing or damaged: "
             f"{error} Restore them from a backup, or choose another --workdir."
         ) from None
 
@@ -274,7 +292,7 @@ def _read(path):
     if not all(
         type(x) is int and x >= 0 for x in (position.epoch, position.batch)
     ):
-        raise RunError(f"{_RUN} has no place in a run: {position}.")
+        raise RunError(f"{_RUN} contains an impossible position: {position}.")
     return facts, Checkpoint(
         step=facts["step"],
         position=position,
@@ -294,6 +312,6 @@ def _compare_versions(then):
     if changed:
         logging.getLogger(__name__).warning(
             "the checkpoint was written with %s: the last bits of the result "
-            "may differ from those of a run in one go.",
+            "may differ from those of an uninterrupted run.",
             "; ".join(changed),
         )

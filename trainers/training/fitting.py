@@ -1,4 +1,4 @@
-"""From loaded data to the best weights: model, callbacks, `model.fit`."""
+"""Fits a model to loaded data: network, callbacks, `model.fit`."""
 
 import contextlib
 import dataclasses
@@ -29,7 +29,7 @@ from trainers.training.tensorboard import TensorBoard
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a run is made of, once its data is loaded.
+    """The parts of a run after its data is loaded.
 
     Attributes:
         config: `ExperimentConfig`.
@@ -51,21 +51,22 @@ class Run:
 
 
 def fit(run, writer, checkpoint=None):
-    """Runs `model.fit` and leaves the best weights in the work directory.
+    """Runs `model.fit` and saves the best weights in the work directory.
 
     Args:
         run: `Run`.
-        writer: `checkpoints.Writer`, or `NoWriter` where the chief is another.
-        checkpoint: `Checkpoint` to go on from, or `None`.
+        writer: `checkpointing.Writer`, or `NoWriter` on workers other than the
+            chief.
+        checkpoint: `Checkpoint` from which to resume; `None` for a new run.
 
     Returns:
-        Dict of `steps`, `epochs`, `best_epoch` (from 1), `seconds` (all of
-        fit), `epoch_seconds` (training alone, a number an epoch) and
-        `examples_per_second` (over all epochs, training alone). Times are
-        those of all processes of the run, as far as checkpoints kept them.
+        dict of `steps`, `epochs`, `best_epoch` (from 1), `seconds` (of the
+        whole fit), `epoch_seconds` (training alone, a float for each epoch) and
+        `examples_per_second` (training alone, over all epochs). Times are
+        summed over all processes of the run, up to their last checkpoint.
 
     Raises:
-        Stopped: On request, with a checkpoint.
+        Stopped: A signal stopped the run, after a checkpoint.
     """
     with run.strategy.scope():
         network = make_network(
@@ -84,8 +85,8 @@ def fit(run, writer, checkpoint=None):
     with requests as request, make_progress(run) as progress:
         validation = make_validation(model, run, request)
         best = make_best_checkpoint(network, run, validation, writer.save_best)
-        # In this order: later ones read what earlier ones put in the logs.
-        used = [
+        # The order matters: a callback reads the logs of the ones before it.
+        ordered = [
             timer,
             validation,
             callbacks.StopOnNonFiniteLoss(),
@@ -95,8 +96,8 @@ def fit(run, writer, checkpoint=None):
             make_history(run),
             make_learning_rate_reduction(run.config, validation),
         ]
-        kept = resumable.ResumableCallbacks(
-            [callback for callback in used if callback],
+        callback_list = resumable.ResumableCallbacks(
+            [callback for callback in ordered if callback],
             model=model,
             steps=run.steps,
             config=run.config.trainer,
@@ -105,7 +106,7 @@ def fit(run, writer, checkpoint=None):
             workers=run.workers,
         )
         batches_fn = make_batches_fn(run.strategy, make_dataset_fn)
-        resumable.fit(model, kept, batches_fn, checkpoint)
+        resumable.fit(model, callback_list, batches_fn, checkpoint)
     return {
         "steps": run.steps.per_epoch * len(timer.epoch_seconds),
         "best_epoch": best.best_epoch + 1,
@@ -113,10 +114,10 @@ def fit(run, writer, checkpoint=None):
 
 
 def make_best_checkpoint(network, run, validation, save_fn):
-    """Returns the callback that keeps the best weights of a network.
+    """Returns the callback that saves the best weights of a network.
 
     Args:
-        network: Keras model.
+        network: `keras.Model`.
         run: `Run`.
         validation: From `make_validation`.
         save_fn: As for `BestCheckpoint`.
@@ -134,9 +135,12 @@ def make_best_checkpoint(network, run, validation, save_fn):
 
 
 def make_progress(run):
-    """Returns the callback that shows progress, to be used in a `with`.
+    """Returns a context manager of the callback that shows progress.
 
-    It is `None` where another worker shows it.
+    On workers other than the chief, the callback is `None`.
+
+    Args:
+        run: `Run`.
     """
     if not run.workers.is_chief:
         return contextlib.nullcontext()
@@ -150,7 +154,16 @@ def make_progress(run):
 
 
 def make_tensorboard(run, make_dataset_fn, validation):
-    """Returns the callback that writes event files; on the chief alone."""
+    """Returns the callback that writes event files.
+
+    Args:
+        run: `Run`.
+        make_dataset_fn: As for `TensorBoard`.
+        validation: From `make_validation`.
+
+    Returns:
+        `TensorBoard`, or `None` on workers other than the chief.
+    """
     if not run.workers.is_chief:
         return None
     return TensorBoard(
@@ -164,7 +177,11 @@ def make_tensorboard(run, make_dataset_fn, validation):
 
 
 def make_history(run):
-    """Returns the callback that keeps the numbers of the epochs."""
+    """Returns the callback that stores the numbers of the epochs.
+
+    Args:
+        run: `Run`.
+    """
     write_fn = run.paths.write_history
     if not run.workers.is_chief:
         write_fn = _write_nothing
@@ -172,11 +189,16 @@ def make_history(run):
 
 
 def _write_nothing(epochs):
-    """Takes what another worker writes."""
+    """Takes the place of `write_history` on other workers than the chief."""
 
 
 def make_learning_rate_reduction(config, validation):
-    """Returns the callback, or `None` where nothing is to be lowered."""
+    """Returns the callback that lowers the learning rate, or `None`.
+
+    Args:
+        config: `ExperimentConfig`.
+        validation: From `make_validation`.
+    """
     if not config.optimizer.plateau_patience:
         return None
     return callbacks.ReduceLearningRate(
@@ -195,7 +217,16 @@ def make_dataset(
     start_step=0,
     shard=pipeline.WHOLE,
 ):
-    """Returns the endless training batches of `Examples` from a step on."""
+    """Returns endless training batches of `Examples`.
+
+    Args:
+        config: `ExperimentConfig`.
+        task: From `tasks`.
+        examples: `Examples`.
+        batch_size: int. Rows of a batch over all replicas.
+        start_step: int. Step of the first batch.
+        shard: `Shard`. The part of each batch to return.
+    """
     return pipeline.make_train_dataset(
         examples,
         global_batch_size=batch_size,
@@ -214,7 +245,7 @@ def make_batches_fn(strategy, make_dataset_fn):
 
     Args:
         strategy: `tf.distribute.Strategy`.
-        make_dataset_fn: From a first step and a `Shard` to batches.
+        make_dataset_fn: Function from a first step and a `Shard` to batches.
     """
 
     def make_batches(start_step):
@@ -226,12 +257,15 @@ def make_batches_fn(strategy, make_dataset_fn):
 
 
 def make_validation(model, run, request):
-    """Returns the callback that evaluates each epoch, or `None`.
+    """Returns the callback that evaluates each epoch.
 
     Args:
         model: `TrainingModel`.
         run: `Run`.
-        request: `signals.StopRequest`, asked before each batch.
+        request: `signals.StopRequest`. Called before each batch.
+
+    Returns:
+        `Validation`, or `None` without a validation split.
     """
     if not run.splits.validation:
         return None
@@ -245,13 +279,19 @@ def make_validation(model, run, request):
 
 
 def make_network(config, num_classes, model_config=None):
-    """Builds the network with weights that the seed, or a preset, decides.
+    """Builds the network with random weights of the seed or with a preset.
 
     Args:
         config: `ExperimentConfig`.
         num_classes: int.
-        model_config: As the task has resolved it; `None` means the one in
-            `config`.
+        model_config: Config of the model as the task resolved it; `None` means
+            the one in `config`.
+
+    Returns:
+        `keras.Model`.
+
+    Raises:
+        ConfigError: The preset does not fit the model.
     """
     model_config = model_config or config.model
     keras.utils.set_random_seed(config.seed)
@@ -265,9 +305,19 @@ def make_network(config, num_classes, model_config=None):
 
 
 def make_training_model(network, config, task, steps):
-    """Returns the compiled model; call it inside `strategy.scope()`."""
-    # `compile` looks at the model's own policy: it adds loss scaling to the
-    # optimizer under mixed_float16.
+    """Returns the compiled model; call it inside `strategy.scope()`.
+
+    Args:
+        network: `keras.Model` from preprocessed features to logits.
+        config: `ExperimentConfig`.
+        task: From `tasks`.
+        steps: `Steps`.
+
+    Returns:
+        `TrainingModel`.
+    """
+    # `compile` reads the model's own policy: under mixed_float16 it adds loss
+    # scaling to the optimizer.
     with tfmodels.dtype_policy(config.trainer.dtype_policy):
         model = TrainingModel.from_network(
             network,

@@ -1,21 +1,32 @@
-"""Keras's Adam and AdamW with one op a variable."""
+"""Keras's Adam and AdamW with one op for each variable."""
 
 import keras
 import tensorflow as tf
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Updates each variable and its two slots in one pass over them.
+    """Adam that updates each variable and its two slots in one pass.
 
-    Gradients have to be dense, as `TrainingModel` makes them.
+    Gradients must be dense; `TrainingModel` makes them so.
 
-    Keras's own `update_step` computes the same from a dozen ops, each of which
-    reads and writes arrays of the variable's size. TensorFlow's op has the
-    same formula, epsilon where Keras has it, for CPU, GPU and XLA.
+    Keras's own `update_step` computes the same result in a dozen ops. Each of
+    them reads and writes arrays of the size of the variable. TensorFlow's op
+    has the same formula, with epsilon in the same place, for CPU, GPU and XLA.
+
+    >>> import tensorflow as tf
+    >>> optimizer = FusedAdam(learning_rate=0.5)
+    >>> variable = tf.Variable([1.0, 2.0])
+    >>> _ = optimizer.apply_gradients([(tf.constant([1.0, -1.0]), variable)])
+    >>> variable.numpy().round(3).tolist()
+    [0.5, 2.5]
     """
 
     def __init__(self, **kwargs):
-        """Takes the arguments of Keras's, but no `amsgrad`."""
+        """Takes the arguments of `keras.optimizers.Adam`, except `amsgrad`.
+
+        Raises:
+            ValueError: `amsgrad` is true.
+        """
         super().__init__(**kwargs)
         if self.amsgrad:
             raise ValueError(
@@ -24,11 +35,11 @@ class FusedAdam(keras.optimizers.Adam):
             )
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        """Computes once what is the same for all variables.
+        """Computes numbers that all variables share once.
 
-        For each variable, it was a fifth of the ops of a step of MiniLM, which
-        take time to trace. It is done on each replica, as a schedule has its
-        rate there.
+        Computing them for each variable took a fifth of the ops of a step of
+        MiniLM, and tracing these ops takes time. It happens on each replica,
+        where a schedule has its rate.
         """
         # Variables are float32 under each of this package's policies.
         beta_1, beta_2, epsilon = (
@@ -44,16 +55,17 @@ class FusedAdam(keras.optimizers.Adam):
             "epsilon": epsilon,
             "lr": tf.cast(learning_rate, tf.float32),
         }
-        # Keras hands what it takes for the rate to each `update_step`.
+        # Keras passes its learning rate, here the dict, to each `update_step`.
         super()._backend_update_step(grads, trainable_variables, numbers)
 
     def update_step(self, gradient, variable, numbers):
-        """Updates `variable`, a `tf.Variable` of one replica.
+        """Updates a variable and its slots.
 
         Args:
-            gradient: Of the variable's shape.
-            variable: `float32`.
-            numbers: The learning rate and others, by the op's names.
+            gradient: tf.Tensor of the shape of the variable.
+            variable: tf.Variable of one replica, float32.
+            numbers: dict. The learning rate and other scalars, by the names of
+                the op's arguments.
         """
         index = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(
@@ -66,16 +78,29 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 class FusedAdamW(FusedAdam, keras.optimizers.AdamW):
-    """Does so after the decay of the weights, with one product instead of two.
+    """AdamW: lets weights decay, then updates them like `FusedAdam`.
 
-    Keras computes `variable * weight_decay * learning_rate` from left to right.
+    The decay takes one product of the size of the variable. Keras needs two,
+    because it computes `variable * weight_decay * learning_rate` from left to
+    right.
+
+    >>> import tensorflow as tf
+    >>> optimizer = FusedAdamW(learning_rate=0.5, weight_decay=0.25)
+    >>> variable = tf.Variable([1.0, 2.0])
+    >>> _ = optimizer.apply_gradients([(tf.constant([1.0, -1.0]), variable)])
+    >>> variable.numpy().round(3).tolist()
+    [0.375, 2.25]
     """
 
     def _apply_weight_decay(self, variables):
-        """Leaves it to `update_step`."""
+        """Does nothing; `update_step` applies the decay."""
 
     def update_step(self, gradient, variable, numbers):
-        """Lets `variable` decay and updates it."""
+        """Lets a variable decay, then updates it and its slots.
+
+        Args:
+            gradient, variable, numbers: As for `FusedAdam`.
+        """
         if self._use_weight_decay(variable):
             share = numbers["lr"] * self.weight_decay
             variable.assign_sub(variable * share)

@@ -1,4 +1,4 @@
-"""What is written down of the epochs of a run: times and numbers."""
+"""Records times and numbers of the epochs of a run."""
 
 import time
 
@@ -9,10 +9,15 @@ class EpochTimer(keras.callbacks.Callback):
     """Adds `seconds` and `examples_per_second` of training to the logs.
 
     Attributes:
-        epoch_seconds: List of floats, without validation.
+        epoch_seconds: List of float. Seconds of each epoch without validation.
     """
 
     def __init__(self, num_examples):
+        """Makes the callback.
+
+        Args:
+            num_examples: int. Examples of the training split.
+        """
         super().__init__()
         self._num_examples = num_examples
         self._run = _Stopwatch()
@@ -20,7 +25,7 @@ class EpochTimer(keras.callbacks.Callback):
         self.epoch_seconds = []
 
     def get_state(self):
-        """Returns the times so far, of the epoch under way too."""
+        """Returns the times so far, including the current epoch."""
         return {
             "run": self._run.seconds,
             "epoch": self._epoch.seconds,
@@ -28,7 +33,7 @@ class EpochTimer(keras.callbacks.Callback):
         }
 
     def set_state(self, state):
-        """Goes on counting from there."""
+        """Continues from the times of a checkpoint."""
         self._run = _Stopwatch(state["run"])
         self._epoch = _Stopwatch(state["epoch"])
         self.epoch_seconds = list(state["epochs"])
@@ -36,8 +41,9 @@ class EpochTimer(keras.callbacks.Callback):
     def summary(self):
         """Returns times for `metrics.json`.
 
-        `seconds` are those of the run with validation and all, the others
-        those of training alone.
+        Returns:
+            dict. `seconds` contains validation and everything else in the run.
+            `epoch_seconds` and `examples_per_second` are of training alone.
         """
         num_examples = self._num_examples * len(self.epoch_seconds)
         return {
@@ -56,7 +62,7 @@ class EpochTimer(keras.callbacks.Callback):
         self._epoch.start()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Stops it; has to come before callbacks that do work here."""
+        """Adds the times of the epoch; must run before slow callbacks."""
         seconds = self._epoch.seconds
         self._epoch = _Stopwatch()
         self.epoch_seconds.append(seconds)
@@ -65,7 +71,7 @@ class EpochTimer(keras.callbacks.Callback):
 
 
 class _Stopwatch:
-    """Seconds since `start`, and those from before."""
+    """Seconds since `start`, plus earlier seconds."""
 
     def __init__(self, before=0.0):
         self._before = before
@@ -82,21 +88,26 @@ class _Stopwatch:
 
 
 class History(keras.callbacks.Callback):
-    """Keeps the numbers of all epochs, and writes them after each.
+    """Stores the numbers of all epochs and writes them after each epoch.
 
     Attributes:
-        epochs: A dict an epoch.
+        epochs: List of dict. Numbers of each epoch.
     """
 
     def __init__(self, write_fn, steps_per_epoch):
-        """Takes a function of the list, and the steps of an epoch."""
+        """Makes the callback.
+
+        Args:
+            write_fn: Called with the list after each epoch.
+            steps_per_epoch: int.
+        """
         super().__init__()
         self._write_fn = write_fn
         self._steps_per_epoch = steps_per_epoch
         self.epochs = []
 
     def last(self):
-        """Returns the numbers of the last epoch, `{}` before its end."""
+        """Returns the numbers of the last epoch; `{}` before the first."""
         return self.epochs[-1] if self.epochs else {}
 
     def get_state(self):
@@ -104,17 +115,21 @@ class History(keras.callbacks.Callback):
         return list(self.epochs)
 
     def set_state(self, state):
-        """Takes the list, and writes it: the file may be ahead."""
+        """Restores the list and writes it, as the file can be ahead of it."""
         self.epochs = list(state)
         self._write_fn(self.epochs)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds an epoch."""
+        """Adds an epoch to the list and writes it."""
         step = (epoch + 1) * self._steps_per_epoch
         self.epochs.append({"epoch": epoch + 1, "step": step, **numbers(logs)})
         self._write_fn(self.epochs)
 
 
 def numbers(logs):
-    """Returns logs as floats, which JSON can hold."""
+    """Returns logs as floats, which JSON can represent.
+
+    Args:
+        logs: dict. Numbers by name.
+    """
     return {name: float(value) for name, value in logs.items()}

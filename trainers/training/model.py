@@ -1,19 +1,19 @@
-"""The one `keras.Model` subclass: a training step that weighs examples right.
+"""The only `keras.Model` subclass; its training step weights examples exactly.
 
-Stock Keras averages over each replica's part of a batch and then over the
-replicas, so that a row counts more where a last batch is divided unevenly,
-and it counts rows that only fill up a batch. Here the loss of a step is the
-sum over all replicas of weight times loss, divided by the sum of all weights:
-what one device computes, on any number of them.
+Keras averages the loss over each replica's part of a batch and then over the
+replicas. A row then counts more if the last batch is divided unevenly, and rows
+that only fill a batch count as well. Here the loss of a step is the sum of
+weight times loss over all replicas, divided by the sum of all weights. This is
+what one device computes, on any number of devices.
 
-Stock Keras also clips the gradients of each replica before it adds them up,
-and its accumulation counts each part as a step, for schedules too. Here
-gradients are added up first, and a step is one update of the weights however
-many parts its batch is cut into.
+Keras also clips the gradients of each replica before it sums them. Its
+accumulation counts each part of a batch as a step, also in schedules. Here
+gradients are summed first. A step is one update of the weights, for any number
+of parts.
 
-On several replicas or workers, three more things are put right, each with a
-test that fails when Keras changes (tests/training/test_keras_faults.py):
-dropout, `fit` with several workers, and several steps in one call.
+On several replicas or workers, this module corrects three more faults of Keras:
+in dropout, in `fit` with several workers, and in several steps in one call.
+Tests fail when Keras changes there (tests/model/training/test_keras_faults.py).
 """
 
 import contextlib
@@ -24,11 +24,20 @@ import tensorflow as tf
 
 
 class TrainingModel(keras.Model):
-    """A functional network with a task's loss and metrics.
+    """A functional network with the loss and the metrics of a task.
 
-    It shares layers and variables with the network that it is made from:
+    It shares layers and variables with its network.
 
-        model = TrainingModel.from_network(network, task)
+    >>> from trainers import tasks
+    >>> from trainers.config import ExperimentConfig
+    >>> from trainers.training import fitting
+    >>> config = ExperimentConfig()
+    >>> network = fitting.make_network(config, num_classes=2)
+    >>> model = TrainingModel.from_network(network, tasks.make_task(config))
+    >>> [metric.name for metric in model.task_metrics]
+    ['accuracy']
+    >>> model.variables[0] is network.variables[0]
+    True
     """
 
     @classmethod
@@ -38,13 +47,14 @@ class TrainingModel(keras.Model):
         """Returns a model for `fit`; call it inside `strategy.scope()`.
 
         Args:
-            network: Keras model from features to logits.
+            network: `keras.Model` from preprocessed features to logits.
             task: From `tasks.make_task`.
-            global_clipnorm: Largest norm of all gradients; 0 clips nothing.
-            accumulation_steps: Parts of a replica's batch, of equal size,
-                worked on one after the other.
+            global_clipnorm: float. Largest norm of all gradients; 0 means no
+                limit.
+            accumulation_steps: int. Number of equal parts of a replica's batch.
+                They are computed one after the other.
         """
-        # `input` keeps the dict of inputs by name.
+        # `input` is the dict of inputs by name.
         model = cls(network.input, network.output, name=network.name)
         model.task = task
         model.global_clipnorm = global_clipnorm
@@ -57,13 +67,18 @@ class TrainingModel(keras.Model):
         return model
 
     def compile(self, optimizer, **kwargs):
-        """Compiles with an optimizer that takes gradients as they come.
+        """Compiles with an optimizer that uses gradients without changes.
 
-        Keras's would add them up over the replicas, after clipping and after
-        looking for infinities (keras/src/backend/tensorflow/optimizer.py);
-        `train_step` has done so before. And `fit` would end with the averages
-        in place of the weights, also where it ends in mid-epoch; they are
-        used in `averaged_weights` alone.
+        Keras's optimizer would sum them over the replicas after clipping and
+        after the check for infinities
+        (keras/src/backend/tensorflow/optimizer.py). `train_step` has already
+        summed them. At the end of each `fit`, also in the middle of an epoch,
+        it would replace the weights by their averages. Only
+        `averaged_weights` uses the averages.
+
+        Args:
+            optimizer: `keras.optimizers.Optimizer`.
+            **kwargs: As for `keras.Model.compile`.
         """
         assert hasattr(optimizer, "_all_reduce_sum_gradients")
         optimizer._all_reduce_sum_gradients = list
@@ -72,20 +87,24 @@ class TrainingModel(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Does nothing: a functional model is built.
+        """Does nothing, because a functional model is already built.
 
-        Keras takes a batch for it, which is a tuple of values per replica
-        that several workers cannot average
+        Keras would read a batch for it. With several workers, that is a tuple
+        of values per replica, which Keras cannot average
         (https://github.com/keras-team/keras/issues/20585).
         """
 
     def make_train_function(self, force=False):
-        """Makes the function of one call, on several replicas our own.
+        """Makes the function of one call; on several replicas, not Keras's.
 
-        Keras's averages the results of each step over the workers, once a
-        metric, and fails at it as they are scalars (keras issue 20585);
-        `train_step` has done so before. Several steps in one call make it fail
-        on several replicas ("You must feed a value for placeholder").
+        Keras averages the results of each step over the workers, one call for
+        each metric. It fails because they are scalars (Keras issue 20585).
+        `train_step` has already averaged them. Several steps in one call also
+        make Keras fail on several replicas ("You must feed a value for
+        placeholder").
+
+        Args:
+            force: bool. Whether to replace an existing function.
         """
         if self.distribute_strategy.num_replicas_in_sync == 1:
             return super().make_train_function(force)
@@ -107,7 +126,7 @@ class TrainingModel(keras.Model):
             if self.steps_per_execution == 1:
                 return one_step(next(iterator))
             for _ in tf.range(self.steps_per_execution):
-                # Else steps overlap, and updates of metrics get lost.
+                # Otherwise steps overlap and updates of metrics are lost.
                 tf.autograph.experimental.set_loop_options(
                     parallel_iterations=1
                 )
@@ -119,14 +138,15 @@ class TrainingModel(keras.Model):
 
     @contextlib.contextmanager
     def averaged_weights(self):
-        """Puts the moving averages, if there are any, in the weights' place.
+        """Replaces the weights by their moving averages in a `with` block.
 
-        Afterwards the weights are what they were, bit for bit.
+        It does nothing if there are no averages. After the block the weights
+        are bit-identical to those before.
         """
-        # Loss scaling is an optimizer around the one that averages.
+        # Loss scaling is an outer optimizer; the inner one averages.
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        # Keras's averages are zeros until the first update, which may be long
-        # in coming where loss scaling skips steps.
+        # Keras's averages are zeros until the first update. Loss scaling can
+        # skip many steps before it.
         if not optimizer.use_ema or not optimizer.iterations.numpy():
             yield
             return
@@ -145,12 +165,16 @@ class TrainingModel(keras.Model):
                 variable.assign(value)
 
     def train_step(self, data):
-        """Trains on `(features, labels, weights)` of one replica.
+        """Trains on the part of a batch of one replica.
+
+        Args:
+            data: `(features, labels, weights)`: dict of tensors with the rows
+                first, int32[rows] and float32[rows].
 
         Returns:
-            Results of the metrics by name, as `model.fit` expects them: the
-            same on all replicas, the mean of theirs. At the end of an epoch
-            `fit` takes the exact ones.
+            dict. Results of the metrics by name, as `model.fit` expects them.
+            All replicas return the mean over the replicas. At the end of an
+            epoch `fit` computes the exact values.
         """
         features, labels, weights = data
         replicas = tf.distribute.get_replica_context()
@@ -161,7 +185,7 @@ class TrainingModel(keras.Model):
             gradients, logits = self._gradients(data, total_weight)
         else:
             gradients, logits = self._accumulate(data, total_weight)
-        # Without the penalty, as the loss of validation is.
+        # Without the penalty, like the loss of validation.
         self.mean_loss.update_state(
             self.task.example_losses(labels, logits), weights
         )
@@ -171,7 +195,7 @@ class TrainingModel(keras.Model):
         if replicas.num_replicas_in_sync > 1:
             gradients, logs = _summed(replicas, gradients, logs)
         if self.global_clipnorm:
-            # Of what the loss scale of mixed_float16 has made of them.
+            # The gradients contain the loss scale of mixed_float16.
             norm = self.optimizer.scale_loss(tf.constant(self.global_clipnorm))
             gradients, _ = tf.clip_by_global_norm(gradients, norm)
         self.optimizer.apply_gradients(
@@ -186,8 +210,8 @@ class TrainingModel(keras.Model):
         with tf.GradientTape() as tape:
             logits = self(features, training=True)
             example_losses = self.task.example_losses(labels, logits)
-            # Gradients are summed over replicas and parts: a penalty on the
-            # weights, which each has in full, counts once in that sum.
+            # Gradients are summed over replicas and parts. Each has the whole
+            # penalty on the weights, which must count once in the sum.
             penalty = tf.add_n(self.losses) if self.losses else 0.0
             num_parts = replicas.num_replicas_in_sync * self.accumulation_steps
             loss = (
@@ -200,12 +224,12 @@ class TrainingModel(keras.Model):
             self.trainable_variables,
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        # Dense: rows of an embedding that occur twice have to be added up
-        # before a norm, and Keras's Adam squares them one by one.
+        # Dense: rows of an embedding that occur twice must be summed before a
+        # norm is computed. Keras's Adam would square them one by one.
         return [tf.convert_to_tensor(g) for g in gradients], logits
 
     def _accumulate(self, data, total_weight):
-        """Does what `_gradients` does, in parts, one after the other."""
+        """Returns the same as `_gradients`, computed in parts one by one."""
         parts = tf.nest.map_structure(
             lambda x: tf.reshape(
                 x,
@@ -236,9 +260,9 @@ class TrainingModel(keras.Model):
 
 
 def _summed(replicas, gradients, logs):
-    """Returns gradients summed over the replicas, and the mean of logs.
+    """Returns gradients summed over the replicas, and means of the logs.
 
-    Together, as sending one number takes as long as sending a thousand.
+    One call sends both, because one number takes as long as a thousand.
     """
     reduced = replicas.all_reduce(
         tf.distribute.ReduceOp.SUM, [*gradients, *logs.values()]
@@ -249,7 +273,7 @@ def _summed(replicas, gradients, logs):
 
 
 def _seed_generators(model):
-    """Returns the generators of all layers, of those inside layers too."""
+    """Returns the seed generators of all layers, also of nested layers."""
     found = {}
     for layer in model._flatten_layers():
         for value in vars(layer).values():
@@ -259,11 +283,11 @@ def _seed_generators(model):
 
 
 def _next_seed(generator, ordered=True):
-    """Does what `SeedGenerator.next` does, differently on each replica.
+    """Returns the next seed of a `SeedGenerator`, different on each replica.
 
-    Their states are equal, and so all replicas would drop out the same; no
-    issue of Keras is about it. A function of state and replica, it can be
-    repeated.
+    The generators have equal states, so Keras's `next` gives all replicas the
+    same dropout. Keras has no issue about it. The seed is a function of state
+    and replica, so a resumed run repeats it.
     """
     seed = type(generator).next(generator, ordered)
     replicas = tf.distribute.get_replica_context()

@@ -1,4 +1,4 @@
-"""Optimizers and the course of their learning rate."""
+"""Makes optimizers and their learning-rate schedules."""
 
 import logging
 import math
@@ -11,13 +11,13 @@ from trainers.training import fused_adam
 
 
 def make_optimizer(config, total_steps, variables):
-    """Builds a Keras optimizer with its schedule, not yet its slots.
+    """Makes a Keras optimizer with its schedule; does not build its slots.
 
     Args:
         config: `OptimizerConfig`.
-        total_steps: Steps of the whole run, at whose end a decaying schedule
-            reaches `end_fraction` of the peak.
-        variables: Those that will be trained.
+        total_steps: int. Steps of the whole run. A decaying schedule reaches
+            `end_fraction` of the peak after them.
+        variables: List of `keras.Variable`. The trainable variables.
     """
     optimizer = _make(config, _learning_rate(config, total_steps))
     if config.name == "adamw":
@@ -31,7 +31,7 @@ def _learning_rate(config, total_steps):
     warmup_steps = config.warmup_steps or round(
         config.warmup_fraction * total_steps
     )
-    # float(): Keras and TensorFlow refuse an int here, a config file may not.
+    # float(): a config file can contain an int, which Keras refuses here.
     if config.schedule == "constant" and not warmup_steps:
         return float(config.learning_rate)
     return LearningRate(
@@ -66,14 +66,14 @@ def _make(config, learning_rate):
 def _is_free_of_decay(path):
     """Returns whether a variable is a bias or belongs to a normalization.
 
-    By its path, as Keras's own exclusion looks at the last part alone, and
-    that is `gamma` or `beta` in more layers than these.
+    It reads the whole path. Keras's own exclusion reads only its last part,
+    and `gamma` or `beta` also occur in other layers.
     """
     return re.search(r"/bias$|norm(alization)?(_\d+)?/", path) is not None
 
 
 def _log_decay(weight_decay, variables, kept):
-    """Prints which variables decay, numbers of layers as `*`."""
+    """Logs which variables decay, with `*` for layer numbers."""
     kept_paths = {v.path for v in kept}
     decayed = [v for v in variables if v.path not in kept_paths]
     for words, group in (("on", decayed), ("not on", kept)):
@@ -91,19 +91,38 @@ def _log_decay(weight_decay, variables, kept):
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """Linear warm-up, then constant, cosine, linear or exponential decay.
 
-    With p the share of the steps after the warm-up that is done, the factor
-    of the peak is 1 (constant), e + (1 - e) (1 + cos(pi p)) / 2 (cosine),
-    1 - (1 - e) p (linear) or e**p (exponential), where e is `end_fraction`.
-    In the warm-up it is (step + 1) / warmup_steps: never 0, and 1 at its
-    last step.
+    In the warm-up, the factor of the peak is (step + 1) / warmup_steps: never
+    0, and 1 at its last step. After it, p is the finished share of the other
+    steps and e is `end_fraction`. The factor is 1 (constant),
+    e + (1 - e) (1 + cos(pi p)) / 2 (cosine), 1 - (1 - e) p (linear) or e**p
+    (exponential).
 
     References:
         Cosine: Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983.
+
+    >>> schedule = LearningRate(
+    ...     0.1,
+    ...     schedule="linear",
+    ...     warmup_steps=2,
+    ...     total_steps=6,
+    ...     end_fraction=0.0,
+    ... )
+    >>> [round(float(schedule(step)), 3) for step in range(7)]
+    [0.05, 0.1, 0.1, 0.075, 0.05, 0.025, 0.0]
     """
 
     def __init__(
         self, peak, *, schedule, warmup_steps, total_steps, end_fraction
     ):
+        """Makes the schedule.
+
+        Args:
+            peak: float. Largest learning rate.
+            schedule: str. `constant`, `cosine`, `linear` or `exponential`.
+            warmup_steps: int. 0 means no warm-up.
+            total_steps: int. Steps of the run, including the warm-up.
+            end_fraction: float. Factor of the peak at the end of the decay.
+        """
         self._config = {
             "peak": peak,
             "schedule": schedule,
@@ -124,7 +143,14 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         self._decay_steps = decay_steps
 
     def __call__(self, step):
-        """Returns the learning rate `float32[]` at a step, counted from 0."""
+        """Returns the learning rate of a step.
+
+        Args:
+            step: int, or an integer tensor. Counted from 0.
+
+        Returns:
+            float32[].
+        """
         step = tf.cast(step, tf.float32)
         progress = (step - self._warmup_steps) / self._decay_steps
         decayed = self._decay(tf.clip_by_value(progress, 0.0, 1.0))

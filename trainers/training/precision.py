@@ -1,4 +1,4 @@
-"""In which precision a model is trained where the configuration leaves it."""
+"""Selects the dtype policy for `--config.trainer.dtype_policy=auto`."""
 
 import os
 import pathlib
@@ -16,10 +16,13 @@ def resolve(config, workdir, workers=None):
 
     Args:
         config: `ExperimentConfig`; read, not changed.
-        workdir: Directory of the run. One that was begun keeps its policy,
-            also on another machine.
-        workers: `Workers` who all call it; bfloat16 is for all or none.
+        workdir: Path of the work directory. A run in it keeps its policy, also
+            on another machine.
+        workers: `Workers`. All must call this; all use bfloat16 or none does.
             `None` means this process alone.
+
+    Raises:
+        Stopped: A signal arrived while the workers wait for each other.
     """
     if config.trainer.dtype_policy != "auto":
         return config
@@ -38,16 +41,16 @@ def resolve(config, workdir, workers=None):
 def _multiplies_bfloat16():
     import tensorflow as tf
 
-    # TensorFlow's own products of bfloat16 are slower than of float32.
+    # Without oneDNN, TensorFlow multiplies bfloat16 slower than float32.
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
         return False
-    # With accelerators it was not measured.
+    # bfloat16 with accelerators was not measured.
     kinds = {d.device_type for d in tf.config.list_physical_devices()}
     return kinds == {"CPU"} and bool(_NATIVE & _cpu_flags())
 
 
 def _cpu_flags():
-    """Returns the flags of this machine's CPU, none where nobody says them."""
+    """Returns the flags of the CPU, or an empty set if they are unknown."""
     try:
         lines = _CPUINFO.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a person sees while a model learns, on stderr."""
+"""Shows the progress of training on stderr."""
 
 import contextlib
 import os
@@ -7,16 +7,25 @@ import sys
 import keras
 import tqdm
 
-# A terminal that was closed, or `| head`, does not end hours of training.
-_MAY_BE_GONE = contextlib.suppress(OSError, ValueError)
+# A closed terminal, or `| head`, must not end hours of training.
+_IGNORE_CLOSED_STREAM = contextlib.suppress(OSError, ValueError)
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar with loss, metrics and ETA on a terminal, else a line an epoch."""
+    """Shows a progress bar on a terminal, otherwise a line for each epoch."""
 
     def __init__(
         self, epochs, steps_per_epoch, best_metric="loss", *, stream=None
     ):
+        """Makes the callback.
+
+        Args:
+            epochs: int.
+            steps_per_epoch: int.
+            best_metric: str. Validation metric to show, with loss, accuracy and
+                macro F1.
+            stream: Text stream; `None` means stderr.
+        """
         super().__init__()
         self._shown = ("loss", "accuracy", "macro_f1", best_metric)
         self._epochs = epochs
@@ -38,21 +47,20 @@ class Progress(keras.callbacks.Callback):
                 # Loss and a metric fit into 80 columns.
                 bar_format="{desc}: {percentage:3.0f}%|{bar:10}| "
                 "{n_fmt}/{total_fmt} ETA {remaining}{postfix}",
-                # Some terminals say that they have no size, and tqdm then
-                # shows nothing.
+                # Some terminals report the size 0. tqdm would show nothing.
                 ncols=columns or 80,
                 nrows=lines or 24,
             )
 
     def on_train_batch_end(self, batch, logs=None):
-        """Moves the bar; `batch` is the last of one execution."""
+        """Moves the bar; `batch` is the last one of a call of the graph."""
         if self._bar is None:
             return
         self._bar.set_postfix(
             {name: f"{float(v):.4f}" for name, v in logs.items()},
             refresh=False,
         )
-        with _MAY_BE_GONE:
+        with _IGNORE_CLOSED_STREAM:
             self._bar.update(batch + 1 - self._bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -73,12 +81,12 @@ class Progress(keras.callbacks.Callback):
             f"({logs['seconds']:.1f} s, "
             f"{logs['examples_per_second']:,.0f} examples/s)"
         )
-        with _MAY_BE_GONE:
+        with _IGNORE_CLOSED_STREAM:
             print(line, file=self._stream, flush=True)
 
     def close(self):
-        """Closes a bar that is open."""
+        """Closes the bar if it is open."""
         if self._bar is not None:
-            with _MAY_BE_GONE:
+            with _IGNORE_CLOSED_STREAM:
                 self._bar.close()
             self._bar = None

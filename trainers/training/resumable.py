@@ -1,7 +1,7 @@
-"""A `model.fit` that stops and goes on between any two steps.
+"""Runs a `model.fit` that can stop and resume between any two steps.
 
-Keras's own BackupAndRestore begins the interrupted epoch anew, and loses the
-seeds of dropout, the metrics so far and the state of other callbacks.
+Keras's own BackupAndRestore repeats the interrupted epoch from its start. It
+loses the dropout seeds, the metrics so far and the state of other callbacks.
 """
 
 import time
@@ -17,15 +17,15 @@ from trainers.training.history import History
 
 
 class ResumableCallbacks(keras.callbacks.CallbackList):
-    """Callbacks of a run, with checkpoints around them.
+    """Calls the callbacks of a run, saves checkpoints and stops on request.
 
     A callback that remembers something has `get_state()`, which returns it
-    JSON-like, and `set_state(state)`, called before the first step. Batches
-    that they see are counted from the beginning of the epoch, also when it
-    was interrupted.
+    JSON-like, and `set_state(state)`, which is called before the first step.
+    Callbacks see batch numbers that count from the start of the epoch, also in
+    a resumed epoch.
 
     Attributes:
-        epochs: Epochs of the whole run.
+        epochs: int. Epochs of the whole run.
         steps_per_epoch: int.
     """
 
@@ -35,13 +35,14 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         """Makes the list.
 
         Args:
-            callbacks: In the order in which they are called.
+            callbacks: List, in the order in which they are called. It contains
+                a `History`.
             model: `TrainingModel`.
             steps: `Steps`.
             config: `TrainerConfig`.
-            writer: `checkpoints.Writer`.
+            writer: `checkpointing.Writer`.
             request: `signals.StopRequest`.
-            workers: `Workers`, which all make the same calls.
+            workers: `Workers`. All must make the same calls.
         """
         # `fit` returns what Keras's own history callback collects.
         super().__init__(callbacks, add_history=True, model=model)
@@ -53,13 +54,16 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         self._request = request
         self._workers = workers
         self._first_batch = 0
-        self._metrics = None  # Of the interrupted epoch, arrays by name.
+        self._metrics = None  # Arrays by name, of an interrupted epoch.
 
     def begin(self, checkpoint):
-        """Makes everything what it was, or saves how it begins.
+        """Restores a checkpoint, or saves the first one of a new run.
 
         Args:
             checkpoint: `Checkpoint`, or `None` for a new run.
+
+        Raises:
+            RunError: The checkpoint does not fit the run.
         """
         if checkpoint is not None:
             state.write(self.model, checkpoint.arrays, self._workers)
@@ -68,26 +72,26 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
             if checkpoint.position.batch:
                 self._first_batch = checkpoint.position.batch
                 self._metrics = state.metrics_of(checkpoint.arrays)
-            checkpoint.arrays.clear()  # Three times the weights in memory.
+            checkpoint.arrays.clear()  # Frees three times the weights.
         super().on_train_begin()
         self._mark_saved(checkpoint.step if checkpoint else 0)
         if checkpoint is None:
-            # It is known before an hour of training that saving works.
+            # If saving fails, it must fail before an hour of training.
             self._save(Position())
 
     def end(self):
-        """Ends the callbacks."""
+        """Waits for the last checkpoint and ends the callbacks."""
         self._writer.wait()
         super().on_train_end()
 
     def on_train_begin(self, logs=None):
-        """Does nothing: a run may take several calls of `fit`."""
+        """Does nothing: a run can take several calls of `fit`."""
 
     def on_train_end(self, logs=None):
-        """Does nothing, as `on_train_begin`."""
+        """Does nothing, like `on_train_begin`."""
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Begins an epoch, or goes on with one."""
+        """Starts an epoch, or resumes an interrupted one."""
         self._epoch = epoch
         super().on_epoch_begin(epoch, {"first_batch": self._first_batch})
         if self._metrics is not None:
@@ -99,21 +103,21 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         super().on_train_batch_begin(batch + self._first_batch, logs)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Calls the callbacks, and saves if it is time or somebody asked."""
+        """Calls the callbacks; saves if it is time, stops on a request."""
         batch += self._first_batch
         super().on_train_batch_end(batch, logs)
         self._writer.raise_errors()
         position = Position(self._epoch, batch + 1)
-        # Each worker has signals and a clock of its own: all ask at once.
-        is_asked, has_waited = self._workers.any(
-            [self._request.signal_name is not None, self._has_waited()]
+        # Each worker has its own signals and clock. One call sends both.
+        is_stop_requested, is_due_by_time = self._workers.any(
+            [self._request.signal_name is not None, self._is_due_by_time()]
         )
-        if is_asked:
+        if is_stop_requested:
             self._save(position)
             self._stop()
-        # The end of the epoch has a checkpoint of its own.
+        # The end of the epoch has its own checkpoint.
         is_end = position.batch == self.steps_per_epoch
-        is_due = has_waited or self._is_due(self._step(position))
+        is_due = is_due_by_time or self._is_due_by_step(self._step(position))
         if is_due and not is_end:
             self._save(position)
 
@@ -124,7 +128,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         try:
             with self.model.averaged_weights():
                 super().on_epoch_end(epoch, logs)
-        except Stopped:  # In the middle of the validation.
+        except Stopped:  # During the validation.
             done = Position(epoch, self.steps_per_epoch)
             self._save(done, callbacks_before)
             self._stop()
@@ -139,7 +143,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
                 yield type(callback).__name__, callback
 
     def _check(self, checkpoint):
-        """Refuses a place that this run does not have."""
+        """Refuses a position that this run does not have."""
         position = checkpoint.position
         if (
             checkpoint.step != self._step(position)
@@ -158,8 +162,8 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
                 callback.set_state(states[name])
             except (LookupError, TypeError, ValueError, AttributeError) as e:
                 raise RunError(
-                    f"the checkpoint has no state that {name} can go on with: "
-                    f"{type(e).__name__}: {e}."
+                    f"the checkpoint has no state from which {name} can "
+                    f"resume: {type(e).__name__}: {e}."
                 ) from None
 
     def _states(self):
@@ -168,11 +172,11 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
     def _step(self, position):
         return position.epoch * self.steps_per_epoch + position.batch
 
-    def _is_due(self, step):
+    def _is_due_by_step(self, step):
         every = self._config.save_every_steps
         return every and step // every > self._saved_step // every
 
-    def _has_waited(self):
+    def _is_due_by_time(self):
         seconds = self._config.save_every_seconds
         waited = time.monotonic() - self._saved_time
         return bool(seconds) and waited >= seconds
@@ -196,7 +200,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
 
     def _stop(self):
         self._writer.wait()
-        # Some schedulers end all workers when the first one ends.
+        # Some schedulers kill all workers when the first one ends.
         self._workers.wait()
         command = (
             "--config.trainer.resume=auto"
@@ -205,22 +209,23 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         )
         raise Stopped(
             f"Stopped by {self._request.source} after step "
-            f"{self._saved_step:,}; {command} goes on from there."
+            f"{self._saved_step:,}; {command} resumes from there."
         )
 
 
 def fit(model, callbacks, make_dataset_fn, checkpoint=None):
-    """Runs `model.fit` from the beginning, or from a checkpoint, to the end.
+    """Runs `model.fit` from the start or from a checkpoint to the end.
 
     Args:
         model: `TrainingModel`.
         callbacks: `ResumableCallbacks`.
-        make_dataset_fn: From a first step to endless batches, as `model.fit`
-            takes them.
-        checkpoint: `Checkpoint` to go on from, or `None`.
+        make_dataset_fn: Function from a first step to endless batches, as
+            `model.fit` takes them.
+        checkpoint: `Checkpoint` from which to resume; `None` for a new run.
 
     Raises:
-        Stopped: On request, with all saved.
+        RunError: The checkpoint does not fit the run.
+        Stopped: A signal stopped the run, after a checkpoint.
     """
     position = checkpoint.position if checkpoint else Position()
     per_epoch, epochs = callbacks.steps_per_epoch, callbacks.epochs
@@ -240,7 +245,7 @@ def fit(model, callbacks, make_dataset_fn, checkpoint=None):
     epoch = position.epoch
     model.stop_training = position.stopped
     if position.batch:
-        # The rest of the interrupted epoch; whole ones follow.
+        # The rest of the interrupted epoch. Whole epochs follow.
         if rest := per_epoch - position.batch:
             run(epoch, epoch + 1, rest)
         else:

@@ -1,7 +1,7 @@
-"""All variables of a run as arrays by name, and back, bit for bit.
+"""Reads and writes all variables of a run as arrays by name, bit for bit.
 
-These are the weights, the seeds of dropout, the optimizer (its counters,
-slots, averages and loss scale) and the metrics of the epoch so far.
+These are the weights, the dropout seeds, the optimizer (its counters, slots,
+averages and loss scale) and the metrics of the current epoch.
 """
 
 import re
@@ -16,17 +16,21 @@ _METRICS = "metrics/"
 
 
 def read(model, workers=ALONE):
-    """Returns copies of all variables of a compiled model, arrays by name.
+    """Returns copies of all variables of a compiled model.
 
     Args:
         model: `TrainingModel`.
-        workers: `Workers`, all of which have to call it.
+        workers: `Workers`. All must call this.
+
+    Returns:
+        dict. NumPy arrays by name. The name of a metric on replica 1 ends with
+        `@1`.
     """
     arrays = {}
     for name, copies in _variables(model).items():
-        if _is_shared_out(copies):
-            # Of metrics each replica has its own share. Their sum alone would
-            # be divided anew, with other rounding errors.
+        if _is_per_replica(copies):
+            # Each replica has its own share of a metric. A saved sum would have
+            # to be divided again, with other rounding errors.
             shares = workers.gather(np.stack([c.numpy() for c in copies]))
             for replica, share in enumerate(
                 shares.reshape(-1, *shares.shape[2:])
@@ -38,22 +42,22 @@ def read(model, workers=ALONE):
 
 
 def write(model, arrays, workers=ALONE):
-    """Gives the variables of a model the values that `read` returned.
+    """Assigns the values that `read` returned to the variables of a model.
 
     Args:
         model: `TrainingModel`.
-        arrays: From `read`, for as many replicas.
+        arrays: dict. From `read`, for the same number of replicas.
         workers: `Workers`.
 
     Raises:
-        RunError: Names, shapes or dtypes differ; nothing was changed.
+        RunError: Names, shapes or dtypes differ. No variable was changed.
     """
     variables = _variables(model)
     num_replicas = model.distribute_strategy.num_replicas_in_sync
     wanted = {}
     for name, copies in variables.items():
         names = [name]
-        if _is_shared_out(copies):
+        if _is_per_replica(copies):
             names = [f"{name}@{replica}" for replica in range(num_replicas)]
         wanted |= dict.fromkeys(names, best_weights.kind(copies[0]))
     best_weights.check_same(
@@ -63,17 +67,31 @@ def write(model, arrays, workers=ALONE):
 
 
 def metrics_of(arrays):
-    """Returns those of the arrays that are metrics, which `fit` resets."""
+    """Returns the arrays that are metrics, which `fit` resets.
+
+    Args:
+        arrays: dict. From `read`.
+    """
     return {n: array for n, array in arrays.items() if n.startswith(_METRICS)}
 
 
 def write_metrics(model, arrays, workers=ALONE):
-    """Does what `write` does, for the metrics alone."""
+    """Assigns the metrics among the values that `read` returned.
+
+    Args:
+        model: `TrainingModel`.
+        arrays: dict. From `read` or `metrics_of`.
+        workers: `Workers`.
+    """
     _assign(metrics_of(_variables(model)), arrays, workers)
 
 
 def not_finite(arrays):
-    """Returns the first name whose array holds NaN or infinity, or `None`."""
+    """Returns the first name whose array contains NaN or infinity, or `None`.
+
+    Args:
+        arrays: dict. NumPy arrays by name.
+    """
     for name, array in arrays.items():
         is_number = array.dtype.kind not in "biu"
         if is_number and not np.isfinite(array).all():
@@ -85,17 +103,17 @@ def _assign(variables, arrays, workers):
     for name, copies in variables.items():
         first = workers.index * len(copies)
         for replica, copy in enumerate(copies, first):
-            is_share = _is_shared_out(copies)
+            is_share = _is_per_replica(copies)
             copy.assign(arrays[f"{name}@{replica}" if is_share else name])
 
 
-def _is_shared_out(copies):
-    """Returns whether the copies of a variable differ, and add up to it."""
+def _is_per_replica(copies):
+    """Returns whether each replica has its own share of a variable."""
     return copies[0].synchronization == tf.VariableSynchronization.ON_READ
 
 
 def _variables(model):
-    """Returns the `tf.Variable`s of this worker's replicas behind each name."""
+    """Returns the `tf.Variable`s of this worker's replicas by name."""
     groups = {
         "model": model.variables,
         "optimizer": model.optimizer.variables,
@@ -103,7 +121,7 @@ def _variables(model):
     }
     local_results = model.distribute_strategy.experimental_local_results
     return {
-        f"{group}/{index:03d}/{_lasting(group, variable.path)}": local_results(
+        f"{group}/{index:03d}/{_stable(group, variable.path)}": local_results(
             variable.value
         )
         for group, variables in groups.items()
@@ -111,8 +129,8 @@ def _variables(model):
     }
 
 
-def _lasting(group, path):
-    """Returns a path without the numbers that a process counts up."""
+def _stable(group, path):
+    """Returns a path without the counters of a process."""
     if group == "optimizer":
         return path.partition("/")[2]  # Keras: adam, adam_1, ...
     return re.sub(r"(^|/)seed_generator_\d+/", r"\1seed_generator/", path)

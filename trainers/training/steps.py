@@ -1,4 +1,4 @@
-"""How a training split is cut into batches, steps and calls of the graph."""
+"""Computes how a split is divided into batches, steps and graph calls."""
 
 import dataclasses
 import math
@@ -7,18 +7,22 @@ from trainers.data import pipeline
 from trainers.errors import ConfigError
 
 # A call of the graph from Python costs about 0.5 ms, as much as a step of a
-# small MLP: over 64 steps, 2 % of it.
+# small MLP. For 64 steps in one call, that is 2 %.
 _MOST_PER_EXECUTION = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
-    """Numbers of one run.
+    """The numbers of batches and steps of a run.
 
     Attributes:
-        batch_size: Rows of a batch, over all replicas.
-        per_epoch: Batches that hold every example once.
-        per_execution: Steps in one call of the graph.
+        batch_size: int. Rows of a batch over all replicas.
+        per_epoch: int. Number of batches that contain every example once.
+        per_execution: int. Steps in one call of the graph.
+
+    >>> from trainers.config import ExperimentConfig
+    >>> plan(ExperimentConfig(), num_examples=1_000, num_replicas=1)
+    Steps(batch_size=32, per_epoch=32, per_execution=32)
     """
 
     batch_size: int
@@ -29,19 +33,19 @@ class Steps:
 def plan(config, num_examples, num_replicas, first_batch=0):
     """Returns the `Steps` of a run.
 
-    A batch that is larger than the data would be padding beyond it: its rows
-    are cut to the number of examples, rounded up to a multiple of the
-    replicas and of the parts that they accumulate.
+    If the batch is larger than the split, its size is reduced to the number of
+    examples, rounded up to a multiple of replicas times accumulated parts.
 
     Args:
         config: `ExperimentConfig`.
-        num_examples: int, of the training split.
+        num_examples: int. Examples of the training split.
         num_replicas: int.
-        first_batch: Steps of an epoch after which the run goes on.
+        first_batch: int. Step of the epoch at which the run resumes; 0 for a
+            new run.
 
     Raises:
-        ConfigError: The batch cannot be divided among the replicas, or the
-            wanted steps per execution cannot be had.
+        ConfigError: The batch cannot be divided among the replicas, or
+            `steps_per_execution` does not divide the steps of an epoch.
     """
     batch_size = config.data.global_batch_size
     accumulation_steps = config.optimizer.accumulation_steps
@@ -66,18 +70,18 @@ def plan(config, num_examples, num_replicas, first_batch=0):
     per_execution = _per_execution(
         config.trainer.steps_per_execution,
         per_epoch,
-        # Calls end where a checkpoint is to be, and where one was.
+        # A call must end at each checkpoint and start where the run resumes.
         math.gcd(config.trainer.save_every_steps, first_batch),
     )
     return Steps(batch_size, per_epoch, per_execution)
 
 
 def _per_execution(wanted, per_epoch, stops):
-    """Returns the wanted number, or for 0 the largest divisor up to 64.
+    """Returns `wanted`, or for 0 the largest suitable divisor up to 64.
 
-    That is a divisor of `stops` as well. The data has no end, so a call must
-    not reach into the next epoch: it has to be a divisor of the steps of an
-    epoch.
+    The data has no end, so a call must not reach into the next epoch. The
+    number must therefore divide the steps of an epoch. A chosen number divides
+    `stops` as well.
     """
     largest = min(per_epoch, 1024)
     divisors = [n for n in range(1, largest + 1) if per_epoch % n == 0]

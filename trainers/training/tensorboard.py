@@ -1,4 +1,4 @@
-"""Event files for TensorBoard: curves, graph, images, confusion matrix."""
+"""Writes event files for TensorBoard: curves, graph, images, matrix."""
 
 import os
 
@@ -16,11 +16,10 @@ _NUM_IMAGES = 16
 
 
 class TensorBoard(keras.callbacks.Callback):
-    """Writes `train/` and `validation/` with one common global step.
+    """Writes `train/` and `validation/` with training steps as global step.
 
-    The step counts training steps, so that the curves of a run lie over each
-    other whatever is logged when. A run that goes on from a checkpoint cuts
-    the files to what they held then, so that there is one point a step.
+    The curves of a run therefore lie over each other. A resumed run cuts the
+    files to their sizes at the checkpoint, so that each step has one point.
     """
 
     def __init__(
@@ -36,12 +35,13 @@ class TensorBoard(keras.callbacks.Callback):
         """Makes the callback.
 
         Args:
-            directory: The `tensorboard` directory of a work directory.
+            directory: pathlib.Path. `tensorboard/` of a work directory.
             config: `ExperimentConfig`, for HParams.
-            class_names: Names in label order.
-            make_dataset_fn: From a first step to training batches `(features,
-                labels, weights)`.
-            validation: `Validation` callback that ran before, or `None`.
+            class_names: List of str. Names in label order.
+            make_dataset_fn: Function from a first step to training batches
+                `(features, labels, weights)`.
+            validation: `Validation` callback that runs before this one, or
+                `None`.
             steps_per_epoch: int.
         """
         super().__init__()
@@ -55,14 +55,14 @@ class TensorBoard(keras.callbacks.Callback):
         self._writers = []
 
     def get_state(self):
-        """Returns the size of each event file."""
+        """Returns the size of each event file in bytes."""
         return {
             file.relative_to(self._directory).as_posix(): file.stat().st_size
             for file in event_files(self._directory)
         }
 
     def set_state(self, state):
-        """Cuts the files to these sizes, and removes others."""
+        """Cuts the files to these sizes and removes other files."""
         self._is_new = not state
         for file in event_files(self._directory):
             size = state.get(file.relative_to(self._directory).as_posix())
@@ -72,9 +72,9 @@ class TensorBoard(keras.callbacks.Callback):
                 os.truncate(file, size)
 
     def on_train_begin(self, logs=None):
-        """Opens the files; of a new run, writes settings, graph and images."""
+        """Opens the files; in a new run, writes settings, graph and images."""
         if self._is_new:
-            self.set_state({})  # Of a process that saved no checkpoint.
+            self.set_state({})  # Files of a process without a checkpoint.
         names = ["train"] + ["validation"] * (self._validation is not None)
         self._writers = [
             tf.summary.create_file_writer(str(self._directory / name))
@@ -83,8 +83,8 @@ class TensorBoard(keras.callbacks.Callback):
         self._train = self._writers[0]
         if not self._is_new:
             return
-        # The HParams table shows the metrics of the run that it stands in:
-        # those of validation, by which one chooses, where there are any.
+        # The HParams table shows the metrics of its own event file. Users
+        # compare runs by the validation metrics, if there are any.
         with self._writers[-1].as_default(step=0):
             hparams_api.hparams(_hparams(self._config))
         with self._train.as_default(step=0):
@@ -156,12 +156,16 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 def event_files(directory):
-    """Returns the paths of the event files under `tensorboard/`."""
+    """Returns the paths of the event files, sorted.
+
+    Args:
+        directory: pathlib.Path. `tensorboard/` of a work directory.
+    """
     return sorted(directory.glob("*/events.out.tfevents.*"))
 
 
 def _hparams(config):
-    """Returns the settings as HParams takes them: numbers, bools, text."""
+    """Returns the settings in the types of HParams: number, bool, text."""
     return {
         name.removeprefix("config."): value
         if isinstance(value, (bool, int, float, str))

@@ -1,4 +1,4 @@
-"""Training: from a configuration to weights and numbers."""
+"""Trains from a configuration to best weights and metrics."""
 
 import contextlib
 import logging
@@ -21,47 +21,51 @@ from trainers.training import steps as steps_lib
 
 
 def train_and_evaluate(config, workdir, export_fn=None):
-    """Trains, keeps the best epoch, and measures it on validation and test.
+    """Trains, saves the best weights, and evaluates them.
 
-    A run that was interrupted, however, goes on from its last checkpoint and
-    ends with the bits that it would have had. SIGTERM and Ctrl-C save one.
+    An interrupted run resumes from its last checkpoint and finishes
+    bit-identical to an uninterrupted run. SIGTERM and Ctrl-C save a checkpoint.
 
-    With several workers in `TF_CONFIG` each calls it; the first, the chief,
-    writes all files.
+    With several workers in `TF_CONFIG`, each worker calls this function. The
+    first one, the chief, writes all files.
 
     Args:
         config: `ExperimentConfig`; read, not changed.
-        workdir: Directory of the run: new, empty, or of the same run.
+        workdir: Path of the work directory. It is new, empty, or contains the
+            same run.
         export_fn: Called on the chief at the end, before any worker returns;
             `None` does nothing.
 
     Returns:
-        The dict in `metrics.json`: `validation`, `test` and `train`, for texts
-        with `tokens_per_second` (without padding) and `padding_share`. `None`
-        on workers other than the chief.
+        dict, the content of `metrics.json`: `validation`, `test` and `train`.
+        For texts, `train` contains `tokens_per_second` (without padding) and
+        `padding_share`. `None` on workers other than the chief.
 
     Raises:
         ConfigError: A setting, a path, `TF_CONFIG` or the work directory is
-            wrong; the data has no class of the name in `best_metric`; the work
-            directory is in use, or its run began with other settings or data.
+            wrong; the class in `best_metric` does not exist; the work directory
+            is in use, or contains a run with other settings or data.
         DataError: The examples break a rule.
         RunError: The loss became NaN or infinite; no checkpoint is whole; a
-            worker ended.
-        Stopped: On request, with a checkpoint.
+            worker was lost.
+        Stopped: A signal stopped the run, after a checkpoint.
     """
     experiment.validate(config)
     cluster = tf_config.read()
     paths = Workdir(workdir)
-    with workers_lib.lost_ones_named(cluster), contextlib.ExitStack() as stack:
+    with (
+        workers_lib.worker_loss_as_run_error(cluster),
+        contextlib.ExitStack() as stack,
+    ):
         strategy = strategies.make_strategy(config.trainer, cluster)
         workers = Workers(strategy, cluster)
         config = precision.resolve(config, workdir, workers)
-        goes_on = True
+        is_resumed = True
         if workers.is_chief:
-            goes_on = paths.check(config)
+            is_resumed = paths.check(config)
             stack.enter_context(paths.lock())
         run, identity, checkpoint = _prepare(
-            config, strategy, workers, paths, goes_on
+            config, strategy, workers, paths, is_resumed
         )
         train = _train(run, identity, checkpoint)
         metrics = None
@@ -74,11 +78,11 @@ def train_and_evaluate(config, workdir, export_fn=None):
     return metrics
 
 
-def _prepare(config, strategy, workers, paths, goes_on):
-    """Returns `Run`, identity and the `Checkpoint` to go on from, or `None`."""
+def _prepare(config, strategy, workers, paths, is_resumed):
+    """Returns `Run`, identity and the `Checkpoint` to resume, or `None`."""
     task = tasks.make_task(config)
-    # Where the data turns out to be other, the report of the run stays.
-    splits = tasks.load_splits(task, config, None if goes_on else paths)
+    # A resumed run keeps its report. Its data can turn out to be different.
+    splits = tasks.load_splits(task, config, None if is_resumed else paths)
     for line in splits.report["warnings"]:
         logging.getLogger(__name__).warning(line)
     _check_best_metric(config.trainer.best_metric, splits.class_names)
@@ -88,7 +92,8 @@ def _prepare(config, strategy, workers, paths, goes_on):
     )
     checkpoint = checkpointing.restore_latest(paths, identity)
     step = checkpoint.step if checkpoint else None
-    # All have read the checkpoints when the chief begins to change them.
+    # After this call all workers have read the checkpoints, so that the chief
+    # can change them.
     workers.check_same([identity, step], "settings, data and checkpoints")
     if workers.is_chief and checkpoint:
         checkpointing.set_aside_newer(paths, step)
@@ -107,7 +112,7 @@ def _prepare(config, strategy, workers, paths, goes_on):
 
 
 def _train(run, identity, checkpoint):
-    """Returns what `fitting.fit` does, for texts with their tokens."""
+    """Returns the result of `fitting.fit`, for texts with token numbers."""
     examples = run.splits.train
     padding_share = _padding_share(run.config, run.task, examples, run.steps)
     writer = checkpointing.NoWriter()
@@ -128,7 +133,7 @@ def _train(run, identity, checkpoint):
 
 
 def _evaluate(run):
-    """Returns the metrics of the best weights by split; on one device."""
+    """Returns the metrics of the best weights by split, on one device."""
     network, _ = evaluator.load_best(run.task, run.paths)
     return {
         name: evaluator.evaluate_examples(
@@ -140,7 +145,7 @@ def _evaluate(run):
 
 
 def _check_best_metric(name, class_names):
-    """Refuses a class that the data does not have, before any training."""
+    """Refuses a class that the data does not have, before training."""
     of_class = dict.fromkeys(names.PER_CLASS_METRICS)
     metrics = dict.fromkeys(names.METRICS)
     metrics["per_class"] = dict.fromkeys(class_names, of_class)
@@ -160,7 +165,7 @@ def _padding_share(config, task, examples, steps):
 
 
 def _log_position(checkpoint, steps, epochs):
-    """Says in one line where the run goes on."""
+    """Logs the position from which the run resumes."""
     position = checkpoint.position
     total = steps.per_epoch * epochs
     where = (

@@ -437,7 +437,7 @@ def test_a_plateau_takes_the_place_of_a_schedule(changes, received):
     config = make_config(optimizer__plateau_patience=2, **changes)
     assert problem_of(config) == (
         "`--config.optimizer.plateau_patience` needs the schedule `constant` "
-        f"without warm-up, which it takes the place of. Received: {received}."
+        f"without warm-up, as it replaces the schedule. Received: {received}."
     )
     config.optimizer.plateau_patience = 0
     experiment.validate(config)

@@ -68,7 +68,7 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
         (
             {"data__validation_fraction": 0.5, "data__test_fraction": 0.5},
             "`--config.data.validation_fraction` and .test_fraction must "
-            "leave something of train: their sum must be below 1. Received: "
+            "leave examples for train: their sum must be below 1. Received: "
             "0.5 and 0.5.",
         ),
         (
@@ -90,7 +90,7 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
         (
             {"optimizer__warmup_steps": 10, "optimizer__warmup_fraction": 0.5},
             "`--config.optimizer.warmup_steps` needs "
-            "--config.optimizer.warmup_fraction=0, as both say the same. "
+            "--config.optimizer.warmup_fraction=0, as both set the warm-up. "
             "Received: 10 and 0.5.",
         ),
         (
@@ -99,7 +99,7 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
                 "optimizer__warmup_fraction": 0.5,
             },
             "`--config.optimizer.plateau_patience` needs the schedule "
-            "`constant` without warm-up, which it takes the place of. "
+            "`constant` without warm-up, as it replaces the schedule. "
             "Received: constant, warmup_steps=0, warmup_fraction=0.5.",
         ),
         (

@@ -268,7 +268,7 @@ def test_class_names_that_are_not_utf8_are_refused():
     splits = {"train": make_examples([0, 1])}
     names = ["good", "bad\udcff"]
     assert refusal(checks.check_labels, splits, names, names) == (
-        "1 class names that are not UTF-8, which an export's labels must be:"
+        "1 class names that are not UTF-8, but the labels of an export must be:"
         "\n  'bad\\udcff'"
     )
 
@@ -280,9 +280,9 @@ def test_a_cut_of_sorted_data_is_refused():
     }
     names = ["a", "b"]
     assert refusal(checks.check_cut, ["validation"], splits, names) == (
-        "split validation: was cut from the end of `train`, and has no "
-        "example of class 'a', of which the rest has 100. The data seems to "
-        "be in order of class: mix it, or name a split with "
+        "split validation: was cut from the end of `train` and has no example "
+        "of class 'a', but the rest of `train` has 100. The data seems to be "
+        "sorted by class: shuffle it, or name a split with "
         "--config.data.validation."
     )
     checks.check_cut([], splits, names)

@@ -142,7 +142,7 @@ def test_conflicts_show_the_first_place_of_each_label():
         ],
     }
     assert report["warnings"][0] == (
-        "2 contents stand there with different labels, the first at "
+        "2 inputs appear with conflicting labels, the first at "
         "train.csv, line 2 (spam) and train.csv, line 14 (ham)."
     )
 
@@ -172,11 +172,11 @@ def test_leaks_are_rows_of_other_splits_that_stand_in_train():
         },
     }
     assert report["warnings"] == [
-        "2 of 3 examples of split validation stand in train as well, so that "
-        "its numbers are too good; the first is validation.csv, line 2, in "
+        "2 of 3 examples of validation also occur in train, which inflates "
+        "its metrics; the first is validation.csv, line 2, in "
         "train train.csv, line 3.",
-        "2 of 4 examples of split test stand in train as well, so that "
-        "its numbers are too good; the first is test.csv, line 3, in "
+        "2 of 4 examples of test also occur in train, which inflates "
+        "its metrics; the first is test.csv, line 3, in "
         "train train.csv, line 2.",
     ]
 
@@ -320,7 +320,7 @@ def test_the_report_on_texts_goes_by_words_without_case_and_white_space():
     }
     assert report["warnings"][:2] == [
         "split train: 1 empty texts, the first at train.csv, line 5.",
-        "1 contents stand there with different labels, the first at "
+        "1 inputs appear with conflicting labels, the first at "
         "train.csv, line 2 (ham) and train.csv, line 4 (spam).",
     ]
     assert report["sequence_length"] == 8
@@ -425,11 +425,11 @@ def test_the_report_on_images_goes_by_pixels():
             }
         },
         "warnings": [
-            "1 contents stand there with different labels, the first at "
+            "1 inputs appear with conflicting labels, the first at "
             "data.npz, split train, row 3 (0) and data.npz, split test, row "
             "2 (2).",
-            "2 of 3 examples of split test stand in train as well, so that "
-            "its numbers are too good; the first is data.npz, split test, "
+            "2 of 3 examples of test also occur in train, which inflates "
+            "its metrics; the first is data.npz, split test, "
             "row 1, in train data.npz, split train, row 1.",
         ],
     }

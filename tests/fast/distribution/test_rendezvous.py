@@ -55,7 +55,7 @@ def test_those_that_do_not_come_are_named():
     with pytest.raises(RunError) as error:
         rendezvous.meet(clusters[0], 0.3)
     assert str(error.value) == (
-        "not all 3 workers of `TF_CONFIG` came within "
+        "not all 3 workers of `TF_CONFIG` started within "
         "--config.trainer.start_timeout_seconds=0.3. No answer from: worker 1 "
         f"at {first}, worker 2 at {second}."
     )
@@ -81,8 +81,8 @@ def test_a_port_in_use_is_named():
 
 
 def test_whom_one_waits_for_is_said_once(caplog, monkeypatch):
-    monkeypatch.setattr(rendezvous, "_MORE_THAN_SOME", 0.1)
-    monkeypatch.setattr(rendezvous, "_SECONDS_BETWEEN", 0.01)
+    monkeypatch.setattr(rendezvous, "_LOG_AFTER_SECONDS", 0.1)
+    monkeypatch.setattr(rendezvous, "_RETRY_SECONDS", 0.01)
     cluster, _ = make_clusters(2)
     with caplog.at_level("INFO", logger="trainers"):
         with pytest.raises(RunError):

@@ -84,8 +84,8 @@ def test_workers_that_would_train_for_themselves_are_refused(name):
         strategies.make_strategy(TrainerConfig(strategy=name), TWO)
     assert str(error.value) == (
         "`--config.trainer.strategy` must be auto or multi_worker with the 2 "
-        "workers of TF_CONFIG, as each would train for itself. Received: "
-        f"{name}."
+        "workers of TF_CONFIG: with another strategy, each would train "
+        f"alone. Received: {name}."
     )
 
 

@@ -110,7 +110,7 @@ def test_an_address_is_a_host_and_a_port(address):
         ('{"cluster": "a:1"}', "an object at `cluster`", "'a:1'"),
         (
             '{"cluster": {"master": ["a:1"]}}',
-            "no jobs but `worker` and `chief`",
+            "only the jobs `worker` and `chief`",
             "'master'",
         ),
         (
@@ -125,17 +125,17 @@ def test_an_address_is_a_host_and_a_port(address):
         ),
         (
             '{"cluster": {"worker": ["a:1", "a:1"]}}',
-            "another address for each worker",
+            "a different address for each worker",
             "a:1, a:1",
         ),
         (
             '{"cluster": {"chief": ["a:1"], "worker": ["a:1"]}}',
-            "another address for each worker",
+            "a different address for each worker",
             "a:1, a:1",
         ),
         (
             '{"cluster": {"chief": ["a:1", "b:1"]}}',
-            "one chief at most",
+            "at most one chief",
             "['a:1', 'b:1']",
         ),
         ('{"cluster": {"worker": ["a:1"]}}', "an object at `task`", "None"),
@@ -176,7 +176,7 @@ def test_what_is_no_address_is_refused(address):
         (
             "ps",
             "Keras 3 cannot train with parameter servers, and with them a run "
-            "could not be repeated; workers add up their gradients instead",
+            "could not be repeated; workers sum their gradients instead",
         ),
         ("evaluator", "the workers evaluate together"),
     ],

@@ -74,9 +74,9 @@ ABORTED = (
 
 def lost(worker, detail):
     return (
-        f"worker {worker} lost another of the 2 workers, whose own output says "
-        f"why: {detail} The same command on all workers goes on from the last "
-        "checkpoint."
+        f"worker {worker} lost another of the 2 workers. The output of that "
+        f"worker says why: {detail} The same command on all workers resumes "
+        "from the last checkpoint."
     )
 
 
@@ -105,7 +105,7 @@ def lost(worker, detail):
 )
 def test_a_worker_that_is_lost_is_an_error_of_the_run(kind, text, detail):
     with pytest.raises(RunError) as error:
-        with workers_lib.lost_ones_named(TWO):
+        with workers_lib.worker_loss_as_run_error(TWO):
             raise kind(None, None, text)
     assert str(error.value) == lost(1, detail)
     assert error.value.__suppress_context__
@@ -125,12 +125,12 @@ def test_a_worker_that_is_lost_is_an_error_of_the_run(kind, text, detail):
 )
 def test_other_errors_stay_what_they_are(cluster, error):
     with pytest.raises(type(error)) as caught:
-        with workers_lib.lost_ones_named(cluster):
+        with workers_lib.worker_loss_as_run_error(cluster):
             raise error
     assert caught.value is error
 
 
 def test_without_an_error_nothing_happens():
-    with workers_lib.lost_ones_named(TWO):
+    with workers_lib.worker_loss_as_run_error(TWO):
         done = True
     assert done

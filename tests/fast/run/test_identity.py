@@ -18,8 +18,8 @@ from trainers.errors import ConfigError
 from trainers.run import identity as identity_lib
 
 START = (
-    "`--workdir` 'run' holds a run that differs, and it can only go on as it "
-    "began. Take the difference back, or choose another --workdir:"
+    "`--workdir` 'run' contains a run that differs, and a run can only resume "
+    "unchanged. Undo the differences, or choose another --workdir:"
 )
 
 
@@ -260,16 +260,16 @@ def test_other_classes_are_named(class_names, line):
         (
             {"v.txt": "a"},
             {"v.txt": "b"},
-            ["v.txt has another content than it had."],
+            ["v.txt has changed."],
         ),
-        ({"v.txt": "a"}, {}, ["v.txt has another content than it had."]),
-        ({}, {"v.txt": ""}, ["v.txt has another content than it had."]),
+        ({"v.txt": "a"}, {}, ["v.txt has changed."]),
+        ({}, {"v.txt": ""}, ["v.txt has changed."]),
         (
             {"b.txt": "a", "c.txt": "x"},
             {"a.txt": "a", "c.txt": "x"},
             [
-                "a.txt has another content than it had.",
-                "b.txt has another content than it had.",
+                "a.txt has changed.",
+                "b.txt has changed.",
             ],
         ),
     ],
@@ -285,22 +285,25 @@ def test_another_vocabulary_is_named(then, now, lines):
         (
             {"train": make_examples(4)},
             {"train": make_examples(4, start=1)},
-            "the split train had 4 examples. Received: 4, others.",
+            "the split train had 4 examples. Received: 4 examples, other ones.",
         ),
         (
             {"train": make_examples(4)},
             {"train": make_examples(5)},
-            "the split train had 4 examples. Received: 5, not the same.",
+            "the split train had 4 examples. Received: 5 examples, not the "
+            "same.",
         ),
         (
             {"validation": make_examples(2)},
             {},
-            "the split validation had 2 examples. Received: no, not the same.",
+            "the split validation had 2 examples. Received: no examples, not "
+            "the same.",
         ),
         (
             {},
             {"test": make_examples(2)},
-            "the split test had no examples. Received: 2, not the same.",
+            "the split test had no examples. Received: 2 examples, not the "
+            "same.",
         ),
     ],
     ids=["others", "more", "gone", "new"],
@@ -317,7 +320,8 @@ def test_large_counts_can_be_read():
     )
     splits = make_splits(train=many)
     assert differences(identity(splits=splits), identity()) == [
-        "the split train had 1,234,567 examples. Received: 4, not the same."
+        "the split train had 1,234,567 examples. Received: 4 examples, not "
+        "the same."
     ]
 
 
@@ -342,8 +346,8 @@ def test_all_differences_are_named_together():
     assert differences(identity(), now) == [
         "`--config.seed` was 42. Received: 1.",
         "the classes were cat, dog. Received: a, b.",
-        "v.txt has another content than it had.",
-        "the split train had 4 examples. Received: 1, not the same.",
+        "v.txt has changed.",
+        "the split train had 4 examples. Received: 1 examples, not the same.",
         "the run was on 1 replicas. Received: 8. See "
         "--config.trainer.strategy.",
     ]
@@ -407,7 +411,7 @@ def test_arrays_of_nothing_have_a_sum(shape):
     }
     assert len(sums) == (2 if shape[0] else 0)
     examples = Examples({"x": np.zeros(shape, np.uint8)}, labels, str)
-    assert identity_lib._of_examples(examples)["examples"] == shape[0]
+    assert identity_lib._count_and_hash(examples)["examples"] == shape[0]
 
 
 def test_ragged_texts_differ_by_their_tokens_and_by_their_lengths():

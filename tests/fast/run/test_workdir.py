@@ -70,24 +70,26 @@ def test_files_of_others_are_left_alone(tmp_path):
 
 def never(path):
     return (
-        "`--workdir` must not hold a run with --config.trainer.resume=never. "
-        f"Received: {str(path)!r}, which does. Choose another name, delete "
-        "it, or go on with --config.trainer.resume=auto."
+        "`--workdir` must not contain a run with "
+        "--config.trainer.resume=never. Received: "
+        f"{str(path)!r}, which does. Choose another name, delete "
+        "it, or resume the run with --config.trainer.resume=auto."
     )
 
 
 def must(path):
     return (
-        "`--workdir` must hold a run with a checkpoint, as "
-        "--config.trainer.resume=must says. Received: "
+        "`--workdir` must contain a run with a checkpoint for "
+        "--config.trainer.resume=must. Received: "
         f"{str(path)!r}, which does not."
     )
 
 
 def lost(name):
     return lambda path: (
-        f"{path} holds a run with {name}, but without its checkpoints, and "
-        "would begin anew. Choose another --workdir, or delete this one."
+        f"{path} contains a run with {name}, but without its checkpoints, and "
+        "would start again from step 0. Choose another --workdir, or delete "
+        "this one."
     )
 
 
@@ -162,9 +164,9 @@ def test_another_setting_is_refused(checkpoints, tmp_path):
     config.model.hidden_dims = (8,)
     config.trainer.save_every_steps = 5
     assert problem_of(tmp_path, config).splitlines() == [
-        f"`--workdir` {str(tmp_path)!r} holds a run that differs, and it can "
-        "only go on as it began. Take the difference back, or choose another "
-        "--workdir:",
+        f"`--workdir` {str(tmp_path)!r} contains a run that differs, and a "
+        "run can only resume unchanged. Undo the differences, or choose "
+        "another --workdir:",
         "`--config.seed` was 42. Received: 7.",
         "`--config.model.hidden_dims` was (64, 64). Received: (8,).",
     ]

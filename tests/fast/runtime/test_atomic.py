@@ -69,7 +69,7 @@ def test_a_manifest_protects_itself(tmp_path):
     with pytest.raises(RunError) as error:
         atomic.verify(final)
     assert str(error.value) == (
-        f"{final}: no readable manifest: it does not fit its own sum"
+        f"{final}: no readable manifest: it does not match its own sum"
     )
 
 

@@ -59,7 +59,7 @@ def test_a_request_is_remembered_and_raises_nothing_by_itself(number):
                 request()
             raise first.value
     assert str(error.value) == (
-        f"Stopped by {number.name}; the same command goes on."
+        f"Stopped by {number.name}; the same command resumes the run."
     )
 
 
@@ -70,7 +70,9 @@ def test_a_request_that_nobody_looked_at_is_not_lost():
             os.kill(os.getpid(), signal.SIGTERM)
             went_on = True
     assert went_on
-    assert str(error.value) == "Stopped by SIGTERM; the same command goes on."
+    assert str(error.value) == (
+        "Stopped by SIGTERM; the same command resumes the run."
+    )
 
 
 def test_a_request_does_not_hide_an_error():
@@ -119,7 +121,7 @@ def test_work_that_saves_nothing_is_stopped(number):
             os.kill(os.getpid(), number)
             raise AssertionError("it went on")
     assert str(error.value) == (
-        f"Stopped by {number.name}; the same command goes on."
+        f"Stopped by {number.name}; the same command resumes the run."
     )
 
 
@@ -156,7 +158,9 @@ def test_requests_inside_of_raising():
                 os.kill(os.getpid(), signal.SIGTERM)
             assert [signal.getsignal(number) for number in SIGNALS] == outer
             os.kill(os.getpid(), signal.SIGINT)
-    assert str(error.value) == "Stopped by SIGINT; the same command goes on."
+    assert str(error.value) == (
+        "Stopped by SIGINT; the same command resumes the run."
+    )
 
 
 def test_another_thread_has_no_signals_and_is_never_asked(handlers):

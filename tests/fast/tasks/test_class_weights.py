@@ -82,5 +82,5 @@ def test_other_names_and_factors_are_refused(text, part):
     assert str(error.value) == (
         "`--config.task.class_weights` must be none, balanced, or "
         "NAME=FACTOR,NAME=FACTOR with factors above 0. Received: "
-        f"{text!r}, of which {part!r} is not. Names: ham, spam, a=b."
+        f"{text!r}, where {part!r} is wrong. Names: ham, spam, a=b."
     )

@@ -184,8 +184,8 @@ def test_lost_best_weights_are_told_before_training_goes_on(damage, paths):
     with pytest.raises(RunError) as error:
         checkpointing.restore_latest(paths, IDENTITY)
     assert str(error.value) == (
-        f"the best weights so far, of step 4, are gone or damaged: {problem} "
-        "Restore them from a backup, or choose another --workdir."
+        f"the best weights so far, of step 4, are missing or damaged: "
+        f"{problem} Restore them from a backup, or choose another --workdir."
     )
 
 
@@ -319,9 +319,9 @@ def test_a_run_does_not_begin_anew_where_all_are_damaged(steps, paths, caplog):
         checkpointing.restore_latest(paths, IDENTITY)
     assert str(error.value) == (
         f"none of the {len(steps)} checkpoints in "
-        f"{paths.checkpoints.directory} is whole, and the run does not begin "
-        "anew by itself. Restore one from a backup, or choose another "
-        "--workdir."
+        f"{paths.checkpoints.directory} is whole, and the command never "
+        "restarts a run by itself. Restore one from a backup, or choose "
+        "another --workdir."
     )
     assert len(caplog.messages) == len(steps)
     assert sorted(paths.checkpoints.paths()) == list(steps)
@@ -430,8 +430,8 @@ def test_a_checkpoint_of_another_run_is_refused(paths):
     with pytest.raises(ConfigError) as error:
         checkpointing.restore_latest(paths, other)
     assert str(error.value) == (
-        f"`--workdir` '{paths.path}' holds a run that differs, and it can "
-        "only go on as it began. Take the difference back, or choose another "
+        f"`--workdir` '{paths.path}' contains a run that differs, and a run "
+        "can only resume unchanged. Undo the differences, or choose another "
         "--workdir:\nthe classes were a, b. Received: a, c.\n"
         "the run was on 1 replicas. Received: 2. See "
         "--config.trainer.strategy."
@@ -452,7 +452,7 @@ def test_other_versions_are_warned_of(paths, caplog):
     assert caplog.messages == [
         "the checkpoint was written with keras 3.0.0, now "
         f"{versions['keras']}; numpy 1.0, now {versions['numpy']}: the last "
-        "bits of the result may differ from those of a run in one go."
+        "bits of the result may differ from those of an uninterrupted run."
     ]
 
 

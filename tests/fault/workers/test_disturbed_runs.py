@@ -42,10 +42,10 @@ def test_one_that_is_killed_ends_the_other_and_the_run_goes_on(
     assert ended[victim].code == -signal.SIGKILL
     assert ended[survivor].code == 1, ended[survivor]
     last = ended[survivor].lines[-1]
-    start = f"error: worker {survivor} lost another of the 2 workers, "
-    assert last.startswith(f"{start}whose own output says why: ")
+    start = f"error: worker {survivor} lost another of the 2 workers. "
+    assert last.startswith(f"{start}The output of that worker says why: ")
     assert last.endswith(
-        "The same command on all workers goes on from the last checkpoint."
+        "The same command on all workers resumes from the last checkpoint."
     )
     # A chief that is killed may be about to publish the newer one.
     step = worker_runs.fault_runs.whole_steps(workdir)[0]
@@ -73,8 +73,8 @@ def test_one_that_is_asked_to_end_stops_all_with_a_checkpoint(
     names = ["a signal to another worker"] * 2
     names[victim] = "SIGTERM"
     assert [worker.lines[-1] for worker in ended] == [
-        f"Stopped by {name} after step {step}; the same command goes on from "
-        "there."
+        f"Stopped by {name} after step {step}; the same command resumes "
+        "from there."
         for name in names
     ]
     assert worker_runs.fault_runs.whole_steps(workdir)[0] == step

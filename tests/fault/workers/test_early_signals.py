@@ -8,7 +8,7 @@ import worker_runs
 
 from trainers.distribution import worker_process
 
-STOPPED = "Stopped by SIGTERM; the same command goes on."
+STOPPED = "Stopped by SIGTERM; the same command resumes the run."
 # TensorFlow's own handler, which it sets when it connects, ignores SIGTERM.
 WHILE_LOADING = """
 import os, signal

@@ -52,7 +52,7 @@ def test_workers_that_stay_away_are_named(workers, data_file, tmp_path):
         environ = worker_runs.environ_of(ports, present)
         found.append(workers.start(words, environ))
         expected.append(
-            "error: not all 2 workers of `TF_CONFIG` came within "
+            "error: not all 2 workers of `TF_CONFIG` started within "
             "--config.trainer.start_timeout_seconds=8. No answer from: "
             f"worker {missing} at 127.0.0.1:{ports[missing]}."
         )
@@ -115,8 +115,8 @@ def test_a_strategy_of_one_process_is_refused_with_several(workers, all_words):
     for ended in workers.run([*all_words, mirrored]):
         assert error_of(ended, 2) == (
             "error: `--config.trainer.strategy` must be auto or multi_worker "
-            "with the 2 workers of TF_CONFIG, as each would train for itself. "
-            "Received: mirrored."
+            "with the 2 workers of TF_CONFIG: with another strategy, each "
+            "would train alone. Received: mirrored."
         )
 
 
@@ -135,8 +135,8 @@ def test_multi_worker_needs_tf_config(workers, all_words):
 NOT_THE_SAME = (
     "error: `TF_CONFIG`: all workers must have the same settings, data and "
     "checkpoints. Received: another on worker 1 than on worker 0. Give all "
-    "the same flags, and a --workdir and data on a file system that all of "
-    "them see."
+    "workers the same flags, and put --workdir and the data on a file system "
+    "that all workers see."
 )
 
 

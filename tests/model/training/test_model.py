@@ -140,27 +140,3 @@ def test_one_sgd_step_is_the_gradient_of_the_weighted_mean_loss():
         np.testing.assert_allclose(
             w.numpy(), old - 0.5 * gradient.numpy(), atol=1e-6
         )
-
-
-def test_one_step_changes_every_trainable_weight():
-    # tanh: no unit can be dead, as with ReLU.
-    config = make_config(
-        {"name": "adam", "learning_rate": 0.01}, activation="tanh"
-    )
-    before = [w.numpy() for w in make_network(config, 3).trainable_weights]
-    network, _ = fit(tf.distribute.get_strategy(), config, 8, 8, epochs=1)
-    for old, new in zip(before, network.trainable_weights, strict=True):
-        assert np.all(old != new.numpy()), new.path
-
-
-def test_network_returns_float32_logits_under_every_policy():
-    for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
-        config = make_config(dropout=0.5)
-        config.trainer.dtype_policy = policy
-        network = make_network(config, 3)
-        logits = network({"image": np.zeros((2, 4, 4), np.float32)})
-        assert logits.shape == (2, 3)
-        assert logits.dtype == tf.float32
-        hidden = network.get_layer("hidden_0")
-        assert hidden.dtype_policy.name == policy
-    assert keras.config.dtype_policy().name == "float32"

@@ -79,7 +79,7 @@ def test_a_run_stopped_many_times_ends_as_one_in_one_go(
         life = tiny_runs.live(config, tmp_path, stop_at=step)
         assert life.ended == "stopped"
         assert life.message == (
-            f"Stopped by SIGTERM after step {step}; the same command goes on "
+            f"Stopped by SIGTERM after step {step}; the same command resumes "
             "from there."
         )
         assert life.kept()[-1] == step

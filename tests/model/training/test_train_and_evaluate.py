@@ -169,9 +169,10 @@ def test_a_second_run_in_a_work_directory_is_refused_where_that_is_wanted(
     with pytest.raises(ConfigError) as error:
         trainer_lib.train_and_evaluate(smoke(resume="never"), smoke_workdir)
     assert str(error.value) == (
-        "`--workdir` must not hold a run with --config.trainer.resume=never. "
-        f"Received: '{smoke_workdir}', which does. Choose another name, "
-        "delete it, or go on with --config.trainer.resume=auto."
+        "`--workdir` must not contain a run with "
+        "--config.trainer.resume=never. Received: "
+        f"'{smoke_workdir}', which does. Choose another name, delete "
+        "it, or resume the run with --config.trainer.resume=auto."
     )
 
 
@@ -179,8 +180,8 @@ def test_a_run_that_has_to_go_on_is_refused_where_there_is_none(tmp_path):
     with pytest.raises(ConfigError) as error:
         trainer_lib.train_and_evaluate(smoke(resume="must"), tmp_path)
     assert str(error.value) == (
-        "`--workdir` must hold a run with a checkpoint, as "
-        f"--config.trainer.resume=must says. Received: '{tmp_path}', which "
+        "`--workdir` must contain a run with a checkpoint for "
+        f"--config.trainer.resume=must. Received: '{tmp_path}', which "
         "does not."
     )
     assert list(tmp_path.iterdir()) == []
@@ -240,7 +241,7 @@ def test_a_signal_stops_a_run_and_the_same_call_goes_on(
         with pytest.raises(Stopped) as error:
             trainer_lib.train_and_evaluate(config, run)
     assert str(error.value) == (
-        "Stopped by SIGTERM after step 32; the same command goes on from there."
+        "Stopped by SIGTERM after step 32; the same command resumes from there."
     )
     assert signal.getsignal(signal.SIGTERM) is before
     assert not (run / "metrics.json").exists()
@@ -265,8 +266,8 @@ def test_another_setting_is_refused_and_the_run_stays_as_it_is(tmp_path):
     with pytest.raises(ConfigError) as error:
         trainer_lib.train_and_evaluate(config, tmp_path)
     assert str(error.value) == (
-        f"`--workdir` '{tmp_path}' holds a run that differs, and it can only "
-        "go on as it began. Take the difference back, or choose another "
+        f"`--workdir` '{tmp_path}' contains a run that differs, and a run can "
+        "only resume unchanged. Undo the differences, or choose another "
         "--workdir:\n`--config.seed` was 42. Received: 5.\n"
         "`--config.trainer.epochs` was 1. Received: 2."
     )

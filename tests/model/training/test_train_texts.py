@@ -237,7 +237,7 @@ def test_replicas_train_with_dropout_in_the_encoder(
             {"task__class_weights": "eggs=2"},
             "`--config.task.class_weights` must be none, balanced, or "
             "NAME=FACTOR,NAME=FACTOR with factors above 0. Received: "
-            "'eggs=2', of which 'eggs=2' is not. Names: ham, spam.",
+            "'eggs=2', where 'eggs=2' is wrong. Names: ham, spam.",
         ),
         (
             {"trainer__best_metric": "per_class/eggs/f1"},

@@ -66,7 +66,7 @@ def die():
 def sleep():
     time.sleep(600)
 """
-ASKED = "asked the workers to end; a second one kills them"
+ASKED = "asked the workers to end; a second signal kills them"
 
 
 def command(folder, program):
@@ -493,17 +493,17 @@ CONFIG = "--config=configs/mnist_mlp.py:smoke"
     [
         (
             ["--num_workers=2", CONFIG, "--workdir=run"],
-            "`--` must stand once, between the flags of the launcher and "
+            "`--` must appear once, between the flags of the launcher and "
             "those of trainers.train. Received: 0 times. "
             "Example: --num_workers=2 -- --config=FILE --workdir=DIR",
         ),
         (
             ["--num_workers=2", CONFIG, "--", "--workdir=run"],
-            f"`{CONFIG}` must stand after `--`.",
+            f"`{CONFIG}` must come after `--`.",
         ),
         (
             ["--", CONFIG, "--workdir=run", "--num_workers=2"],
-            "`--num_workers=2` must stand before `--`.",
+            "`--num_workers=2` must come before `--`.",
         ),
         (
             ["--", CONFIG, "--workdir=run"],

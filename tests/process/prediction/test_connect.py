@@ -54,7 +54,7 @@ def test_what_is_neither_is_said_to_be_no_export():
         (
             "classify",
             {"inputs": [b"\xff\xff"]},
-            "the signature `classify` refuses bytes that cannot be read",
+            "the signature `classify` cannot read the bytes",
         ),
     ],
 )

@@ -156,7 +156,7 @@ def test_a_token_with_white_space_is_refused_and_not_shown():
         RestPredictor("http://127.0.0.1:1/v1/models/m", token="s3c\nret")
     assert str(error.value) == (
         "`TFMODELS_TOKEN` must be ASCII without white space. "
-        "Received: 7 characters that are not."
+        "Received: a text of 7 characters, not shown."
     )
 
 

@@ -93,7 +93,7 @@ def test_a_split_is_not_for_servers(served_text):
     with pytest.raises(ConfigError) as error:
         rows.predict(served_text, None, split="test")
     assert str(error.value) == (
-        "`--split` is for exports; give files to a served model. "
+        "`--split` works with an export only; a served model takes files. "
         f"Received: 'test' for {served_text!r}."
     )
 

@@ -124,7 +124,7 @@ def test_a_body_that_comes_too_slowly(tiny_base):
         await client.done
         assert (client.status, client.text) == (
             408,
-            '{"error":"The body did not come within 0.05 seconds."}',
+            '{"error":"The body did not arrive within 0.05 seconds."}',
         )
         assert client.headers["connection"] == "close"
 
@@ -149,10 +149,7 @@ def test_a_client_that_goes_away_is_forgotten(tiny_base):
 
 
 def test_too_many_requests_at_a_time(tiny_base):
-    words = (
-        "1 requests are being answered, and no more are taken at a time. Try "
-        "again."
-    )
+    words = "The server answers at most 1 requests at a time. Try again."
 
     async def scenario(server):
         first = Client(server)
@@ -245,8 +242,8 @@ def test_a_token_is_read_from_a_file_or_the_environment(tmp_path, monkeypatch):
         with pytest.raises(ConfigError) as error:
             settings.read_token(str(file))
         assert str(error.value) == (
-            f"{file} must hold one token: ASCII without white space. "
-            f"Received: {len(text)} characters that are not."
+            f"{file} must contain one token: ASCII without white space. "
+            f"Received: a text of {len(text)} characters, not shown."
         )
     with pytest.raises(ConfigError, match="`--token_file` must be a file"):
         settings.read_token(str(tmp_path / "none"))

@@ -172,14 +172,14 @@ def test_a_version_that_cannot_be_loaded_is_reported_and_tried_again(
 
 def test_a_version_with_a_bad_warm_up_record_is_not_served(base):
     # Written before the manifest, which would give it away.
-    with served_models.artefacts.temporary_dir(base, "version") as path:
+    with served_models.atomic.temporary_dir(base, "version") as path:
         shutil.copytree(base / "1", path, dirs_exist_ok=True)
         log = prediction_log_pb2.PredictionLog()
         log.predict_log.request.model_spec.signature_name = "none"
         with tf.io.TFRecordWriter(str(path / warmup.FILE)) as writer:
             writer.write(log.SerializeToString())
-        served_models.artefacts.publish(
-            path, base / "2", {}, served_models.export.MANIFEST
+        served_models.atomic.publish(
+            path, base / "2", {}, served_models.exporter.MANIFEST
         )
     with served_models.serving(base) as server:
         assert states(server) == {2: "END"}
@@ -253,8 +253,8 @@ def test_what_cannot_be_served_at_all(tmp_path):
             tmp_path / "empty", "tiny", tmp_path / "none.config", None
         )
     assert str(error.value) == (
-        "`--model_base_path` must be a directory of numbered versions of which "
-        "one is to be served, such as DIR/export/NAME of a work directory. "
+        "`--model_base_path` must be a directory with a numbered version to "
+        "serve, such as DIR/export/NAME of a work directory. "
         f"Received: {str(tmp_path / 'empty')!r}."
     )
 

@@ -194,7 +194,7 @@ def test_a_token_is_asked_for_only_where_one_is_needed(
     sync_api.expect(page.get_by_label("Text")).to_be_visible()
     sync_api.expect(page.get_by_label("Token")).to_be_hidden()
     page = open_page(start_server(text_export, TFMODELS_TOKEN="s3cret"))
-    field = page.get_by_label("Token of this server")
+    field = page.get_by_label("Token for this server")
     sync_api.expect(field).to_be_focused()
     alert = page.get_by_role("alert")
     sync_api.expect(alert).to_be_hidden()
@@ -217,7 +217,7 @@ def test_a_server_that_has_gone_is_an_error_in_words(open_page, served_text):
     page.context.set_offline(True)
     page.get_by_role("button", name="Classify").click()
     sync_api.expect(page.get_by_role("alert")).to_have_text(
-        "The server cannot be reached. Does it still run?"
+        "The server cannot be reached. Is it still running?"
     )
 
 

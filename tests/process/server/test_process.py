@@ -15,7 +15,6 @@ from trainers.server import settings
 # Never gives the loop a moment.
 HELD_UP = """
 import asyncio
-import contextlib
 import signal
 import threading
 import time
@@ -24,12 +23,12 @@ from trainers.server import process
 async def main():
     end = threading.Timer(3600, lambda: None)
     end.daemon = True
-    process._stop_by_signals(end, contextlib.ExitStack())
-    signal.raise_signal(signal.SIGTERM)
-    print(end.is_alive(), flush=True)
-    time.sleep(0.6)
-    signal.raise_signal(signal.SIGTERM)
-    print("goes on", flush=True)
+    with process._stop_by_signals(end):
+        signal.raise_signal(signal.SIGTERM)
+        print(end.is_alive(), flush=True)
+        time.sleep(0.6)
+        signal.raise_signal(signal.SIGTERM)
+        print("goes on", flush=True)
 
 asyncio.run(main())
 """

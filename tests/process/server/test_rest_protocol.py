@@ -662,9 +662,9 @@ def test_copies_of_a_context_are_bounded(server):
     assert server.post("classify", body) == (
         413,
         {
-            "error": "The `context`, which each example gets, must have at "
-            "most 67,108,864 bytes in all of them. Received: 1,048,602 bytes "
-            "for 64 examples."
+            "error": "The copies of the `context` for all examples must have "
+            "at most 67,108,864 bytes together. Received: 1,048,602 bytes for "
+            "64 examples."
         },
     )
 

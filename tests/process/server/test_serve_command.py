@@ -167,7 +167,7 @@ def test_answers_are_those_of_the_model_in_process(bundle, user_env):
     assert code == 0
     assert stderr.splitlines() == [
         "version 1 is available",
-        "stopping: running requests end",
+        "stopping after the running requests",
     ]
 
 
@@ -220,7 +220,7 @@ def test_a_stop_lets_running_requests_end_and_takes_no_more(bundle, user_env):
         code, stderr = ended(process)
     assert (code, stderr.splitlines()[-1]) == (
         0,
-        "stopping: running requests end",
+        "stopping after the running requests",
     )
 
 
@@ -253,12 +253,13 @@ def test_a_stop_waits_no_longer_than_it_is_told(tiny_base, user_env):
         answer.begin()
         assert (answer.status, answer.read()) == (
             503,
-            b'{"error":"The server stops."}',
+            b'{"error":"The server is stopping."}',
         )
         connection.close()
         code, stderr = ended(process)
     assert code == 0
-    assert stderr.splitlines()[-1] == "warning: what still runs is cut off"
+    last = stderr.splitlines()[-1]
+    assert last == "warning: requests that still run are cut off"
 
 
 def test_a_version_that_is_copied_in_takes_over_with_a_token(
@@ -307,7 +308,7 @@ def test_what_a_connection_may_send_is_bounded(bundle, user_env):
         answer.begin()
         assert answer.status == 408
         assert json.loads(answer.read()) == {
-            "error": "The body did not come within 1 seconds."
+            "error": "The body did not arrive within 1 seconds."
         }
         slow.close()
 

@@ -137,7 +137,7 @@ def test_a_model_of_texts_is_asked_a_text_and_pads(workdir, base, monkeypatch):
             ("serving_default", {"text": rows}),
         ],
     )
-    read = bundle.linter.read
+    read = bundle.rules.read
 
     def read_with_tokens(path):
         graph = read(path)
@@ -145,7 +145,7 @@ def test_a_model_of_texts_is_asked_a_text_and_pads(workdir, base, monkeypatch):
         info.tensor_shape.dim[1].size = -1
         return graph
 
-    monkeypatch.setattr(bundle.linter, "read", read_with_tokens)
+    monkeypatch.setattr(bundle.rules, "read", read_with_tokens)
     bundle.write(base, Workdir(workdir))
     assert json.loads((base / "request.json").read_text()) == {
         "signature_name": "serving_default",
@@ -173,7 +173,7 @@ def test_the_files_are_about_the_newest_whole_version(workdir, base):
         (base / str(number) / "saved_model.pb").write_bytes(b"cut")
     with pytest.raises(RunError) as error:
         bundle.write(base, Workdir(workdir))
-    assert str(error.value) == f"{base}: no version is whole."
+    assert str(error.value) == f"{base}: no version is complete."
 
 
 def test_what_people_edited_stays(workdir, base, caplog):

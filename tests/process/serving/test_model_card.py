@@ -66,7 +66,7 @@ REPORT = {
 CARD = """\
 # mnist_mlp, version 1
 
-Sorts grey images of 28 x 28 pixels into 2 classes: `cat`, `` a\\|`dog` ``.
+Classifies grey images of 28 x 28 pixels into 2 classes: `cat`, `` a\\|`dog` ``.
 
 ## Intended use
 
@@ -74,10 +74,10 @@ Sorts grey images of 28 x 28 pixels into 2 classes: `cat`, `` a\\|`dog` ``.
 
 **To be filled in by people.**
 
-- For whom and for which decisions the model is:
-- For what it must not be used:
+- Intended users and decisions:
+- Uses that are not allowed:
 - Who is harmed by a wrong answer, and how:
-- Who looks after it:
+- Who maintains the model:
 
 <!-- The next export writes all that follows anew. -->
 
@@ -100,7 +100,7 @@ Sorts grey images of 28 x 28 pixels into 2 classes: `cat`, `` a\\|`dog` ``.
 
 ## Quality
 
-On the split test, 1,200 examples, which had no part in training:
+On the split test, 1,200 examples, which training did not use:
 
 | accuracy | macro F1 | ROC-AUC | PR-AUC | log loss |
 |---:|---:|---:|---:|---:|
@@ -113,11 +113,13 @@ On the split test, 1,200 examples, which had no part in training:
 
 ## Limits
 
-- It answers with one of its 2 classes whatever it gets, and cannot say that \
-none of them fits.
-- How well its probabilities are calibrated was not measured.
-- Images of another size are resized, and those of another shape are stretched.
-- Weakest on the split test: `` a\\|`dog` `` (F1 0.1000), `cat` (F1 0.9000).
+- The model answers every input with one of its 2 classes. It cannot answer \
+that none of them fits.
+- The calibration of the probabilities was not measured.
+- Images of another size are resized. Images of another aspect ratio are \
+stretched.
+- Weakest classes on the split test: `` a\\|`dog` `` (F1 0.1000), \
+`cat` (F1 0.9000).
 
 ## Signatures
 
@@ -134,8 +136,9 @@ none of them fits.
 
 ## Serving
 
-In the directory of this file, with TensorFlow Serving 2.18 or newer, or \
-without Docker:
+Run these commands in the directory of this file. The first one serves the \
+model with TensorFlow Serving 2.18 or newer. The second one serves it without \
+Docker. The third one sends a request:
 
 ```sh
 docker run -p 8501:8501 -v "$PWD":/models/mnist_mlp tensorflow/serving:2.20.0 \\
@@ -185,7 +188,9 @@ def section(card, title):
 def test_what_was_not_measured_is_not_made_up(version, facts, tmp_path):
     card = card_of(version, facts, tmp_path)
     assert section(card, "Quality") == "Not measured."
-    assert section(card, "Data").endswith("\n\nWhat it holds is not known.")
+    assert section(card, "Data").endswith(
+        "\n\nThe number of examples is not known."
+    )
     assert "Weakest" not in card
     write(tmp_path, metrics={"train": {}, "test": None}, report={"errors": []})
     assert card_of(version, facts, tmp_path) == card
@@ -196,8 +201,8 @@ def test_without_a_test_split_validation_is_named_as_such(
 ):
     write(tmp_path, metrics={"validation": METRICS["test"]})
     assert section(card_of(version, facts, tmp_path), "Quality").startswith(
-        "On the split validation, 1,200 examples, which also chose the best "
-        "epoch:\n"
+        "On the split validation, 1,200 examples, which also selected the "
+        "best epoch:\n"
     )
 
 
@@ -205,13 +210,14 @@ def test_a_card_of_texts_has_their_limits(version, facts, tmp_path):
     config = files.load("configs/bert_classifier.py:smoke")
     facts["config"] = tree.to_tree(config)
     card = card_of(version, facts, tmp_path)
-    assert "\nSorts texts into 2 classes: " in card
+    assert "\nClassifies texts into 2 classes: " in card
     assert (
-        "\n- Of a text it reads the first 100,000 bytes, and of these the "
-        "first 30 tokens.\n"
+        "\n- The model reads the first 100,000 bytes of a text, and the first "
+        "30 tokens of them.\n"
     ) in card
     facts["config"]["model"]["encoder"]["preset"] = "other"
-    assert "\nSorts texts into 2 classes: " in card_of(version, facts, tmp_path)
+    card = card_of(version, facts, tmp_path)
+    assert "\nClassifies texts into 2 classes: " in card
 
 
 def test_intended_use_is_kept_as_people_wrote_it(version, facts, tmp_path):

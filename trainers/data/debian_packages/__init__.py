@@ -1,1 +1,1 @@
-"""Debian package descriptions by section; see README.md beside this file."""
+"""Debian package descriptions by section; see README.md in this directory."""

@@ -1,1 +1,1 @@
-"""Labelled images: one module for each kind of source."""
+"""Labelled images: a module for each kind of source."""

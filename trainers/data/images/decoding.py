@@ -1,4 +1,4 @@
-"""From encoded images of any size to one array."""
+"""Decodes images of any size into one array."""
 
 import numpy as np
 import tensorflow as tf
@@ -9,20 +9,22 @@ from trainers.data.examples import Examples
 
 
 def decode_examples(encoded, labels, where, *, image_shape, decode_fn):
-    """Decodes images and reports the broken ones together.
+    """Decodes images and reports all broken images together.
 
     Args:
-        encoded: List of bytes, one image each.
-        labels: `[num_examples]`.
-        where: Tells file and place of a row, for messages.
-        image_shape: Shape of an image, without the batch.
-        decode_fn: From an encoded image to `uint8[*image_shape]`.
+        encoded: List of bytes. One file for each image.
+        labels: int[num_examples].
+        where: Function from the number of a row to its file and place, for
+            messages.
+        image_shape: Tuple of int. Shape of an image, without the batch.
+        decode_fn: Function from an encoded image to uint8[*image_shape].
 
     Returns:
         `Examples`.
 
     Raises:
-        DataError: Some cannot be decoded; the first ten are named.
+        DataError: Images cannot be decoded. The message has the first ten
+            places.
     """
     dataset = (
         tf.data.Dataset.from_tensor_slices(encoded)
@@ -33,7 +35,7 @@ def decode_examples(encoded, labels, where, *, image_shape, decode_fn):
     try:
         images = np.concatenate(list(batches))
     except tf.errors.InvalidArgumentError:
-        # The error does not tell which, so look at each.
+        # The error does not name the image, so decode each one again.
         checks.raise_problems(
             "files that cannot be decoded as PNG, JPEG, BMP or GIF",
             _broken_rows(encoded, decode_fn),

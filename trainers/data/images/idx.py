@@ -1,13 +1,14 @@
-"""IDX files, the original MNIST format, gzip or not.
+"""IDX files, the original format of MNIST, with or without gzip.
 
     DIR/train-images-idx3-ubyte[.gz]    DIR/train-labels-idx1-ubyte[.gz]
     DIR/t10k-images-idx3-ubyte[.gz]     DIR/t10k-labels-idx1-ubyte[.gz]
 
-The word before `-images` is the split; `t10k` is called `test`.
+The word before `-images` is the split; `t10k` is the split `test`.
 
 References:
-    The format is described on http://yann.lecun.com/exdb/mnist/: two zero
-    bytes, a type, the number of dimensions, each as big-endian uint32, data.
+    http://yann.lecun.com/exdb/mnist/ describes the format: two zero bytes, a
+    byte with the type, a byte with the number of dimensions, the size of each
+    dimension as big-endian uint32, then the data.
 """
 
 import gzip
@@ -28,8 +29,21 @@ _UNSIGNED_BYTE = 0x08
 
 
 def open_source(data, image_shape, decode_fn):
-    """Opens the directory; see `trainers.data.images.loading`."""
-    del image_shape, decode_fn  # Pixels as they are; checked after reading.
+    """Opens the directory; see `trainers.data.images.loading`.
+
+    Args:
+        data: `ImageDataConfig`.
+        image_shape: Not used.
+        decode_fn: Not used.
+
+    Returns:
+        `Source`.
+
+    Raises:
+        ConfigError: The directory contains no such files.
+        DataError: A file is damaged or missing.
+    """
+    del image_shape, decode_fn  # `loading` checks the pixels after reading.
     directory = paths.resolve_path(data.path)
     arrays, files = {}, {}
     for file in sorted(directory.glob("*")):
@@ -80,8 +94,11 @@ def _labels_file(images_file):
 def read_idx(file):
     """Reads one IDX file of unsigned bytes.
 
+    Args:
+        file: `pathlib.Path`.
+
     Returns:
-        `uint8` array of the shape that the file declares.
+        uint8 array of the shape in the header of the file.
 
     Raises:
         DataError: The file is damaged or of another type.

@@ -1,9 +1,9 @@
-"""A folder of class folders of PNG, JPEG, BMP or GIF files.
+"""PNG, JPEG, BMP or GIF files in class folders.
 
-    DIR/<split>/<class>/*.png      or, all in one split `train`,
-    DIR/<class>/*.png
+    DIR/<split>/<class>/*.png
+    DIR/<class>/*.png              all images are the split `train`
 
-Images of other sizes are resized to the model's.
+Images of other sizes are resized to the size of the model.
 """
 
 import hashlib
@@ -21,28 +21,40 @@ _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif"}
 
 
 def open_source(data, image_shape, decode_fn):
-    """Lists the files; see `trainers.data.images.loading`."""
+    """Lists the files; see `trainers.data.images.loading`.
+
+    Args:
+        data: `ImageDataConfig`.
+        image_shape: Tuple of int. Shape of an image, without the batch.
+        decode_fn: Function from an encoded image to uint8[*image_shape].
+
+    Returns:
+        `Source`. It decodes the images of a split when it reads the split.
+
+    Raises:
+        ConfigError: The folder has another structure.
+        DataError: A class folder has files but no image.
+    """
     root = paths.resolve_path(data.path)
     flat = _list_classes(root)
     nested = {d.name: _list_classes(d) for d in _subdirectories(root)}
     nested = {name: found for name, found in nested.items() if found}
     if flat and nested:
         raise ConfigError(
-            "`--config.data.path` must have its images all in class folders, "
-            f"or all in split folders of those. Received: {data.path!r} with "
-            f"images in {next(iter(flat))!r} and in folders in "
-            f"{next(iter(nested))!r}."
+            "`--config.data.path` must have all images in DIR/<class>/, or all "
+            f"in DIR/<split>/<class>/. Received: {data.path!r} with images in "
+            f"{next(iter(flat))!r} and in folders in {next(iter(nested))!r}."
         )
     splits = {"train": flat} if flat else nested
     if not splits:
         raise ConfigError(
-            "`--config.data.path` must be a folder of class folders of "
-            f"images ({', '.join(sorted(_SUFFIXES))}), or of split folders "
-            f"of those. Received: {data.path!r}."
+            "`--config.data.path` must be a folder DIR with images "
+            f"({', '.join(sorted(_SUFFIXES))}) in DIR/<class>/ or in "
+            f"DIR/<split>/<class>/. Received: {data.path!r}."
         )
     class_names = sorted({name for found in splits.values() for name in found})
     files = {
-        split: _mixed(root, found, class_names)
+        split: _sorted_by_hash(root, found, class_names)
         for split, found in splits.items()
     }
 
@@ -78,31 +90,31 @@ def _list_classes(directory):
     """Returns the image files of each class folder.
 
     Raises:
-        DataError: Beside folders with images there is one with files that are
-            none: a class would be lost.
+        DataError: Some folders have images, and another one has only other
+            files. Without this error, a class would be lost.
     """
-    listed, without = {}, []
+    listed, without_images = {}, []
     for child in _subdirectories(directory):
         files = [f for f in child.iterdir() if not f.name.startswith(".")]
         images = [f for f in files if f.suffix.lower() in _SUFFIXES]
         if images:
             listed[child.name] = images
         else:
-            without += [f for f in files if f.is_file()][:1]
+            without_images += [f for f in files if f.is_file()][:1]
     if listed:
         checks.raise_problems(
             "class folders with files but no image "
             f"({', '.join(sorted(_SUFFIXES))})",
-            without,
+            without_images,
         )
     return listed
 
 
-def _mixed(root, found, class_names):
-    """Returns (file, label) pairs in a fixed order that mixes the classes.
+def _sorted_by_hash(root, found, class_names):
+    """Returns `(file, label)` pairs in a fixed order that mixes the classes.
 
-    The order is by a hash of the path under the root: the same on every
-    machine, and `train[:90%]` holds about 90 % of each class.
+    The order is by a hash of the path below the root. It is the same on every
+    machine, and `train[:90%]` contains about 90 % of each class.
     """
     pairs = [
         (file, class_names.index(name))

@@ -1,7 +1,8 @@
-"""Where examples come from: one module a kind, all with one interface.
+"""Loads labelled images: opens a source, reads its splits and checks them.
 
-A source module has `open_source(data, image_shape, decode_fn)`, which returns a
-`Source`. Formats that are one array are read at once, others when asked.
+Each kind of source has a module with a function
+`open_source(data, image_shape, decode_fn)`, which returns a `Source`. Formats
+with one array are read when the source is opened, other formats split by split.
 """
 
 import importlib
@@ -13,7 +14,8 @@ from trainers.data.examples import Splits
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
-# By `--config.data.source`. Imported when needed, as TFDS takes 0.4 s.
+# From `--config.data.source` to a module. A module is imported only when it is
+# needed, because the import of TFDS takes 0.4 s.
 _MODULES = {
     "idx": "idx",
     "image_folder": "image_folder",
@@ -28,15 +30,16 @@ def load(data, *, image_shape, decode_fn):
 
     Args:
         data: `ImageDataConfig`.
-        image_shape: Shape of an image, without the batch.
-        decode_fn: From an encoded image to `uint8[*image_shape]`.
+        image_shape: Tuple of int. Shape of an image, without the batch.
+        decode_fn: Function from an encoded image to uint8[*image_shape].
 
     Returns:
         `Splits`.
 
     Raises:
         ConfigError: A path or a split does not exist.
-        DataError: The examples break a rule; the first ten places are named.
+        DataError: The examples break a rule. The message has the first ten
+            places.
     """
     source = _open(data, image_shape, decode_fn)
     specs = split_specs.resolve_all(data, source.sizes)
@@ -62,17 +65,24 @@ def load(data, *, image_shape, decode_fn):
 def load_one(
     data, split, *, image_shape, decode_fn, class_names, run_data=None
 ):
-    """Loads one split, for example `test` or `train[:100]`, of a source.
+    """Loads one split of a source, for example `test` or `train[:100]`.
 
     Args:
-        split: `train`, `validation` or `test` for what the configuration
-            calls so, else a split as TFDS writes it.
-        class_names: Names in label order that the model has.
-        run_data: `ImageDataConfig` of the run that made the model; `None` means
-            `data`. If it is another source, `test` is that source's own.
+        data: `ImageDataConfig`.
+        split: str. `train`, `validation` or `test` of the configuration, else
+            a split specification.
+        image_shape: Tuple of int. Shape of an image, without the batch.
+        decode_fn: Function from an encoded image to uint8[*image_shape].
+        class_names: List of str. Class names of the model in label order.
+        run_data: `ImageDataConfig` of the run that trained the model; `None`
+            means `data`. If the source of the run is another one, `test` is
+            the split `test` of `data`.
 
-    Other arguments, result and errors are as in `load`, but the result is the
-    `Examples` alone.
+    Returns:
+        `Examples`.
+
+    Raises:
+        ConfigError, DataError: See `load`.
     """
     source = _open(data, image_shape, decode_fn)
     examples = split_specs.read_one(source, split, data, run_data)
@@ -92,7 +102,7 @@ def _open(data, image_shape, decode_fn):
 
 
 def _check(loaded, source, image_shape, class_names):
-    """Checks `Examples` by name, in place, and returns the class names."""
+    """Checks and converts `Examples` in place; returns the class names."""
     for name, examples in loaded.items():
         checks.check_images(name, examples, image_shape)
     names = class_names or source.class_names

@@ -1,7 +1,7 @@
 """NumPy archives with `x_train`, `y_train`, `x_test`, `y_test`.
 
-The layout of Keras's `mnist.npz`. Other splits have other names after the
-underscore. An array `class_names` is optional.
+This is the layout of `mnist.npz` in Keras. The part of a name after `x_` and
+`y_` is the split. An array `class_names` is optional.
 """
 
 import zipfile
@@ -17,8 +17,21 @@ from trainers.errors import DataError
 
 
 def open_source(data, image_shape, decode_fn):
-    """Opens the archive; see `trainers.data.images.loading`."""
-    del image_shape, decode_fn  # Pixels as they are; checked after reading.
+    """Opens the archive; see `trainers.data.images.loading`.
+
+    Args:
+        data: `ImageDataConfig`.
+        image_shape: Not used.
+        decode_fn: Not used.
+
+    Returns:
+        `Source`.
+
+    Raises:
+        ConfigError: The archive does not contain such arrays.
+        DataError: The file is not an archive, or an array has a wrong shape.
+    """
+    del image_shape, decode_fn  # `loading` checks the pixels after reading.
     path = paths.resolve_path(data.path)
     arrays = _load(path)
     splits = sorted(
@@ -37,7 +50,7 @@ def open_source(data, image_shape, decode_fn):
             labels = arrays["y_" + split] = labels[:, 0]  # As in cifar10.
         if labels.ndim != 1 or images.shape[:1] != labels.shape:
             raise DataError(
-                f"{path}: x_{split} and y_{split} must have one row an "
+                f"{path}: x_{split} and y_{split} must have one row for each "
                 f"example. Received: shapes {images.shape} and {labels.shape}."
             )
 
@@ -58,9 +71,9 @@ def open_source(data, image_shape, decode_fn):
 def _load(path):
     """Returns the arrays of an archive by name."""
     try:
-        # Opened here, as NumPy leaves it open when it is no archive.
+        # Opened here, because NumPy does not close a file that is no archive.
         with open(path, "rb") as file:
-            # No pickles: they run code.
+            # No pickles, because they can run code.
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise ValueError("a single array, as np.save writes it")
@@ -71,7 +84,7 @@ def _load(path):
         ValueError,
         EOFError,
         MemoryError,  # A damaged header declares terabytes.
-        NotImplementedError,  # A zip that is encrypted, for example.
+        NotImplementedError,  # For example an encrypted zip.
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
@@ -79,7 +92,7 @@ def _load(path):
             f"{path}: not an .npz archive of plain arrays: "
             f"{' '.join(str(error).split())}"
         ) from None
-    # NumPy returns a file of the zip that is no array as bytes.
+    # NumPy returns the other files of the zip as bytes.
     return {n: x for n, x in arrays.items() if isinstance(x, np.ndarray)}
 
 

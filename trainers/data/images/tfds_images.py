@@ -1,4 +1,4 @@
-"""A data set on disk in TensorFlow Datasets' format."""
+"""Images of TensorFlow Datasets, from its catalogue or a directory."""
 
 from trainers.data import examples
 from trainers.data import tfds_data
@@ -7,7 +7,19 @@ from trainers.errors import ConfigError
 
 
 def open_source(data, image_shape, decode_fn):
-    """Opens the data set; see `trainers.data.images.loading`."""
+    """Opens the data set; see `trainers.data.images.loading`.
+
+    Args:
+        data: `ImageDataConfig`.
+        image_shape: Tuple of int. Shape of an image, without the batch.
+        decode_fn: Function from an encoded image to uint8[*image_shape].
+
+    Returns:
+        `Source`.
+
+    Raises:
+        ConfigError: The data set or one of its columns does not exist.
+    """
     import tensorflow_datasets as tfds
 
     builder = tfds_data.open_builder(data)
@@ -23,8 +35,8 @@ def open_source(data, image_shape, decode_fn):
             split,
             start,
             stop,
-            # Bytes as stored: one function decodes every source and the
-            # served requests.
+            # Reads encoded images: one function decodes the images of every
+            # source and of served requests.
             decoders={data.image_column: tfds.decode.SkipDecoding()},
         )
         return decoding.decode_examples(
@@ -45,7 +57,7 @@ def open_source(data, image_shape, decode_fn):
 
 
 def _check_columns(features, data):
-    """Refuses columns that are not one image and one label."""
+    """Refuses columns that are not a single image and a single label."""
     import tensorflow_datasets as tfds
 
     tfds_data.check_columns(features, data, ("image_column", "label_column"))
@@ -55,7 +67,7 @@ def _check_columns(features, data):
             f"Received: {data.image_column!r}, {features[data.image_column]}."
         )
     label = features[data.label_column]
-    if label.shape != ():  # A dict where the feature is one.
+    if label.shape != ():  # It is a dict if the feature is a dict.
         raise ConfigError(
             "`--config.data.label_column` must be a single label. "
             f"Received: {data.label_column!r}, {label}."

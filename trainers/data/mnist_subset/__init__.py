@@ -1,1 +1,1 @@
-"""The first 10,000 digits of MNIST; see README.md beside this file."""
+"""The first 10,000 digits of MNIST; see README.md in this directory."""

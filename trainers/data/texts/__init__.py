@@ -1,1 +1,1 @@
-"""Labelled texts: one module for each kind of file, and TFDS."""
+"""Labelled texts: a module for each kind of file, and one for TFDS."""

@@ -4,9 +4,9 @@
     <cache_dir>/<fingerprint>/facts.json     the other facts
     <cache_dir>/<fingerprint>/manifest.json  SHA-256 sums of the two
 
-The name is a hash of all that decides the content. A directory is published
-by renaming, so that a half-written one has another name; a damaged one does
-not fit its sums and is made again.
+The fingerprint is a hash of everything that determines the content. A directory
+is written under another name and then renamed, so an incomplete one is never
+read. A damaged directory does not match its sums and is written again.
 """
 
 import hashlib
@@ -22,30 +22,38 @@ from trainers.errors import DataError
 from trainers.errors import RunError
 from trainers.runtime import atomic
 
-# To be raised when the arrays or the ops that make them change.
+# Increase it when the arrays or the ops that make them change.
 FORMAT_VERSION = 1
 _ARRAYS = "arrays.npz"
-# Not in the manifest, which no sum protects.
+# Not in the manifest, which has no sum of its own.
 _FACTS = "facts.json"
 
 
 def cache_dir(name):
-    """Returns the directory that `--config.data.cache_dir` names, or `None`."""
+    """Returns the directory of the cache, or `None` if there is none.
+
+    Args:
+        name: str. The value of `--config.data.cache_dir`. Empty means the
+            default, `none` switches the cache off.
+    """
     if name == "none":
         return None
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    # Where nobody has a home, `~` stays what it is, and is made here.
+    # Without a home directory, `~` is a directory below the current one.
     return pathlib.Path(
         os.path.expanduser(name or os.path.join(home, "tfmodels-trainers"))
     )
 
 
 def fingerprint(files, facts):
-    """Returns a hash of what files hold and of other facts.
+    """Returns a hash of the content of files and of other facts.
 
     Args:
-        files: Paths, in order.
+        files: List of paths, in a fixed order.
         facts: JSON-like.
+
+    Returns:
+        str of 32 hexadecimal digits.
 
     Raises:
         DataError: A file cannot be read.
@@ -58,19 +66,22 @@ def fingerprint(files, facts):
                 digest = hashlib.file_digest(stream, "sha256")
         except OSError as error:
             raise DataError(f"{file}: {error.strerror}") from None
-        # The name is in messages and decides the format.
+        # Messages contain the name, and it determines the format.
         total.update(f"{file}\0{digest.hexdigest()}\n".encode())
     return total.hexdigest()[:32]
 
 
 def read(directory, name):
-    """Returns `(arrays, facts)` that `write` left, or `None`.
+    """Returns the content of the cache, or `None` if it has none.
 
     Args:
-        directory: `pathlib.Path` or `None`.
-        name: From `fingerprint`.
+        directory: `pathlib.Path`; `None` means no cache.
+        name: str from `fingerprint`.
+
+    Returns:
+        `(arrays, facts)` as given to `write`, or `None`.
     """
-    # Unlike `Path.is_dir`, it answers for places that may not be looked at.
+    # Unlike `Path.is_dir`, `isdir` does not raise an error without permission.
     path = directory and directory / name
     if path is None or not os.path.isdir(path):
         return None
@@ -81,14 +92,22 @@ def read(directory, name):
             return {key: archive[key] for key in archive.files}, facts
     except (RunError, OSError, ValueError, RecursionError) as error:
         logging.getLogger(__name__).warning(
-            "the cache of tokenized data is damaged and made again: %s", error
+            "the cache of tokenized data is damaged and is written again: %s",
+            error,
         )
         shutil.rmtree(path, ignore_errors=True)
         return None
 
 
 def write(directory, name, arrays, facts):
-    """Publishes arrays and JSON-like facts; a failure is but a warning."""
+    """Writes arrays and facts to the cache. A failure is only a warning.
+
+    Args:
+        directory: `pathlib.Path`; `None` means no cache.
+        name: str from `fingerprint`.
+        arrays: Dict of arrays by name.
+        facts: JSON-like.
+    """
     if directory is None:
         return
     try:
@@ -97,10 +116,10 @@ def write(directory, name, arrays, facts):
             (path / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
             atomic.publish(path, directory / name, {})
     except OSError as error:
-        if not os.path.isdir(directory / name):  # Else another run was faster.
+        if not os.path.isdir(directory / name):  # Else another run wrote it.
             logging.getLogger(__name__).warning(
-                "tokenized data could not be kept for the next run: %s: %s. "
-                "Name another place with --config.data.cache_dir.",
+                "tokenized data could not be written to the cache: %s: %s. "
+                "Name another directory with --config.data.cache_dir.",
                 directory,
                 error.strerror,
             )

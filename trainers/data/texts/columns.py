@@ -1,4 +1,4 @@
-"""Which columns of a file are read, and what to say of missing ones."""
+"""The columns of a file that are read, and the error for a missing one."""
 
 from trainers.errors import ConfigError
 
@@ -6,16 +6,26 @@ _SHOWN = 20
 
 
 def unlabelled(data):
-    """Returns `{setting: column}` for texts alone."""
+    """Returns the columns of unlabelled rows.
+
+    Args:
+        data: `TextDataConfig`.
+
+    Returns:
+        Dict from the name of a setting to the name of a column.
+    """
     return {"text_column": data.text_column}
 
 
 def labelled(data, with_split):
-    """Returns `{setting: column}`, the text first, for labelled rows.
+    """Returns the columns of labelled rows, the text first.
 
     Args:
         data: `TextDataConfig`.
-        with_split: Whether the rows say which split they belong to.
+        with_split: bool. Whether a column contains the split of each row.
+
+    Returns:
+        Dict from the name of a setting to the name of a column.
 
     Raises:
         ConfigError: Two settings name the same column.
@@ -23,19 +33,30 @@ def labelled(data, with_split):
     columns = {**unlabelled(data), "label_column": data.label_column}
     if with_split:
         columns["split_column"] = data.split_column
-    taken = {}
+    field_of = {}
     for field, name in columns.items():
-        if name in taken:
+        if name in field_of:
             raise ConfigError(
                 f"`--config.data.{field}` must be another column than "
-                f"--config.data.{taken[name]}. Received: {name!r} for both."
+                f"--config.data.{field_of[name]}. Received: {name!r} for both."
             )
-        taken[name] = field
+        field_of[name] = field
     return columns
 
 
 def missing(field, name, file, names, hint=""):
-    """Returns the error for a column that is not there."""
+    """Returns the error for a missing column.
+
+    Args:
+        field: str. Name of the setting that names the column.
+        name: str. Name of the column.
+        file: Path of the file.
+        names: List of str. The columns of the file.
+        hint: str. A sentence after the message.
+
+    Returns:
+        `ConfigError`.
+    """
     return ConfigError(
         f"`--config.data.{field}` must be a column of {file}. Received: "
         f"{name!r}. Choices: {quoted(names)}.{hint}"
@@ -43,7 +64,14 @@ def missing(field, name, file, names, hint=""):
 
 
 def quoted(names):
-    """Returns the first names in quotes, long ones cut off."""
+    """Returns the first 20 names in quotes. Long names are cut.
+
+    Args:
+        names: Collection of str.
+
+    Returns:
+        str.
+    """
     shown = [
         repr(name if len(name) <= 40 else name[:37] + "...")
         for name in list(names)[:_SHOWN]

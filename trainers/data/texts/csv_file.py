@@ -1,7 +1,7 @@
 """CSV and TSV files: UTF-8, line ends LF or CRLF, newlines inside quotes.
 
-A byte order mark and completely blank lines are left out. Texts stay as they
-are, NUL bytes included.
+The reader skips a byte order mark and completely blank lines. It changes no
+text and keeps NUL bytes.
 """
 
 import csv
@@ -12,19 +12,28 @@ from trainers.data.texts import streams
 from trainers.errors import DataError
 
 PLACE = "{file}, line {place}"
-# A text may have any length. The limit is the process's: 131,072 by default.
+# Allows texts of any length. The limit holds for the process; the default is
+# 131,072 characters.
 csv.field_size_limit(sys.maxsize)
 
 
 def read_rows(file, data, columns, report, *, delimiter=","):
     """Yields the rows of one file; see `rows`.
 
-    `data.delimiter` comes before the one of the kind of file.
+    Args:
+        file: Path of the file.
+        data: `TextDataConfig`.
+        columns: Dict from the name of a setting to the name of a column.
+        report: Function of the line and the problem of an unusable row.
+        delimiter: str. Delimiter of this kind of file. `data.delimiter`, if
+            it is not empty, replaces it.
+
+    Yields:
+        `(line, text, others)`.
 
     Raises:
         ConfigError: The file does not have the columns.
-        DataError: The first row cannot be read, so that the columns are not
-            known.
+        DataError: The first row, with the columns, cannot be read.
     """
     positions, width = None, 0
     delimiter = data.delimiter or delimiter
@@ -47,9 +56,9 @@ def read_rows(file, data, columns, report, *, delimiter=","):
 
 
 def _numbered(file, quoting, delimiter):
-    """Yields the line where a row begins, its cells, and its problem or None.
+    """Yields the first line of a row, its cells, and its problem or `None`.
 
-    The line of a problem is where it was found.
+    For invalid UTF-8, the line is the line with the problem.
     """
     undecodable = []
     reader = csv.reader(
@@ -79,7 +88,7 @@ def _decoded(file, undecodable):
             yield line.decode()
         except UnicodeDecodeError as error:
             undecodable.append((number, streams.not_utf8(error)))
-            # For where the row ends.
+            # The reader still needs the line to find the end of the row.
             yield line.decode(errors="replace")
 
 
@@ -87,7 +96,7 @@ def _explain(error):
     if "new-line character" in str(error):
         return "a carriage return outside of quotes; end lines with LF or CRLF"
     return (
-        f"malformed quotes ({error}); if quotes are characters like others, "
+        f"malformed quotes ({error}); if quotes are ordinary characters, "
         "set --config.data.quoting=false"
     )
 
@@ -98,10 +107,10 @@ def _find(columns, row, file, line, header):
     hint = (
         " If its first row is an example, set --config.data.header=false."
         if header
-        else " Without header they are numbers."
+        else " Without a header, the columns are numbered from 0."
     )
     if len(row) == 1 and (found := set(";\t|") & set(row[0])):
-        hint = f" Its cells seem to be apart by {min(found)!r}: " + (
+        hint = f" The delimiter seems to be {min(found)!r}: " + (
             "set --config.data.delimiter."
         )
     for field, name in columns.items():
@@ -109,7 +118,7 @@ def _find(columns, row, file, line, header):
             raise columns_lib.missing(field, name, file, names, hint)
         if names.count(name) > 1:
             raise DataError(
-                f"{file}, line {line}: the column {name!r} must be there "
+                f"{file}, line {line}: the column {name!r} must occur "
                 f"once. Received: {names.count(name)} times."
             )
     return [names.index(name) for name in columns.values()]

@@ -1,4 +1,4 @@
-"""Which files, or which of their rows, are train, validation and test."""
+"""Selects the files, or the rows of files, for train, validation and test."""
 
 import collections
 
@@ -19,7 +19,14 @@ _SPLIT_OR_FILE = (
 
 
 def read_splits(data):
-    """Reads all splits; see `reading`."""
+    """Reads all splits of a run; see `reading.read_splits`.
+
+    Args:
+        data: `TextDataConfig`.
+
+    Returns:
+        Dict of `Examples` by split.
+    """
     files = _find_all(data)
     found = _read_train(data, files["train"])
     for name in _HELD_OUT:
@@ -29,7 +36,15 @@ def read_splits(data):
 
 
 def read_one(data, split):
-    """Reads one split or another labelled file; see `reading`."""
+    """Reads one split or another labelled file; see `reading.read_one`.
+
+    Args:
+        data: `TextDataConfig`.
+        split: str. `train`, `validation` or `test`, else a path.
+
+    Returns:
+        `Examples`.
+    """
     if split not in SPLITS:
         paths.find(split, "--split", _SPLIT_OR_FILE)
         return rows.read_labelled(_find(split, "--split", data), data)[0]
@@ -43,13 +58,20 @@ def read_one(data, split):
         return rows.read_labelled(files, data)[0]
     found = _read_train(data, _find_train(data))
     if split not in found:
-        reason = f"no row says so in {data.split_column!r}"
+        reason = f"no row has it in column {data.split_column!r}"
         raise _no_split(split, reason, [n for n in SPLITS if n in found])
     return found[split]
 
 
 def list_files(data):
-    """Returns the files that `read_splits` reads; see `reading`."""
+    """Returns the files that `read_splits` reads.
+
+    Args:
+        data: `TextDataConfig`.
+
+    Returns:
+        List of `pathlib.Path`, in a fixed order.
+    """
     listed = []
     for found in _find_all(data).values():
         for file, kind in found:
@@ -67,7 +89,7 @@ def _no_split(split, reason, names):
 
 
 def _find_all(data):
-    """Returns `(file, kind)` pairs by the splits that have files."""
+    """Returns `(file, kind)` pairs for each split that has files."""
     _check_split_column(data)
     files = {"train": _find_train(data)}
     for name in _HELD_OUT:
@@ -94,9 +116,9 @@ def _find_train(data):
 
 
 def _find(path, flag, data):
-    """Returns `(file, kind)` pairs, folders checked, so that they can be read.
+    """Returns `(file, kind)` pairs, after a check of the folders.
 
-    Their errors need the flag, which reading does not know.
+    The check is here because its errors name the flag.
     """
     files = paths.find_labelled(path, data.source, flag)
     for file, kind in files:
@@ -118,7 +140,7 @@ def _check_split_column(data):
 
 
 def _read_train(data, files):
-    """Returns the splits that the files of `train` hold."""
+    """Returns the splits that the files of `train` contain."""
     if data.split_column:
         return _split_by_column(data, files)
     fractions = {
@@ -167,7 +189,7 @@ def _split_by_column(data, files):
     if "train" not in numbers:
         found = [f"{len(numbers[n])} {n}" for n in SPLITS if n in numbers]
         raise DataError(
-            f"{data.train}: no row is train by its column "
+            f"{data.train}: no row has train in column "
             f"{data.split_column!r}. Received: {', '.join(found)}."
         )
     return {

@@ -1,7 +1,7 @@
-"""Cuts validation and test out of labelled texts, by what the texts say.
+"""Cuts validation and test out of labelled texts, by a hash of each text.
 
-Neither the order of the rows nor a seed matters: a text stays in its split
-when rows are mixed, and equal texts are never on both sides.
+The split depends neither on the order of the rows nor on a seed. A text stays
+in its split if the rows are shuffled, and equal texts are in one split.
 """
 
 import collections
@@ -9,34 +9,37 @@ import hashlib
 
 
 def text_key(text):
-    """Returns the same 32 bytes for texts that are equal to a reader.
-
-    Case and the amount of white space do not count.
+    """Returns a hash of a text that ignores case and extra white space.
 
     Args:
-        text: Bytes in UTF-8.
+        text: bytes in UTF-8.
+
+    Returns:
+        32 bytes.
     """
     words = text.decode().casefold().split()
     return hashlib.sha256(" ".join(words).encode()).digest()
 
 
 def cut(texts, labels, fractions):
-    """Chooses the rows of test and validation; the rest is train.
+    """Selects the rows of each split.
 
-    Texts with equal keys are a group. Within each class the groups stand in
-    the order of their keys; test takes them from the front until it has
-    `round(fraction * rows of the class)` rows, then validation, and at least
-    one group where the class has one for each split. At least one group of
-    each class is left to train. A group with several labels counts
-    as the first of them in the order of str.
+    Texts with equal keys form a group. The groups of a class are sorted by
+    their keys. The first split takes groups from the start until it has
+    `round(fraction * rows of the class)` rows, then the next split takes its
+    groups. Each split gets at least one group if the class has a group for
+    each split. At least one group of each class stays in train. A group with
+    several labels counts for the first of them in the order of str.
 
     Args:
-        texts: Bytes in UTF-8.
-        labels: str for each text.
-        fractions: By name of the split, in the order of taking.
+        texts: Sequence of bytes in UTF-8.
+        labels: Sequence of str, one for each text.
+        fractions: Dict from the name of a split, without train, to its share.
+            The splits take groups in this order.
 
     Returns:
-        Rows by name, `train` and those of `fractions`, each in their order.
+        Dict from `train` and the names in `fractions` to a list of rows, in
+        rising order.
     """
     keys = [text_key(text) for text in texts]
     sizes = collections.Counter(keys)
@@ -48,8 +51,8 @@ def cut(texts, labels, fractions):
     for key in sorted(label_of):
         groups[label_of[key]].append(key)
     split_of = {}
-    for of_class in groups.values():
-        split_of.update(_cut_class(of_class, sizes, fractions))
+    for class_keys in groups.values():
+        split_of.update(_cut_class(class_keys, sizes, fractions))
     rows = {"train": [], **{name: [] for name in fractions}}
     for row, key in enumerate(keys):
         rows[split_of.get(key, "train")].append(row)
@@ -57,14 +60,14 @@ def cut(texts, labels, fractions):
 
 
 def _cut_class(keys, sizes, fractions):
-    """Returns the split of each key of a class that leaves train."""
+    """Returns the split of each key of a class that is not in train."""
     num_rows = sum(sizes[key] for key in keys)
     has_one_each = len(keys) > len(fractions)
     split_of = {}
     start = 0
     for num_before, (name, fraction) in enumerate(fractions.items()):
         wanted = round(fraction * num_rows)
-        kept_back = 1  # For train, and for each split that comes later.
+        kept_back = 1  # One group for train, and one for each later split.
         if has_one_each:
             wanted = max(wanted, 1)
             kept_back += len(fractions) - num_before - 1

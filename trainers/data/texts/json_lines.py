@@ -1,7 +1,8 @@
-"""JSON lines: one object a line, in UTF-8.
+"""JSON lines: one object on each line, in UTF-8.
 
-The text is a string; a label is a string, a whole number, true or false, and
-is called as JSON writes it. A byte order mark and blank lines are left out.
+The text is a string. A label is a string, a whole number, true or false; its
+JSON form is the name of the class. The reader skips a byte order mark and blank
+lines.
 """
 
 import json
@@ -16,10 +17,19 @@ PLACE = "{file}, line {place}"
 def read_rows(file, data, columns, report):
     """Yields the rows of one file; see `rows`.
 
+    Args:
+        file: Path of the file.
+        data: Not used.
+        columns: Dict from the name of a setting to the name of a column.
+        report: Function of the line and the problem of an unusable row.
+
+    Yields:
+        `(line, text, others)`.
+
     Raises:
         DataError: The file is one JSON array.
     """
-    del data  # All that matters is in `columns`.
+    del data  # `columns` has everything that this format needs.
     first = True
     for number, line in enumerate(streams.read_lines(file), 1):
         content = line.strip()
@@ -28,8 +38,8 @@ def read_rows(file, data, columns, report):
         if first and content.startswith(b"["):
             raise DataError(
                 f"{file}, line {number}: a JSON array begins; write one "
-                "object a line instead, as {...}, without brackets and commas "
-                "around them."
+                "object on each line instead, as {...}, without brackets and "
+                "commas around them."
             )
         first = False
         try:
@@ -41,7 +51,7 @@ def read_rows(file, data, columns, report):
 
 
 class _ProblemError(Exception):
-    """What is wrong with a line, in words."""
+    """A problem of a line, in words."""
 
 
 def _parse(line):
@@ -57,7 +67,7 @@ def _parse(line):
 
 
 def _without_repeats(pairs):
-    """Returns the dict of an object; of two equal keys, which one counts?"""
+    """Returns the dict of an object, or raises an error for equal keys."""
     row = dict(pairs)
     if len(row) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -67,7 +77,7 @@ def _without_repeats(pairs):
 
 
 def _values(row, columns):
-    """Returns the text in bytes, then the other columns as str."""
+    """Returns the text as bytes and the other columns as str."""
     if not isinstance(row, dict):
         raise _ProblemError(f"must be an object. Received: {_word(row)}")
     values = []
@@ -90,8 +100,8 @@ def _checked(value, name, field):
     """Returns one value, checked.
 
     Raises:
-        _ProblemError: It is of a wrong type.
-        UnicodeEncodeError: It is not Unicode.
+        _ProblemError: The value has a wrong type.
+        UnicodeEncodeError: The value is not Unicode.
     """
     if isinstance(value, str):
         content = value.encode()
@@ -100,7 +110,7 @@ def _checked(value, name, field):
         raise _ProblemError(
             f"{name!r} must be a string. Received: {_word(value)}"
         )
-    if isinstance(value, int):  # A boolean as well.
+    if isinstance(value, int):  # Or bool, a subclass of int.
         return json.dumps(value)
     hint = ""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -112,7 +122,7 @@ def _checked(value, name, field):
 
 
 def _word(value):
-    """Returns a value as JSON writes it, or its kind if it may be long."""
+    """Returns a value as JSON, or its kind if it can be long."""
     for kind, words in (
         (str, "a string"),
         (list, "an array"),

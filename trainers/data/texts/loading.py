@@ -1,4 +1,4 @@
-"""Labelled texts: read, checked, tokenized, kept for the next run."""
+"""Loads labelled texts: reads, checks, tokenizes and caches them."""
 
 import dataclasses
 from importlib import metadata
@@ -17,9 +17,9 @@ from trainers.data.texts import reading
 from trainers.errors import DataError
 
 _BATCH_SIZE = 512
-# Settings that change neither rows nor tokens.
+# These settings change neither rows nor tokens.
 _NOT_IN_FINGERPRINT = ("sequence_length", "global_batch_size", "cache_dir")
-# Another version of these may make other ids.
+# Other versions of these libraries can produce other ids.
 _LIBRARIES = ("tensorflow-text", "tokenizers")
 _PERCENTILES = (5, 25, 50, 75, 90, 95, 99, 100)
 
@@ -29,25 +29,26 @@ def load(data, *, make_tokenizer_fn, tokenizer_facts):
 
     Args:
         data: `TextDataConfig`.
-        make_tokenizer_fn: From the list of training texts to a tokenizer with
-            a `vocabulary`; not called where the cache has all.
-        tokenizer_facts: JSON-like; what decides that tokenizer.
+        make_tokenizer_fn: Function from the list of training texts to a
+            tokenizer with a `vocabulary`. It is not called if the cache
+            contains the tokens.
+        tokenizer_facts: JSON-like. Everything that determines the tokenizer.
 
     Returns:
-        `Splits`, whose examples have `token_ids: int32[num_examples,
-        (tokens)]`, ragged, whole texts without special tokens; and the
-        vocabulary.
+        `Splits`, and the vocabulary as a list of str. The feature of the
+        examples is `token_ids: int32[num_examples, (tokens)]`, ragged: whole
+        texts without special tokens.
 
     Raises:
         ConfigError: A path, a column or a split does not exist.
-        DataError: The rows break a rule; it has the `report` so far.
+        DataError: The rows break a rule. Its `report` is the report so far.
     """
     facts = dataclasses.asdict(data)
     for name in _NOT_IN_FINGERPRINT:
         del facts[name]
     directory = cache.cache_dir(data.cache_dir)
     name = None
-    if directory is not None:  # Else a pipe can be read, which ends once.
+    if directory is not None:  # Reads the files; a pipe has only one read.
         name = cache.fingerprint(
             reading.list_files(data),
             [facts, tokenizer_facts, *map(metadata.version, _LIBRARIES)],
@@ -80,14 +81,18 @@ def load_raw(data, split, *, class_names, run_data=None):
 
     Args:
         data: `TextDataConfig`.
-        split: `train`, `validation` or `test` as the configuration has them,
-            else a file, or a split of a TFDS data set.
-        class_names: Names in label order that the model has.
-        run_data: `TextDataConfig` of the run that made the model; `None` means
-            `data`.
+        split: str. `train`, `validation` or `test` of the configuration, else
+            a file, or a split specification of a TFDS data set.
+        class_names: List of str. Class names of the model in label order.
+        run_data: `TextDataConfig` of the run that trained the model; `None`
+            means `data`.
 
     Returns:
         `Examples` with `text: object[num_examples]`, bytes in UTF-8.
+
+    Raises:
+        ConfigError: A path, a column or a split does not exist.
+        DataError: A row cannot be used, or the model does not know a label.
     """
     examples = reading.read_one(data, split, run_data)
     checks.name_labels({split: examples}, class_names)
@@ -98,15 +103,15 @@ def tokenize(examples, tokenizer):
     """Returns `Examples` with `token_ids` in place of `text`.
 
     Args:
-        examples: From `load_raw`.
-        tokenizer: From `string[batch]` to ragged ids.
+        examples: `Examples` from `load_raw`.
+        tokenizer: Function from string[batch] to ragged ids.
     """
     token_ids = _tokenize(examples.features["text"], tokenizer)
     return dataclasses.replace(examples, features={"token_ids": token_ids})
 
 
 def _prepare(data, make_tokenizer_fn):
-    """Returns the arrays and facts that the cache keeps."""
+    """Returns the arrays and facts for the cache."""
     splits = reading.read_splits(data)
     class_names = checks.name_labels(splits)
     texts = {name: e.features["text"] for name, e in splits.items()}
@@ -142,8 +147,8 @@ def _prepare(data, make_tokenizer_fn):
 
 
 def _key(text):
-    """Returns what equal texts have in common, `None` for an empty one."""
-    # Of Unicode's white space too, which bytes do not know.
+    """Returns a key that equal texts share; `None` for an empty text."""
+    # Bytes do not know the white space of Unicode.
     is_empty = not text.strip() or text.decode("utf-8").isspace()
     return None if is_empty else hash_split.text_key(text)
 
@@ -151,7 +156,7 @@ def _key(text):
 def _tokenize(texts, tokenizer):
     """Returns `int32[num_texts, (tokens)]`, ragged, of all texts."""
     dataset = (
-        # A list of bytes; an object array would be copied twice.
+        # A list of bytes, because an object array would be copied twice.
         tf.data.Dataset.from_tensor_slices(tf.constant(list(texts)))
         .batch(_BATCH_SIZE)
         .map(tokenizer, num_parallel_calls=tf.data.AUTOTUNE)
@@ -165,10 +170,10 @@ def _tokenize(texts, tokenizer):
 
 
 def _add_lengths(report, splits, sequence_length):
-    """Adds what depends on `sequence_length` to a report."""
+    """Adds the facts that depend on `sequence_length` to a report."""
     report["sequence_length"] = sequence_length
     for name, examples in splits.items():
-        # With [CLS] and [SEP].
+        # Plus [CLS] and [SEP].
         lengths = examples.features["token_ids"].row_lengths().numpy() + 2
         percentiles = np.percentile(lengths, _PERCENTILES).round()
         share = float((lengths > sequence_length).mean())

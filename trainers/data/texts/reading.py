@@ -1,9 +1,9 @@
-"""Where labelled texts come from: one module a kind of file, and TFDS.
+"""Reads labelled texts from files and from TFDS.
 
-A module for a kind of file has `read_rows`, which yields rows one by one and
-reports those that cannot be used, and `PLACE`, how a row is found again.
-`rows` makes `Examples` of them, `file_splits` decides which rows are train,
-validation and test.
+Each kind of file has a module. Its function `read_rows` yields rows and reports
+unusable rows; its format `PLACE` turns the place of a row into words. `rows`
+turns rows into `Examples`. `file_splits` selects the rows of train, validation
+and test.
 """
 
 from trainers.config.data import TFDS
@@ -21,14 +21,14 @@ def read_splits(data):
         data: `TextDataConfig`.
 
     Returns:
-        Dict of `Examples`: `train` and, where there is one, `validation` and
-        `test`. The feature `text` is `object[num_examples]` of bytes in UTF-8;
-        labels are `object[num_examples]` of str, not empty, without white
+        Dict of `Examples`: `train`, and `validation` and `test` if the run has
+        them. The feature `text` is `object[num_examples]` of bytes in UTF-8.
+        The labels are `object[num_examples]` of str, not empty, without white
         space around them.
 
     Raises:
         ConfigError: A path, a column or a split does not exist.
-        DataError: Rows cannot be used; the first ten places are named.
+        DataError: Rows cannot be used. The message has the first ten places.
     """
     if data.source in TFDS:
         return tfds_texts.read_splits(data)
@@ -40,15 +40,18 @@ def read_one(data, split, run_data=None):
 
     Args:
         data: `TextDataConfig`.
-        split: `train`, `validation` or `test` for what the configuration
-            calls so; else the path of labelled data of the same kind, or a
-            split as TFDS writes it.
-        run_data: `TextDataConfig` of the run that made the model; `None` means
-            `data`. Matters for TFDS alone: if it is another data set, `test`
-            is that data set's own.
+        split: str. `train`, `validation` or `test` of the configuration, else
+            the path of labelled data of the same kind, or a split
+            specification for TFDS.
+        run_data: `TextDataConfig` of the run that trained the model; `None`
+            means `data`. Only TFDS uses it: if the data set of the run is
+            another one, `test` is the split `test` of `data`.
 
     Returns:
-        `Examples`, with errors as in `read_splits`.
+        `Examples`, as in `read_splits`.
+
+    Raises:
+        ConfigError, DataError: See `read_splits`.
     """
     if data.source in TFDS:
         return tfds_texts.read_one(data, split, run_data)
@@ -59,6 +62,15 @@ def list_files(data):
     """Returns the paths of all files that `read_splits` reads, in order.
 
     For TFDS these are all files of the prepared version.
+
+    Args:
+        data: `TextDataConfig`.
+
+    Returns:
+        List of `pathlib.Path`.
+
+    Raises:
+        ConfigError: A path does not exist.
     """
     if data.source in TFDS:
         return tfds_texts.list_files(data)
@@ -66,22 +78,23 @@ def list_files(data):
 
 
 def read_texts(path, data, flag="FILE"):
-    """Yields `(where, text)` of an unlabelled file, as it is read.
+    """Yields the texts of an unlabelled file while it is read.
 
-    Files whose names end like CSV, TSV, JSON lines or TFRecord need only the
-    column `data.text_column`. Any other, and `-` for stdin, holds one text a
-    line, which is passed on without its line end, valid UTF-8 or not.
+    Files named like CSV, TSV, JSON lines or TFRecord need only the column
+    `data.text_column`. Other files, and stdin, have one text on each line. The
+    text is the line without its line end; it need not be valid UTF-8.
 
     Args:
-        path: Like `data.train`, but no folder; or `-`.
+        path: str. A file or pattern like `data.train`, or `-` for stdin.
         data: `TextDataConfig`.
-        flag: What to call the path in an error.
+        flag: str. Name of the path in error messages.
 
     Yields:
-        Place of the text, for messages, and its bytes.
+        `(where, text)`: the place of the text, for messages, and its bytes.
 
     Raises:
-        DataError: A row cannot be used; what came before is yielded.
+        ConfigError: There is no such file, or it is a folder.
+        DataError: A row cannot be used. The rows before it are yielded first.
     """
     if path == streams.STDIN:
         yield from streams.read_plain_texts(path)

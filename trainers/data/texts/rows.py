@@ -1,9 +1,14 @@
-"""From files to `Examples`, with the problems of all files together.
+"""Reads files into `Examples` and reports the problems of all files together.
 
-`read_rows(file, data, columns, report)` of a kind of file yields
-`(place, text, others)`: a number or path that `PLACE` makes a message of, the
-text as bytes in UTF-8, and the other `columns`, as str. For a row that cannot
-be used it calls `report(place, problem)` and goes on.
+Each kind of file has a function `read_rows(file, data, columns, report)`, which
+yields `(place, text, others)`:
+
+- `place`: a number or path; the format `PLACE` of the module puts it in words;
+- `text`: bytes in UTF-8;
+- `others`: the values of the other `columns`, as str.
+
+For a row that cannot be used, it calls `report(place, problem)` and continues
+with the next row.
 """
 
 import functools
@@ -28,7 +33,7 @@ _MODULES = {
     "tfrecord": tfrecord,
     paths.FOLDER: text_folder,
 }
-# What a row may say in `split_column`, in any case.
+# Allowed values in `split_column`, in lower or upper case.
 _SPLITS = {
     "train": "train",
     "validation": "validation",
@@ -40,20 +45,21 @@ _SPLITS = {
 
 
 def read_labelled(files, data, *, with_split=False):
-    """Reads files to the end.
+    """Reads all rows of labelled files.
 
     Args:
-        files: `(file, kind)` pairs.
+        files: List of `(file, kind)` pairs.
         data: `TextDataConfig`.
-        with_split: Whether each row says in `data.split_column` to which split
-            it belongs.
+        with_split: bool. Whether `data.split_column` contains the split of
+            each row.
 
     Returns:
-        `Examples` as `reading.read_splits` promises them, and a list of
-        the name of the split of each row, empty without `with_split`.
+        `Examples`, see `reading.read_splits`, and a list with the split of
+        each row. Without `with_split`, the list is empty.
 
     Raises:
-        DataError: A file has no rows, or some that cannot be used.
+        ConfigError: A file does not have the columns.
+        DataError: A file has no rows, or rows that cannot be used.
     """
     columns = columns_lib.labelled(data, with_split)
     parts, splits, problems = [], [], []
@@ -73,10 +79,19 @@ def read_labelled(files, data, *, with_split=False):
 
 
 def read_texts(file, kind, data):
-    """Yields `(where, text)` of one file of any kind but a folder.
+    """Yields the texts of one file.
+
+    Args:
+        file: Path of the file.
+        kind: str. Kind of the file; not a folder.
+        data: `TextDataConfig`.
+
+    Yields:
+        `(where, text)`: the place of the text, for messages, and its bytes.
 
     Raises:
-        DataError: At the first row that cannot be used.
+        ConfigError: The file does not have the column of texts.
+        DataError: A row cannot be used.
     """
     place = _MODULES[kind].PLACE
 
@@ -89,7 +104,15 @@ def read_texts(file, kind, data):
 
 
 def select(examples, rows):
-    """Returns some rows of examples, in the given order."""
+    """Returns some rows of examples, in the given order.
+
+    Args:
+        examples: `Examples`.
+        rows: int[num_rows]. Numbers of the rows.
+
+    Returns:
+        `Examples`.
+    """
     return Examples(
         {name: values[rows] for name, values in examples.features.items()},
         examples.labels[rows],
@@ -98,7 +121,14 @@ def select(examples, rows):
 
 
 def as_objects(values):
-    """Returns a list of bytes or str as `object[len(values)]`."""
+    """Returns a list as an array of objects.
+
+    Args:
+        values: List of bytes or str.
+
+    Returns:
+        `object[len(values)]`.
+    """
     array = np.empty(len(values), object)
     array[:] = values
     return array

@@ -1,4 +1,4 @@
-"""Bytes and lines of files and of stdin, packed with gzip or not."""
+"""Bytes and lines of files and of stdin, with or without gzip."""
 
 import contextlib
 import gzip
@@ -10,13 +10,16 @@ from trainers.errors import DataError
 
 STDIN = "-"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# What opening and reading raise. The last two: gzip data that end too early,
-# and damaged ones.
+# Errors of opening and reading. The last two are gzip data that end too early
+# and damaged gzip data.
 READ_ERRORS = (OSError, EOFError, zlib.error)
 
 
 def read_bytes(file):
     """Returns all bytes of a file, without a byte order mark.
+
+    Args:
+        file: Path of the file.
 
     Raises:
         DataError: The file cannot be read, or is damaged gzip.
@@ -29,9 +32,15 @@ def read_bytes(file):
 
 
 def read_lines(file):
-    """Yields the lines of a file or of stdin, with their line ends, as bytes.
+    """Yields the lines of a file or of stdin, with their line ends.
 
     A byte order mark is dropped.
+
+    Args:
+        file: Path of the file, or `-` for stdin.
+
+    Yields:
+        bytes.
 
     Raises:
         DataError: The file cannot be read, or is damaged gzip.
@@ -51,7 +60,17 @@ def read_lines(file):
 
 
 def read_plain_texts(file):
-    """Yields `(where, line)`, without line ends, of a file or of stdin."""
+    """Yields the lines of a file or of stdin, without line ends.
+
+    Args:
+        file: Path of the file, or `-` for stdin.
+
+    Yields:
+        `(where, line)`: the place of the line, for messages, and its bytes.
+
+    Raises:
+        DataError: The file cannot be read, or is damaged gzip.
+    """
     name = "stdin" if file == STDIN else file
     for number, line in enumerate(read_lines(file), 1):
         text = line.removesuffix(b"\n").removesuffix(b"\r")
@@ -60,9 +79,15 @@ def read_plain_texts(file):
 
 @contextlib.contextmanager
 def open_file(file):
-    """Opens a file or stdin as a stream of bytes, unpacked if it is gzip.
+    """Opens a file or stdin as a stream of bytes and unpacks gzip.
 
-    Opening and reading raise what `gzip` and `open` raise.
+    Opening and reading raise `READ_ERRORS`.
+
+    Args:
+        file: Path of the file, or `-` for stdin.
+
+    Yields:
+        Buffered stream of bytes.
     """
     if file == STDIN:
         stdin = sys.stdin.buffer
@@ -75,25 +100,37 @@ def open_file(file):
 
 
 def is_gzip(stream):
-    """Returns whether a buffered stream goes on like a gzip file."""
+    """Returns whether the next bytes of a stream are the start of a gzip file.
+
+    Args:
+        stream: Buffered stream of bytes. Its position does not change.
+    """
     return stream.peek(3)[:3] == b"\x1f\x8b\x08"
 
 
 def not_utf8(error):
-    """Returns what is wrong in words, from a `UnicodeDecodeError`."""
+    """Returns the problem of a `UnicodeDecodeError` in words.
+
+    Args:
+        error: `UnicodeDecodeError`.
+    """
     byte = error.object[error.start]
     return f"is not UTF-8: byte {byte:#04x} at position {error.start + 1}"
 
 
 def _unpacked(stream):
     if is_gzip(stream):
-        # Lines of `GzipFile` itself go through Python code one by one.
+        # `GzipFile` itself reads each line in Python code, which is slower.
         return io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 16)
     return stream
 
 
 def explain(error):
-    """Returns what is wrong in words, from one of `READ_ERRORS`."""
+    """Returns the problem of an error in words.
+
+    Args:
+        error: One of `READ_ERRORS`.
+    """
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"
     return f"damaged or cut gzip data: {error}"

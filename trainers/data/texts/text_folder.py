@@ -1,6 +1,6 @@
-"""A folder of class folders of texts: DIR/<class>/*.txt or .txt.gz.
+"""Texts in class folders: DIR/<class>/*.txt or DIR/<class>/*.txt.gz.
 
-A file is one text; hidden files are left out.
+Each file is one text. Hidden files are skipped.
 """
 
 import hashlib
@@ -17,10 +17,19 @@ _SUFFIXES = (".txt", ".txt.gz")
 def read_rows(folder, data, columns, report):
     """Yields the texts of one folder with their class; see `rows`.
 
-    The order is by a hash of the path under the folder: mixed, and the same
-    on every machine.
+    The order is by a hash of the path below the folder. It mixes the classes
+    and is the same on every machine.
+
+    Args:
+        folder: `pathlib.Path`.
+        data: Not used.
+        columns: Not used.
+        report: Function of the file and the problem of an unusable text.
+
+    Yields:
+        `(file, text, [label])`.
     """
-    del data, columns  # A file is a text, and its folder is the label.
+    del data, columns  # The file is the text, and its folder is the label.
     for file in list_texts(folder):
         text = streams.read_bytes(file)
         try:
@@ -35,12 +44,16 @@ def list_texts(folder, flag="--config.data.train"):
     """Returns the text files of all class folders, in the order of reading.
 
     Args:
-        folder: Path of the folder.
-        flag: What to call it in an error.
+        folder: `pathlib.Path`.
+        flag: str. Name of the folder in error messages.
+
+    Returns:
+        List of `pathlib.Path`.
 
     Raises:
         ConfigError: There are no class folders with texts.
-        DataError: Something else stands where texts are expected.
+        DataError: A text is outside of a class folder, or a class folder
+            contains other files.
     """
     listed = _visible(folder)
     classes = [path for path in listed if path.is_dir()]

@@ -1,7 +1,7 @@
-"""Texts of TensorFlow Datasets: of the catalogue, or a directory on disk.
+"""Texts of TensorFlow Datasets, from its catalogue or a directory.
 
-The text is a single string feature; a label is a `ClassLabel`, whose names are
-the labels, a whole number or a string.
+The text is a single string feature. The label is a `ClassLabel`, a whole number
+or a string. The names of a `ClassLabel` are the labels.
 """
 
 import pathlib
@@ -19,7 +19,14 @@ from trainers.errors import ConfigError
 
 
 def read_splits(data):
-    """Reads all splits, as `split_specs.resolve` takes them; see `reading`."""
+    """Reads all splits of a run; see `reading.read_splits`.
+
+    Args:
+        data: `TextDataConfig`.
+
+    Returns:
+        Dict of `Examples` by split, see `split_specs.resolve`.
+    """
     source = _open(data)
     specs = split_specs.resolve_all(data, source.sizes)
     found = split_specs.read_all(source, specs)
@@ -28,12 +35,30 @@ def read_splits(data):
 
 
 def read_one(data, split, run_data):
-    """Reads one split; see `reading`."""
+    """Reads one split; see `reading.read_one`.
+
+    Args:
+        data: `TextDataConfig`.
+        split: str. `train`, `validation` or `test`, else a split
+            specification.
+        run_data: `TextDataConfig` of the run that trained the model, or
+            `None`.
+
+    Returns:
+        `Examples`.
+    """
     return split_specs.read_one(_open(data), split, data, run_data)
 
 
 def list_files(data):
-    """Returns all files of the prepared version; see `reading`."""
+    """Returns all files of the prepared version, sorted.
+
+    Args:
+        data: `TextDataConfig`.
+
+    Returns:
+        List of `pathlib.Path`.
+    """
     directory = pathlib.Path(str(tfds_data.open_builder(data).data_dir))
     return sorted(file for file in directory.rglob("*") if file.is_file())
 
@@ -45,12 +70,12 @@ def _open(data):
     def read(split, start, stop):
         return _read_rows(builder, data, split, start, stop)
 
-    # Labels are words: `checks.name_labels` numbers them.
+    # The labels are str; `checks.name_labels` numbers them.
     return examples.Source(tfds_data.sizes(builder), None, read)
 
 
 def _check_columns(features, data):
-    """Refuses columns that are not one text and one label."""
+    """Refuses columns that are not a single text and a single label."""
     tfds_data.check_columns(features, data, ("text_column", "label_column"))
     if not _is_one(features[data.text_column], _is_string):
         raise ConfigError(
@@ -66,8 +91,8 @@ def _check_columns(features, data):
 
 
 def _is_one(feature, is_kind):
-    """Returns whether a TFDS feature is a single value of a kind of dtype."""
-    # Shape and dtype are dicts where the feature is one.
+    """Returns whether a TFDS feature is a single value of a matching dtype."""
+    # Shape and dtype are dicts if the feature is a dict.
     return feature.shape == () and is_kind(feature.tf_dtype)
 
 
@@ -89,7 +114,7 @@ def _read_rows(builder, data, split, start, stop):
 
 
 def _check_rows(texts, labels, names, where):
-    """Returns the labels as str; raises `DataError` for unusable rows."""
+    """Returns the labels as str, or raises `DataError` for unusable rows."""
     found, problems = [], []
     for row, (text, label) in enumerate(
         zip(texts, labels.tolist(), strict=True)
@@ -119,7 +144,7 @@ def _check_rows(texts, labels, names, where):
 
 
 def _check_cut(cut, found):
-    """Checks that splits cut from the end of `train` hold its classes."""
+    """Checks that splits cut from the end of `train` have its classes."""
     names = sorted({label for part in found.values() for label in part.labels})
     numbers = {name: number for number, name in enumerate(names)}
     numbered = {

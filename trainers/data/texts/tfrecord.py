@@ -1,6 +1,6 @@
-"""TFRecord files of `tf.train.Example`, packed with gzip or not.
+"""TFRecord files of `tf.train.Example`, with or without gzip.
 
-The text is one bytes value in UTF-8, the label one bytes or int64 value.
+The text is one bytes value in UTF-8. The label is one bytes or int64 value.
 """
 
 import os
@@ -16,13 +16,22 @@ _CHUNK = 1 << 20
 def read_rows(file, data, columns, report):
     """Yields the rows of one file; see `rows`.
 
+    Args:
+        file: Path of the file.
+        data: Not used.
+        columns: Dict from the name of a setting to the name of a feature.
+        report: Function of the number and the problem of an unusable record.
+
+    Yields:
+        `(number, text, others)`.
+
     Raises:
         DataError: A record is damaged or cut off.
     """
     import tensorflow as tf
     from google.protobuf import message
 
-    del data  # All that matters is in `columns`.
+    del data  # `columns` has everything that this format needs.
     for number, record in enumerate(_read_records(file), 1):
         try:
             features = tf.train.Example.FromString(record).features.feature
@@ -74,13 +83,13 @@ def _read_records(file):
     )
     number = 0
     try:
-        # One by one is ten times slower.
+        # Reading record by record is ten times slower.
         for batch in dataset.batch(256).as_numpy_iterator():
             for record in batch:
                 yield record
                 number += 1
     except tf.errors.OpError:
-        # Some record of this batch: the good ones before it come once more.
+        # A record of this batch is damaged. Yield the records before it.
         try:
             for record in dataset.skip(number).as_numpy_iterator():
                 yield record
@@ -90,20 +99,21 @@ def _read_records(file):
 
 
 def _check_frames(file):
-    """Checks that the file ends with a record; returns whether it is gzip.
+    """Checks that the file ends after a record; returns whether it is gzip.
 
-    TensorFlow takes gzip data without their end, and up to eleven bytes of a
-    next record, for the end of the file. It checks sums, which this does not.
+    TensorFlow does not report gzip data without an end, or up to eleven bytes
+    of an incomplete record. TensorFlow checks the sums; this function does not.
     """
     number = 0
     try:
         with open(file, "rb") as packed:
             is_gzip = streams.is_gzip(packed)
         with streams.open_file(file) as stream:
-            # A length of eight bytes and its sum, the content and its sum.
+            # A record is a length of eight bytes and its sum, then the content
+            # and its sum. A sum has four bytes.
             while header := stream.read(12):
                 number += 1
-                # Not zero, so that a header that is cut off is found as well.
+                # Never zero, so that an incomplete header is found, too.
                 rest = int.from_bytes(header[:8], "little") + 4
                 while rest > 0:
                     chunk = stream.read(min(rest, _CHUNK))

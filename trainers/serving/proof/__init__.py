@@ -1,1 +1,1 @@
-"""The proof that TensorFlow Serving can load and answer an export."""
+"""Proves that TensorFlow Serving can load an export and answer with it."""

@@ -1,22 +1,28 @@
-"""Does a loaded model answer as another one did?
+"""Compares the answers of a loaded model with expected answers.
 
-Imports no TensorFlow: it is asked of models in any runtime.
+This module does not import TensorFlow, so that it works with a model in any
+runtime.
 """
 
 import numpy as np
 
-# Of the largest number of a row, if that is above 1: float32 rounds logits
-# of 50 in the fifth digit, and another order of a sum rounds otherwise.
+# Relative to the largest number of a row, or to 1 if that is larger. float32
+# rounds a logit of 50 in about the fifth decimal place, and a sum in another
+# order rounds differently.
 TOLERANCE = 1e-5
 
 
 def problems_of(model, cases):
-    """Returns answers that differ, in words; empty if there are none.
+    """Returns the differences between answers and expected answers.
 
     Args:
-        model: Called with a signature's name and its inputs by name, returns
-            outputs by name as NumPy arrays.
-        cases: List of (signature name, inputs by name, outputs by name).
+        model: Callable with a signature name and a dict of inputs. It returns
+            a dict of outputs as NumPy arrays.
+        cases: list of tuples (signature name, dict of inputs, dict of expected
+            outputs).
+
+    Returns:
+        List of str, one for each difference; empty if there is none.
     """
     problems = []
     for name, fed, expected in cases:
@@ -29,7 +35,7 @@ def problems_of(model, cases):
 
 
 def _differences(got, expected):
-    """Yields what differs between two answers."""
+    """Yields the differences between two answers."""
     if sorted(got) != sorted(expected):
         yield f"outputs {sorted(got)}, not {sorted(expected)}"
         return
@@ -42,7 +48,7 @@ def _differences(got, expected):
 
 
 def _is_ranking(answer):
-    """Returns whether an answer has all classes, with scores, best first."""
+    """Returns whether an answer contains classes with scores, best first."""
     classes, scores = answer.get("classes"), answer.get("scores")
     return (
         classes is not None
@@ -54,10 +60,10 @@ def _is_ranking(answer):
 
 
 def _by_name(answer):
-    """Returns a ranking in the order of names.
+    """Returns a ranking in the order of class names.
 
-    Which comes first of classes whose scores differ by less than the
-    tolerance is nobody's promise.
+    If two scores differ by less than the tolerance, the order of their classes
+    is not defined.
     """
     order = np.argsort(answer["classes"], axis=1)
     return answer | {
@@ -67,7 +73,7 @@ def _by_name(answer):
 
 
 def _difference(got, expected):
-    """Says how an answer differs from the model in memory, or nothing."""
+    """Returns the difference from the model in memory, or `None`."""
     if got.shape != expected.shape:
         return f"has the shape {got.shape}, not {expected.shape}"
     if expected.dtype.kind != "f":
@@ -75,7 +81,7 @@ def _difference(got, expected):
             return "differs from the model in memory"
         return None
     is_finite = np.isfinite(got).all() and np.isfinite(expected).all()
-    with np.errstate(invalid="ignore"):  # Infinity less infinity.
+    with np.errstate(invalid="ignore"):  # Infinity minus infinity.
         errors = np.abs(got - expected)
     largest = np.abs(expected).max(axis=-1, keepdims=True, initial=1.0)
     if not is_finite or np.any(errors > TOLERANCE * largest):

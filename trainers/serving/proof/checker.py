@@ -1,11 +1,12 @@
-"""Proof that an export loads and answers the way TensorFlow Serving does it.
+"""Checks that an export loads and answers in the way of TensorFlow Serving.
 
-The server loads a SavedModel into a C++ session, not through the Python
-objects of `tf.saved_model.load`; some exports pass the second and fail the
-first. So a fresh process, which knows only the directory, loads it into a
-session, calls every signature, replays the warm-up file, and compares the
-answers with those of the model in memory. On demand a second process repeats
-this with the libraries of TensorFlow Serving 2.20.
+The server loads a SavedModel into a C++ session. `tf.saved_model.load` creates
+Python objects instead. Some exports load in Python and fail in a session.
+
+A fresh process therefore gets only the directory. It loads the SavedModel into
+a session, calls every signature, and replays the warm-up file. The answers must
+equal those of the model in memory. On request, a second process repeats this
+with the libraries of TensorFlow Serving 2.20.
 """
 
 import json
@@ -27,23 +28,24 @@ _MODULE = "trainers.serving.proof.fresh_process"
 
 
 def check(path, functions, inputs, runtime="session"):
-    """Checks a SavedModel directory; returns only if all is well.
+    """Checks a SavedModel directory; raises an error if a check fails.
 
     Args:
-        path: `pathlib.Path` of the directory.
-        functions: `tf.function`s by signature name, with the answers that
-            are expected.
-        inputs: Inputs by signature name and input name, with at least 100
-            rows each.
-        runtime: `session` asks the installed TensorFlow, `serving_2_20` that
-            of TensorFlow Serving 2.20 besides; it is installed at first.
+        path: `pathlib.Path`. The directory.
+        functions: dict of `tf.function`s by signature name. They compute the
+            expected answers.
+        inputs: dict of dicts of arrays, by signature name and input name, with
+            at least 100 rows each.
+        runtime: str. `session` checks with the installed TensorFlow.
+            `serving_2_20` also checks with TensorFlow 2.20.0, which is
+            installed at the first use.
 
     Raises:
-        RunError: What is wrong, a line each.
-        ConfigError: There is no place for the second runtime.
+        RunError: The check failed. The message has a line for each problem.
+        ConfigError: The cache for TensorFlow 2.20.0 cannot be written to.
     """
     model = _InMemory(functions)
-    # Off: on a GPU it would cost more digits than the tolerance allows.
+    # TensorFloat-32 of a GPU is less exact than the tolerance.
     tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
@@ -58,7 +60,7 @@ def check(path, functions, inputs, runtime="session"):
 
 
 class _InMemory:
-    """Calls exported functions, and keeps questions and answers as cases."""
+    """Calls exported functions and records inputs and answers as cases."""
 
     def __init__(self, functions):
         self._functions = functions
@@ -72,15 +74,17 @@ class _InMemory:
 
 
 def ask(path, cases, python=sys.executable):
-    """Lets a fresh process compare a SavedModel with answers.
+    """Compares a SavedModel with expected answers in a fresh process.
 
     Args:
-        path: `pathlib.Path` of the directory.
-        cases: List of (signature name, inputs by name, outputs by name).
-        python: Interpreter to run: this one, or `runtime_2_20`'s.
+        path: `pathlib.Path`. The directory.
+        cases: list of tuples (signature name, dict of inputs, dict of expected
+            outputs).
+        python: str or `pathlib.Path`. Interpreter of the process: the current
+            one, or `runtime_2_20.interpreter()`.
 
     Raises:
-        RunError: What is wrong, a line each.
+        RunError: The check failed. The message has a line for each problem.
     """
     with tempfile.TemporaryDirectory() as directory:
         file = pathlib.Path(directory) / "cases"
@@ -106,8 +110,9 @@ def ask(path, cases, python=sys.executable):
 
 
 def _run(directory, python, *words):
-    """Runs a module of this package in some environment."""
-    # Alone: of what is installed beside it, another environment has its own.
+    """Runs a module of this package with an interpreter."""
+    # Only this package is added to the search path: another environment has
+    # its own versions of the other packages.
     package = pathlib.Path(trainers.__file__).parent
     (pathlib.Path(directory) / package.name).symlink_to(package)
     search = [directory]
@@ -118,7 +123,7 @@ def _run(directory, python, *words):
         env=os.environ
         | {
             "PYTHONPATH": os.pathsep.join(search),
-            # The proof needs no GPU, and training may hold all its memory.
+            # The check needs no GPU, and training can occupy all GPU memory.
             "CUDA_VISIBLE_DEVICES": "-1",
         },
         stdin=subprocess.DEVNULL,

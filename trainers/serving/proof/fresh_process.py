@@ -1,4 +1,10 @@
-"""The fresh process of `checker`: a directory and cases in, JSON out."""
+"""The fresh process of `checker`.
+
+    python -m trainers.serving.proof.fresh_process DIRECTORY CASES
+
+It reads a SavedModel directory and a file of cases, and prints the problems as
+JSON.
+"""
 
 import json
 import pathlib
@@ -15,17 +21,20 @@ from trainers.serving.proof import rules
 class SessionModel:
     """Calls signatures through `tf.compat.v1.saved_model.loader`.
 
-    It runs the C++ session that the server wraps: variables restored by the
-    graph's own ops, inputs fed by tensor name.
+    The loader uses the same C++ session as TensorFlow Serving. Ops of the
+    graph restore the variables, and inputs are fed by tensor name.
+
+    Attributes:
+        signatures: dict of `SignatureDef`s by name.
     """
 
     def __init__(self, path):
         """Loads the MetaGraph with the tag `serve`.
 
         Args:
-            path: Version directory.
+            path: str or `pathlib.Path`. Version directory.
         """
-        # Registers the ops of a tokenizer, as the server has them built in.
+        # Registers the ops of a tokenizer. The server contains them.
         import tensorflow_text  # noqa: F401
 
         self._session = tf.compat.v1.Session(graph=tf.Graph())
@@ -36,11 +45,15 @@ class SessionModel:
         self.signatures = dict(meta_graph.signature_def)
 
     def __call__(self, signature, inputs):
-        """Returns outputs by name.
+        """Calls a signature and returns its outputs.
 
         Args:
-            signature: Name of a signature.
-            inputs: Arrays by input name, exactly the signature's.
+            signature: str. Name of a signature.
+            inputs: dict of arrays by input name. It contains exactly the
+                inputs of the signature.
+
+        Returns:
+            dict of arrays by output name.
         """
         definition = self.signatures[signature]
         return self._session.run(
@@ -53,13 +66,17 @@ class SessionModel:
 
 
 def problems_of(path, cases):
-    """Returns broken rules and differing answers of a SavedModel.
+    """Returns broken rules and wrong answers of a SavedModel.
 
-    Where it has a warm-up file, that is replayed.
+    Replays the warm-up file if there is one.
 
     Args:
-        path: `pathlib.Path` of the directory.
-        cases: List of (signature name, inputs by name, outputs by name).
+        path: `pathlib.Path`. The directory.
+        cases: list of tuples (signature name, dict of inputs, dict of expected
+            outputs).
+
+    Returns:
+        List of str, one for each problem; empty if there is none.
     """
     problems = rules.lint(path)
     if problems:
@@ -73,7 +90,8 @@ def problems_of(path, cases):
 
 if __name__ == "__main__":
     directory = pathlib.Path(sys.argv[1])
-    # `checker` has just written it, in a directory of its own.
-    asked = pickle.loads(pathlib.Path(sys.argv[2]).read_bytes())
-    found = problems_of(directory, asked)
+    # The file is safe to unpickle: `checker` has just written it into a
+    # temporary directory.
+    expected = pickle.loads(pathlib.Path(sys.argv[2]).read_bytes())
+    found = problems_of(directory, expected)
     print(json.dumps({"tensorflow": tf.__version__, "problems": found}))

@@ -1,11 +1,11 @@
-"""Rules of TensorFlow Serving's contract that a file can be checked for.
+"""Checks a SavedModel file against the rules of TensorFlow Serving.
 
 References:
-    https://www.tensorflow.org/tfx/serving/api_rest and the sources of
-    TensorFlow Serving: row format and batching need a first dimension of
-    unknown size in every tensor, and REST cannot write half precision.
+    https://www.tensorflow.org/tfx/serving/api_rest and the source code of
+    TensorFlow Serving: the row format and batching need a first dimension of
+    unknown size in every tensor. REST cannot write half precision.
     classifier.cc and regressor.cc in tensorflow_serving/servables/tensorflow:
-    names, types and shapes of what Classify and Regress call.
+    names, types and shapes in signatures for Classify and Regress.
 """
 
 from tensorflow.core.framework import types_pb2
@@ -13,7 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from trainers.serving.proof import server_ops
 
-# What the session loader and the REST writer take.
+# Types that the session loader and the REST writer accept.
 _OUTPUT_TYPES = {
     types_pb2.DT_FLOAT,
     types_pb2.DT_DOUBLE,
@@ -28,10 +28,11 @@ _OUTPUT_TYPES = {
     types_pb2.DT_BOOL,
     types_pb2.DT_STRING,
 }
-# What the JSON reader takes.
+# Types that the JSON reader accepts.
 _INPUT_TYPES = _OUTPUT_TYPES - {types_pb2.DT_UINT16}
-# Python code, which a server does not have, and files of this machine. Those
-# of the loader, such as RestoreV2, are for the version's own files.
+# These ops need Python, which a server does not have, or files of this
+# machine. Ops of the loader, such as RestoreV2, are allowed: they read the
+# files of the version.
 _FORBIDDEN_OPS = {
     "EagerPyFunc",
     "MatchingFiles",
@@ -43,18 +44,18 @@ _FORBIDDEN_OPS = {
     "WriteFile",
 }
 _XLA_OPS = {"XlaCallModule", "XlaLaunch", "XlaLaunchV2"}
-# Keras adds it for its own loader; no request names it.
+# Keras adds this one for its own loader. Requests do not name it.
 _INTERNAL_SIGNATURES = {"__saved_model_init_op"}
 
 
 def lint(path):
-    """Checks a SavedModel directory against the contract.
+    """Returns the rules that a SavedModel directory breaks.
 
     Args:
-        path: `pathlib.Path` of a version directory.
+        path: `pathlib.Path`. A version directory.
 
     Returns:
-        List of broken rules in words; empty if there are none.
+        List of str, one for each broken rule; empty if there is none.
     """
     try:
         graph = read(path)
@@ -74,10 +75,10 @@ def read(path):
     """Returns the `MetaGraphDef` that a server loads.
 
     Args:
-        path: `pathlib.Path` of a version directory.
+        path: `pathlib.Path`. A version directory.
 
     Raises:
-        ValueError: There is none, or more than one.
+        ValueError: The directory has no such graph, or several.
     """
     file = path / "saved_model.pb"
     if not file.is_file():
@@ -94,7 +95,7 @@ def read(path):
 
 
 def signatures(graph):
-    """Returns the `SignatureDef`s of a `MetaGraphDef` by name."""
+    """Returns the `SignatureDef`s of a `MetaGraphDef` in a dict by name."""
     return {
         name: signature
         for name, signature in graph.signature_def.items()
@@ -103,13 +104,14 @@ def signatures(graph):
 
 
 def apis(signature):
-    """Returns the APIs that a signature can be called through.
+    """Returns the APIs that can call a signature.
 
     Args:
         signature: `SignatureDef`.
 
     Returns:
-        List of `predict`, `classify` and `regress`; the first is always there.
+        List of str: always `predict`, and `classify` or `regress` if the
+        signature follows their rules.
     """
     return ["predict"] + [
         api for api, rule in _API_RULES.items() if not any(rule(signature))
@@ -117,16 +119,17 @@ def apis(signature):
 
 
 def oldest_server(path):
-    """Returns the oldest TensorFlow Serving that links all ops of a version.
+    """Returns the oldest TensorFlow Serving that has all ops of a version.
 
     Args:
-        path: `pathlib.Path` of a version directory.
+        path: `pathlib.Path`. A version directory.
 
     Returns:
-        Such as `2.18`, one of `server_ops.SERVERS`; `None` if none does.
+        str from `server_ops.SERVERS`, for example `2.18`. `None` if no server
+        has all ops.
 
     Raises:
-        ValueError: As `read`.
+        ValueError: The directory has no graph for a server, or several.
     """
     return server_ops.oldest(read(path).graph_def)
 
@@ -160,13 +163,13 @@ def _lint_signature(name, signature):
 
 
 def _type_name(number):
-    """Returns DT_HALF and the like; the number of one that is too new."""
+    """Returns a name such as DT_HALF; the number if the type is unknown."""
     names = types_pb2.DataType.DESCRIPTOR.values_by_number
     return names[number].name if number in names else str(number)
 
 
 def _lint_api(name, signature):
-    """Yields the broken rules of the API that a signature is meant for."""
+    """Yields the broken rules of the API for which a signature is made."""
     if name in _API_RULES:
         api = name
     elif any(_broken_input_rules(signature)):
@@ -223,7 +226,7 @@ def _broken_input_rules(signature):
 
 
 def _sizes(info):
-    """Returns the sizes of dimensions; none if their number is unknown."""
+    """Returns the sizes of the dimensions; empty if the rank is unknown."""
     return [dim.size for dim in info.tensor_shape.dim]
 
 

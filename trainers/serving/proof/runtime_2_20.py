@@ -1,11 +1,12 @@
-"""An environment with the libraries that TensorFlow Serving 2.20 is built with.
+"""Installs an environment with the libraries of TensorFlow Serving 2.20.
 
     <cache>/serving-2.20-<hash>/bin/python      its interpreter
-    <cache>/serving-2.20-<hash>/versions.txt    what is installed in it
+    <cache>/serving-2.20-<hash>/versions.txt    its installed packages
 
-The cache is `~/.cache/tfmodels-trainers`, or below `$XDG_CACHE_HOME`. The hash
-is of what is installed and of the Python that runs it. The directory is
-filled under a temporary name and renamed: what has the name is complete.
+The cache is `~/.cache/tfmodels-trainers`, or a directory below
+`$XDG_CACHE_HOME`. The hash is computed from the packages to install and from
+the version of Python. The directory is filled under a temporary name and then
+renamed. A directory with the final name is therefore complete.
 """
 
 import hashlib
@@ -22,10 +23,10 @@ from trainers.errors import RunError
 from trainers.runtime import atomic
 
 TENSORFLOW = "2.20.0"
-# Arguments of one `pip install` each. Of the second, the dependencies are
-# there, but under other names: `tensorflow` for `tensorflow-cpu`.
+# Arguments of one `pip install` each. The second needs `--no-deps`: its
+# packages depend on `tensorflow`, and `tensorflow-cpu` is installed.
 _INSTALLS = (
-    # Upper bounds: what was tried, as TensorFlow 2.20 gives none.
+    # TensorFlow 2.20 sets no upper bounds. These are the versions tried here.
     (f"tensorflow-cpu=={TENSORFLOW}", "numpy>=2.1,<3", "protobuf>=5.28,<8"),
     (
         "--no-deps",
@@ -35,36 +36,39 @@ _INSTALLS = (
 )
 _VERSIONS = "versions.txt"
 _WAY_OUT = (
-    "Run the same command again, or do without this proof: "
+    "Run the same command again, or switch this check off: "
     "--config.export.check=session."
 )
 
 
 def interpreter(installs=_INSTALLS):
-    """Returns the path of the environment's Python; installs it at first.
+    """Returns the interpreter of the environment; installs it if missing.
 
     Args:
-        installs: Arguments of each `pip install`.
+        installs: tuple of tuples of str. Arguments of each `pip install`.
+
+    Returns:
+        `pathlib.Path` of the interpreter.
 
     Raises:
-        RunError: pip failed; its last lines.
+        RunError: pip failed. The message contains its last lines.
         ConfigError: The cache cannot be written to.
     """
     base = cache.cache_dir("")
     identity = json.dumps([installs, sys.version, sys.base_prefix])
     name = f"serving-2.20-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
     final = base / name
-    # Unlike `Path.is_file`, it answers for places that may not be looked at.
+    # Unlike `Path.is_file`, this returns False without permission to look.
     if not os.path.isfile(final / _VERSIONS):
         try:
             _make(base, name, installs)
         except OSError as error:
-            # The name is taken where another exporter was faster.
+            # Another exporter can have created the directory first.
             if not os.path.isfile(final / _VERSIONS):
                 raise ConfigError(
-                    "`--config.export.check=serving_2_20` installs 1.7 GB in "
-                    "the cache, which must be a place that can be written "
-                    f"to; $XDG_CACHE_HOME names another. Received: "
+                    "`--config.export.check=serving_2_20` installs 1.7 GB "
+                    "into the cache, which must be writable. Set "
+                    "$XDG_CACHE_HOME to use another directory. Received: "
                     f"{str(base)!r}: {error.strerror}."
                 ) from None
     return final / "bin" / "python"
@@ -84,15 +88,15 @@ def _make(base, name, installs):
         for arguments in installs:
             _pip(path, "install", *arguments)
         (path / _VERSIONS).write_text(_pip(path, "freeze"), encoding="utf-8")
-        os.sync()  # 10,000 files, faster so than one by one.
+        os.sync()  # Faster than 10,000 single files.
         os.rename(path, base / name)
         atomic.sync(base)
 
 
 def _pip(path, *words):
-    """Runs pip in an environment; returns what it prints."""
-    # Isolated: what $PYTHONPATH names is not installed there. Indices and
-    # proxies, in pip's own variables and files, hold.
+    """Runs pip in an environment and returns its output."""
+    # `-I`: packages on $PYTHONPATH do not count as installed. Indices and
+    # proxies from pip's own variables and files still apply.
     command = [str(path / "bin" / "python"), "-I", "-m", "pip", *words]
     run = subprocess.run(
         command,

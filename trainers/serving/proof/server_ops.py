@@ -1,21 +1,21 @@
-"""The ops that releases of TensorFlow Serving link.
+"""Lists the ops in releases of TensorFlow Serving.
 
-A server has the ops of the TensorFlow that it is built with, and those of one
-release of tensorflow_text. It refuses a graph with any other.
+A server contains the ops of one release of TensorFlow and of one release of
+tensorflow_text. It refuses a graph with any other op.
 
 References:
-    tensorflow_serving/workspace.bzl, which names tensorflow_text 2.12.1 in
-    the servers 2.18 and 2.19, and 2.20.0 in 2.20. The ops are those that
-    these packages register, and tensorflow-cpu 2.18.1, 2.19.1 and 2.20.0.
+    tensorflow_serving/workspace.bzl names tensorflow_text 2.12.1 in the servers
+    2.18 and 2.19, and 2.20.0 in the server 2.20. The lists contain the ops
+    that these packages register, and tensorflow-cpu 2.18.1, 2.19.1 and 2.20.0.
 """
 
 from tensorflow.python.framework import op_def_registry
 
-# Versions of the graph format, of which a graph names the lowest that it
-# needs; the oldest server first.
+# Newest version of the graph format that each server reads, oldest server
+# first. A graph names the lowest version that it needs.
 _GRAPH_VERSIONS = {"2.18": 1994, "2.19": 2129, "2.20": 2288}
 SERVERS = tuple(_GRAPH_VERSIONS)
-# By the first server that links them.
+# Ops of tensorflow_text by the first server that has them.
 _TEXT_OPS = {
     "2.18": {
         "CaseFoldUTF8",
@@ -60,8 +60,8 @@ _TEXT_OPS = {
         "TFText>Utf8Binarize",
     },
 }
-# By the release of TensorFlow that brought them; what else it has is in all
-# servers. There is none of 2.21.
+# Ops by the release of TensorFlow that added them. All servers have the other
+# ops of TensorFlow. There is no server with TensorFlow 2.21.
 _NEW_OPS = {
     "2.20": {
         "DecodeWebP",
@@ -83,14 +83,25 @@ _NEW_OPS = {
 
 
 def oldest(graph_def):
-    """Returns the oldest of `SERVERS` that takes a graph, or `None`."""
-    firsts = {_first_server(op) for op in used_ops(graph_def)}
-    firsts.add(_first_reader(graph_def))
-    return None if None in firsts else max(firsts, key=SERVERS.index)
+    """Returns the oldest server that accepts a graph.
+
+    Args:
+        graph_def: `GraphDef`.
+
+    Returns:
+        str from `SERVERS`; `None` if no server accepts the graph.
+    """
+    servers = {_first_server(op) for op in used_ops(graph_def)}
+    servers.add(_first_reader(graph_def))
+    return None if None in servers else max(servers, key=SERVERS.index)
 
 
 def problems_of(graph_def):
-    """Yields, in words, what no server has."""
+    """Yields a line for each need of a graph that no server meets.
+
+    Args:
+        graph_def: `GraphDef`.
+    """
     servers = f"{', '.join(SERVERS[:-1])} and {SERVERS[-1]}"
     for op in sorted(used_ops(graph_def)):
         if _first_server(op) is None:
@@ -105,7 +116,14 @@ def problems_of(graph_def):
 
 
 def used_ops(graph_def):
-    """Returns the names of a graph's ops, without its own functions."""
+    """Returns the names of the ops in a graph, without its own functions.
+
+    Args:
+        graph_def: `GraphDef`.
+
+    Returns:
+        set of str.
+    """
     functions = graph_def.library.function
     nodes = list(graph_def.node)
     nodes += [node for function in functions for node in function.node_def]

@@ -610,7 +610,7 @@ def test_npz_labels_that_do_not_fit_the_images_are_refused(
 ):
     path = write_npz(tmp_path / "data.npz", y_train=labels)
     assert refusal(DataError, load, "npz", path) == (
-        f"{path}: x_train and y_train must have one row an example. "
+        f"{path}: x_train and y_train must have one row for each example. "
         f"Received: shapes (20, 4, 3) and {shape}."
     )
 
@@ -838,8 +838,8 @@ def test_a_folder_without_images_is_refused(tmp_path, content):
     if content == "only text":
         (tmp_path / "train/cat/a.txt").write_text("a")
     assert refusal(ConfigError, load, "image_folder", tmp_path) == (
-        "`--config.data.path` must be a folder of class folders of images "
-        "(.bmp, .gif, .jpeg, .jpg, .png), or of split folders of those. "
+        "`--config.data.path` must be a folder DIR with images (.bmp, .gif, "
+        ".jpeg, .jpg, .png) in DIR/<class>/ or in DIR/<split>/<class>/. "
         f"Received: '{tmp_path}'."
     )
 
@@ -849,9 +849,9 @@ def test_images_beside_class_folders_are_refused(tmp_path):
     for name in ("train/cat/a.png", "train/dog/b.png", "train/preview.png"):
         write_image(tmp_path / name, numbered_images(1)[0])
     assert refusal(ConfigError, load, "image_folder", tmp_path) == (
-        "`--config.data.path` must have its images all in class folders, or "
-        f"all in split folders of those. Received: '{tmp_path}' with images "
-        "in 'train' and in folders in 'train'."
+        "`--config.data.path` must have all images in DIR/<class>/, or all in "
+        f"DIR/<split>/<class>/. Received: '{tmp_path}' with images in 'train' "
+        "and in folders in 'train'."
     )
 
 

@@ -175,7 +175,7 @@ def test_a_damaged_entry_is_made_again(cache, caplog, damage, reason):
     assert cache_lib.read(cache, NAME) is None
     (message,) = caplog.messages
     assert message.startswith(
-        "the cache of tokenized data is damaged and made again: "
+        "the cache of tokenized data is damaged and is written again: "
         + reason.format(path=cache / NAME)
     )
     assert not (cache / NAME).exists()
@@ -218,9 +218,9 @@ def test_a_failure_while_writing_leaves_nothing(tmp_path, caplog, monkeypatch):
     cache_lib.write(tmp_path / "cache", NAME, make_arrays(), FACTS)
     assert list((tmp_path / "cache").iterdir()) == []
     assert caplog.messages == [
-        "tokenized data could not be kept for the next run: "
-        f"{tmp_path / 'cache'}: No space left on device. Name another place "
-        "with --config.data.cache_dir."
+        "tokenized data could not be written to the cache: "
+        f"{tmp_path / 'cache'}: No space left on device. Name another "
+        "directory with --config.data.cache_dir."
     ]
 
 
@@ -235,8 +235,8 @@ def test_a_place_that_cannot_be_written_is_only_a_warning(tmp_path, caplog):
         caplog.clear()
         cache_lib.write(directory, NAME, make_arrays(), FACTS)
         assert caplog.messages == [
-            "tokenized data could not be kept for the next run: "
-            f"{directory}: {reason}. Name another place with "
+            "tokenized data could not be written to the cache: "
+            f"{directory}: {reason}. Name another directory with "
             "--config.data.cache_dir."
         ]
     assert file.read_bytes() == b"a file, no directory"

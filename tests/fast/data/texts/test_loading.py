@@ -355,7 +355,7 @@ def test_a_damaged_entry_is_made_again(caplog):
     (entry / "arrays.npz").write_bytes(content)
     check_equal(first, load())
     assert caplog.messages == [
-        "the cache of tokenized data is damaged and made again: "
+        "the cache of tokenized data is damaged and is written again: "
         f"{entry / 'arrays.npz'}: missing or damaged."
     ]
     check_equal(first, load(forbidden_tokenizer))

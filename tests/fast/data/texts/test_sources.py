@@ -213,14 +213,14 @@ def test_a_field_may_have_any_length():
             b'text,label\n"a"b,x\nc,x\n',
             [
                 "line 2: malformed quotes (',' expected after '\"'); if quotes "
-                "are characters like others, set --config.data.quoting=false"
+                "are ordinary characters, set --config.data.quoting=false"
             ],
         ),
         "a quote that nothing closes": (
             b'text,label\na,x\n"b,x\nc,x\n',
             [
                 "line 3: malformed quotes (unexpected end of data); if quotes "
-                "are characters like others, set --config.data.quoting=false"
+                "are ordinary characters, set --config.data.quoting=false"
             ],
         ),
         "a carriage return": (
@@ -304,13 +304,14 @@ def test_a_csv_file_without_rows_is_refused(content, packed):
             {"header": False},
             ConfigError,
             "`--config.data.text_column` must be a column of a.csv. Received: "
-            "'text'. Choices: '0', '1'. Without header they are numbers.",
+            "'text'. Choices: '0', '1'. Without a header, the columns are "
+            "numbered from 0.",
         ),
         "a name twice": (
             b"text,label,text\na,b,c\n",
             {},
             DataError,
-            "a.csv, line 1: the column 'text' must be there once. Received: 2 "
+            "a.csv, line 1: the column 'text' must occur once. Received: 2 "
             "times.",
         ),
         "one column for both": (
@@ -332,7 +333,7 @@ def test_a_csv_file_without_rows_is_refused(content, packed):
             {},
             ConfigError,
             "`--config.data.text_column` must be a column of a.csv. Received: "
-            "'text'. Choices: 'text;label'. Its cells seem to be apart by ';': "
+            "'text'. Choices: 'text;label'. The delimiter seems to be ';': "
             "set --config.data.delimiter.",
         ),
         "malformed header": (
@@ -340,7 +341,7 @@ def test_a_csv_file_without_rows_is_refused(content, packed):
             {},
             DataError,
             "a.csv, line 1: malformed quotes (',' expected after '\"'); if "
-            "quotes are characters like others, set "
+            "quotes are ordinary characters, set "
             "--config.data.quoting=false",
         ),
     },
@@ -513,8 +514,8 @@ def test_json_lines_that_cannot_be_used_are_named(line, problem):
 def test_one_json_array_is_told_to_be_written_in_lines(content):
     line = 1 + content.count(b"\n")
     assert refusal(DataError, read, "a.jsonl", content) == (
-        f"a.jsonl, line {line}: a JSON array begins; write one object a line "
-        "instead, as {...}, without brackets and commas around them."
+        f"a.jsonl, line {line}: a JSON array begins; write one object on each "
+        "line instead, as {...}, without brackets and commas around them."
     )
 
 
@@ -796,7 +797,7 @@ PACKAGE = (
 KINDS = (
     "`--config.data.train` must be a folder, or end in one of .csv, .tsv, "
     ".tab, .jsonl, .ndjson, .tfrecord, .tfrecords (and .gz). Received: {!r}. "
-    "Tell its kind with --config.data.source=csv."
+    "Set its kind, for example with --config.data.source=csv."
 )
 
 
@@ -1239,8 +1240,8 @@ def test_a_tfds_cut_in_order_of_class_is_refused(directory):
         DataError, reading.read_splits, tfds_config(path, test="none")
     )
     assert message.startswith(
-        "split validation: was cut from the end of `train`, and has no example "
-        "of class 'bad', of which the rest has 200."
+        "split validation: was cut from the end of `train` and has no example "
+        "of class 'bad', but the rest of `train` has 200."
     )
 
 

@@ -362,7 +362,7 @@ def test_a_column_without_train_is_refused():
     data = marked([("a", "x", "val"), ("b", "y", "test"), ("c", "y", "dev")])
     message = refusal(DataError, reading.read_splits, data)
     assert message == (
-        "a.csv: no row is train by its column 'split'. Received: 2 validation, "
+        "a.csv: no row has train in column 'split'. Received: 2 validation, "
         "1 test."
     )
 
@@ -460,9 +460,9 @@ def test_fractions_that_leave_nothing_are_refused():
         (
             TextDataConfig(train="m.csv", split_column="split"),
             "validation",
-            "`--split` must be a split that the run has, and no row says so in "
-            "'split'. Received: 'validation'. Choices: train, test, or a "
-            "labelled file.",
+            "`--split` must be a split that the run has, and no row has it in "
+            "column 'split'. Received: 'validation'. Choices: train, test, or "
+            "a labelled file.",
         ),
         (
             TextDataConfig(train="a.csv"),

@@ -18,9 +18,9 @@ from tfmodels.bert_classifier import BertClassifierConfig
 
 FLAG = "`--config.model.encoder.preset`"
 BERT_ALONE = (
-    "Only BERT and DistilBERT are taken: the tokenizers of other families "
-    "(byte-pair, SentencePiece) hold tables that KerasHub cannot export, so "
-    "that the served model could not read text "
+    "Only BERT and DistilBERT are supported: the tokenizers of other families "
+    "(byte-pair, SentencePiece) contain tables that KerasHub cannot export, "
+    "so the served model could not read text "
     "(https://github.com/keras-team/keras-hub/issues/2015)."
 )
 VOCABULARY = "[PAD] [UNK] [CLS] [SEP] [MASK] the quick ##er Fox 中 é".split()
@@ -579,7 +579,7 @@ def test_more_tokens_than_vectors_are_refused(tmp_path):
     count = len(VOCABULARY)
     assert refusal(path, read) == (
         f"{FLAG}={path} cannot be used: Its vocabulary has {count + 1} tokens, "
-        f"and its weights have vectors for {count}."
+        f"but its weights have vectors for {count}."
     )
 
 

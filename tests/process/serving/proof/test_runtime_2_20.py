@@ -107,8 +107,8 @@ def test_pips_failure_is_shown_and_leaves_nothing(cache, monkeypatch):
     start, command, *last = str(error.value).splitlines()
     assert start == (
         "the environment of `--config.export.check=serving_2_20` could not be "
-        "made; no version was published. Run the same command again, or do "
-        "without this proof: --config.export.check=session."
+        "made; no version was published. Run the same command again, or "
+        "switch this check off: --config.export.check=session."
     )
     assert command == "pip install tiny==1.0:"
     assert "  ERROR: No matching distribution found for tiny==1.0" in last
@@ -122,9 +122,9 @@ def test_a_place_that_cannot_be_written_to_is_named(tmp_path, monkeypatch):
         runtime_2_20.interpreter(INSTALLS)
     place = tmp_path / "cache" / "tfmodels-trainers"
     assert str(error.value) == (
-        "`--config.export.check=serving_2_20` installs 1.7 GB in the cache, "
-        "which must be a place that can be written to; $XDG_CACHE_HOME names "
-        f"another. Received: {str(place)!r}: Not a directory."
+        "`--config.export.check=serving_2_20` installs 1.7 GB into the cache, "
+        "which must be writable. Set $XDG_CACHE_HOME to use another directory. "
+        f"Received: {str(place)!r}: Not a directory."
     )
 
 
