@@ -8,11 +8,10 @@ import json
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.parse
 
+import commands
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,15 +43,11 @@ def bundle(smoke_workdir, tmp_path_factory):
 @contextlib.contextmanager
 def serving(base, env, *words):
     """Yields process, host with port, and path of the model."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "trainers.serve", "--port=0"),
-            *(f"--model_base_path={base}", *words),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    process = commands.start(
+        "trainers.serve",
+        "--port=0",
+        f"--model_base_path={base}",
+        *words,
         env=env,
     )
     try:
