@@ -14,6 +14,7 @@ import fcntl
 import functools
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,10 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+
+# Shells let background jobs ignore SIGINT. Tests send it to this process, and to
+# others that inherit whether it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TESTS = pathlib.Path(__file__).parent
 
