@@ -34,8 +34,8 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
-# Shells let background jobs ignore SIGINT. Tests send it to this process, and to
-# others that inherit whether it is ignored.
+# Shells let background jobs ignore SIGINT. Tests send it to this process, and
+# to others, which inherit whether it is ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TESTS = pathlib.Path(__file__).parent

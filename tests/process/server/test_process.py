@@ -24,7 +24,8 @@ from trainers.server import process
 async def main():
     end = threading.Timer(3600, lambda: None)
     end.daemon = True
-    process._stop_by_signals(end, contextlib.ExitStack())
+    stack = contextlib.ExitStack()  # Without it the handlers go.
+    process._stop_by_signals(end, stack)
     signal.raise_signal(signal.SIGTERM)
     print(end.is_alive(), flush=True)
     time.sleep(0.6)
