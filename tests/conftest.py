@@ -39,13 +39,23 @@ tf.config.set_logical_device_configuration(
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TESTS = pathlib.Path(__file__).parent
+_SLOW_FIRST = ["fault", "process", "model", "fast"]
+
+
+def _tier(item):
+    return item.path.relative_to(_TESTS).parts[0]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Marks each test with its tier; `-m torture` runs all fault tests too."""
+    """Marks each test with its tier; `-m torture` runs all fault tests too.
+
+    Workers of pytest-xdist begin with the slow files, so that all end together.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: _SLOW_FIRST.index(_tier(item)))
     for item in items:
-        tier = item.path.relative_to(_TESTS).parts[0]
+        tier = _tier(item)
         if not item.get_closest_marker("torture"):
             item.add_marker(tier)
         if config.option.markexpr == "torture" and tier == "fault":
