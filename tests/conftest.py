@@ -10,8 +10,11 @@ The first folder below `tests/` is the tier of a test:
 A test with the marker `torture` takes many minutes and belongs to no tier.
 """
 
+import fcntl
+import functools
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 _CACHE = tempfile.TemporaryDirectory()
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
+import commands  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
@@ -30,14 +34,28 @@ tf.config.set_logical_device_configuration(
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
 
+# Shells let background jobs ignore SIGINT. Tests send it to this process, and
+# to others, which inherit whether it is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _TESTS = pathlib.Path(__file__).parent
+_SLOW_FIRST = ["fault", "process", "model", "fast"]
+
+
+def _tier(item):
+    return item.path.relative_to(_TESTS).parts[0]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """Marks each test with its tier; `-m torture` runs all fault tests too."""
+    """Marks each test with its tier; `-m torture` runs all fault tests too.
+
+    Workers of pytest-xdist begin with the slow files, so that all end together.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: _SLOW_FIRST.index(_tier(item)))
     for item in items:
-        tier = item.path.relative_to(_TESTS).parts[0]
+        tier = _tier(item)
         if not item.get_closest_marker("torture"):
             item.add_marker(tier)
         if config.option.markexpr == "torture" and tier == "fault":
@@ -48,22 +66,13 @@ def pytest_collection_modifyitems(config, items):
 USER_ENV = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
 
 
-def _run_command(*words, cwd=None, stdin=None):
-    return subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=cwd,
-        env=USER_ENV,
-        input=stdin or "",
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
 @pytest.fixture(scope="session")
 def run_command():
-    """Runs `python -m WORDS` and returns the finished process."""
-    return _run_command
+    """Runs a command as `python -m WORDS`; returns the finished process.
+
+    It is forked from a process that has imported TensorFlow, see `commands`.
+    """
+    return functools.partial(commands.run, env=USER_ENV)
 
 
 @pytest.fixture(scope="session")
@@ -73,27 +82,53 @@ def user_env():
 
 
 @pytest.fixture(scope="session")
-def smoke_workdir(tmp_path_factory):
-    """The work directory of one `smoke` run on images. Read-only."""
-    return _smoke_run(tmp_path_factory, "mnist_mlp")
+def made_once(tmp_path_factory):
+    """Makes a directory of a name once, for all workers of pytest-xdist."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def get(name, make):
+        """Returns the path, once `make(path)` has returned. Read-only."""
+        path, done = root / name, root / f"{name}.done"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                make(path)
+                done.touch()
+        return path
+
+    return get
 
 
 @pytest.fixture(scope="session")
-def smoke_text_workdir(tmp_path_factory):
+def smoke_workdir(made_once):
+    """The work directory of one `smoke` run on images. Read-only."""
+    return made_once("smoke_mnist_mlp", _smoke_run)
+
+
+@pytest.fixture(scope="session")
+def smoke_text_workdir(made_once):
     """The work directory of one `smoke` run on texts. Read-only."""
-    return _smoke_run(tmp_path_factory, "bert_classifier")
+    return made_once("smoke_bert_classifier", _smoke_run)
 
 
-def _smoke_run(tmp_path_factory, name):
-    workdir = tmp_path_factory.mktemp(f"smoke_{name}") / "run"
-    run = _run_command(
-        "trainers.train",
-        f"--config=configs/{name}.py:smoke",
-        f"--workdir={workdir}",
+def _smoke_run(workdir):
+    """Runs the real command, with the real check of its export."""
+    name = workdir.name.removeprefix("smoke_")
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "trainers.train"),
+            *(f"--config=configs/{name}.py:smoke", f"--workdir={workdir}"),
+        ],
+        env=USER_ENV,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert run.returncode == 0, run.stderr
     assert pathlib.Path(run.stdout.strip()) == workdir / "export" / name / "1"
-    return workdir
 
 
 @pytest.fixture(scope="session")

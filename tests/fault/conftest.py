@@ -5,11 +5,9 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def data_file(tmp_path_factory):
+def data_file(made_once):
     """A file of 80 / 20 / 20 images. Read-only."""
-    file = tmp_path_factory.mktemp("faults") / "data.npz"
-    fault_runs.write_data(file)
-    return file
+    return made_once("faults.npz", fault_runs.write_data)
 
 
 @pytest.fixture
@@ -19,28 +17,34 @@ def run_words(data_file, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def reference(data_file, tmp_path_factory):
+def reference(data_file, made_once):
     """What such a run gives in one go."""
-    workdir = tmp_path_factory.mktemp("reference") / "run"
-    fault_runs.train(fault_runs.words(data_file, workdir))
-    return fault_runs.outcome(workdir)
+    return fault_runs.outcome(
+        made_once(
+            "reference",
+            lambda path: fault_runs.train(fault_runs.words(data_file, path)),
+        )
+    )
 
 
 @pytest.fixture(scope="session")
-def halfway(data_file, tmp_path_factory):
+def halfway(data_file, made_once):
     """A work directory stopped after step 27, checkpoints at 27, 24, 20.
 
     Read-only.
     """
-    workdir = tmp_path_factory.mktemp("halfway") / "run"
-    fault_runs.stopped(
-        fault_runs.words(
-            data_file,
-            workdir,
-            "--config.trainer.save_every_steps=8",
-            "--config.trainer.keep_checkpoints=3",
-        ),
-        27,
-    )
+
+    def make(workdir):
+        fault_runs.stopped(
+            fault_runs.words(
+                data_file,
+                workdir,
+                "--config.trainer.save_every_steps=8",
+                "--config.trainer.keep_checkpoints=3",
+            ),
+            27,
+        )
+
+    workdir = made_once("halfway", make)
     assert fault_runs.steps(workdir) == [27, 24, 20]
     return workdir

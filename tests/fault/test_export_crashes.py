@@ -6,7 +6,6 @@ import pathlib
 import resource
 import shutil
 import signal
-import subprocess
 
 import fault_runs
 import pytest
@@ -62,10 +61,11 @@ def test_an_exporter_killed_before_the_rename_leaves_no_version(
 
 
 def test_two_exporters_at_once_make_two_versions(finished, user_env):
-    made = fault_runs.command(
-        user_env, "trainers.export", "", [f"--workdir={finished}"]
-    )
-    processes = [subprocess.Popen(**made) for _ in range(2)]
+    words = [f"--workdir={finished}"]
+    processes = [
+        fault_runs.start(user_env, "", words, "trainers.export")
+        for _ in range(2)
+    ]
     try:
         answers = [process.communicate(timeout=240) for process in processes]
     finally:

@@ -86,11 +86,10 @@ def test_what_is_missing_is_made(tmp_path, data_file, reference):
 @pytest.fixture
 def paused(run_words, user_env, tmp_path):
     """A trainer that holds the work directory, at step 13, and writes none."""
-    made = fault_runs.command(
-        user_env, "trainers.train", _PAUSED, run_words, stdin=subprocess.PIPE
-    )
     checkpoint = tmp_path / "run" / "checkpoints" / "step-00000010"
-    with subprocess.Popen(**made) as process:
+    with fault_runs.start(
+        user_env, _PAUSED, run_words, stdin=subprocess.PIPE
+    ) as process:
         try:
             assert process.stdout.readline() == "paused\n"
             # It is written beside the training.

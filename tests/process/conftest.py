@@ -1,8 +1,6 @@
 """Servers of real exports, for the tests of clients and servers."""
 
-import subprocess
-import sys
-
+import commands
 import pytest
 
 
@@ -13,18 +11,12 @@ def start_server(user_env):
 
     def start(base_path, **variables):
         """Returns the URL of the model."""
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "trainers.serve",
-                f"--model_base_path={base_path}",
-                "--port=0",
-            ],
+        process = commands.start(
+            "trainers.serve",
+            f"--model_base_path={base_path}",
+            "--port=0",
             env=user_env | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
+            stderr=2,
         )
         processes.append(process)
         url = process.stdout.readline().strip()

@@ -7,9 +7,8 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -203,28 +202,15 @@ def test_bad_data_ends_with_one_and_its_place(run_command, tmp_path):
     ]
 
 
-@pytest.fixture
-def heeded_interrupts():
-    """Lets children heed SIGINT, which shells let background jobs ignore."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @contextlib.contextmanager
 def training(workdir, user_env, *words):
     """A training process, killed if it is still there at the end."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "trainers.train"),
-            "--config=configs/mnist_mlp.py:smoke",
-            f"--workdir={workdir}",
-            *words,
-        ],
+    process = commands.start(
+        "trainers.train",
+        "--config=configs/mnist_mlp.py:smoke",
+        f"--workdir={workdir}",
+        *words,
         env=user_env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
     )
     with process:
         try:
@@ -235,7 +221,7 @@ def training(workdir, user_env, *words):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_training_with_a_checkpoint(
-    number, tmp_path, user_env, heeded_interrupts, run_command
+    number, tmp_path, user_env, run_command
 ):
     workdir = tmp_path / "run"
     words = ["--config.trainer.epochs=100000"]
@@ -281,22 +267,18 @@ def test_a_signal_stops_training_with_a_checkpoint(
     ],
 )
 def test_ctrl_c_before_there_is_anything_to_save_is_one_line(
-    command, code, line, user_env, heeded_interrupts, tmp_path
+    command, code, line, user_env, tmp_path
 ):
     """While it reads the configuration, for want of a longer beginning."""
     config = tmp_path / "mine.py"
     config.write_text(
         "import time\nprint('reads', flush=True)\ntime.sleep(60)\n"
     )
-    with subprocess.Popen(
-        [
-            *(sys.executable, "-m", f"trainers.{command}"),
-            *(f"--config={config}", f"--workdir={tmp_path / 'run'}"),
-        ],
+    with commands.start(
+        f"trainers.{command}",
+        f"--config={config}",
+        f"--workdir={tmp_path / 'run'}",
         env=user_env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
     ) as process:
         try:
             assert process.stdout.readline() == "reads\n"

@@ -6,9 +6,9 @@ import io
 import json
 import re
 import subprocess
-import sys
 import time
 
+import commands
 import pytest
 import tensorflow as tf
 from repository import ROOT
@@ -182,19 +182,12 @@ def test_predict_answers_what_came_before_a_broken_row(minilm_run, tmp_path):
 
 def test_predict_reads_stdin_line_by_line(minilm_run, user_env):
     """The answer to a line comes before the next is written."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "trainers.predict",
-            f"--workdir={minilm_run[1]}",
-            "-",
-        ],
+    process = commands.start(
+        "trainers.predict",
+        f"--workdir={minilm_run[1]}",
+        "-",
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         env=user_env,
-        text=True,
     )
     process.stdin.write("A board game\n")
     process.stdin.flush()

@@ -1,28 +1,9 @@
-"""Runs the training command in processes that send signals to themselves.
+"""What is done to a training command in a process of `fork_server`."""
 
-    python driver.py
-
-It imports TensorFlow once and forks for each request, a line of JSON on stdin:
-
-    words     the command line after `python -m trainers.train`
-    workdir   directory whose file operations are counted
-    output    file for stdout and stderr
-    log       file that gets a line for each file operation in `workdir`
-    signals   list of `[operation, occurrence, name of a signal]`: what the
-              process sends to itself just before an operation; the operation
-              is as in `log`, or as there with its step, or "" for any
-    patches   names in `PATCHES`, for runs that must not end as they should
-
-The answers are a line with the process id and one with the wait status.
-"""
-
-import json
 import os
 import re
-import runpy
 import signal
 import sys
-import traceback
 
 # Whatever creates, replaces, shortens or removes a file, or opens one.
 OPERATIONS = (
@@ -58,7 +39,7 @@ def operation(event, args, workdir):
     return exact, re.sub(r"step-\d+", "step-N", exact)
 
 
-class Watch:
+class _Watch:
     """An audit hook that logs file operations and sends signals at them."""
 
     def __init__(self, workdir, log, signals):
@@ -138,43 +119,17 @@ PATCHES = {
 }
 
 
-def _train(request):
-    """Does what `python -m trainers.train` does; ends the process."""
-    output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.argv = ["trainers.train", *request["words"]]
-    for name in request["patches"]:
+def watch(workdir, log, signals=(), patches=()):
+    """Watches this process from now on.
+
+    Args:
+        workdir: Path of the directory whose file operations are counted.
+        log: File that gets a line for each file operation in `workdir`.
+        signals: List of `(operation, occurrence, name of a signal)`: what the
+            process sends to itself just before an operation; the operation is
+            as in `log`, or as there with its step, or "" for any.
+        patches: Names in `PATCHES`, for runs that must not end as they should.
+    """
+    for name in patches:
         PATCHES[name]()
-    sys.addaudithook(
-        Watch(request["workdir"], request["log"], request["signals"])
-    )
-    try:
-        runpy.run_module("trainers.train", run_name="__main__", alter_sys=True)
-    except SystemExit:
-        raise
-    except BaseException:
-        traceback.print_exc()
-        sys.exit(1)
-    sys.exit(0)
-
-
-def _serve():
-    # Imported, and not run: a process that is forked may still choose devices.
-    import tensorflow  # noqa: F401
-
-    from trainers.serving import exporter  # noqa: F401
-    from trainers.training import trainer  # noqa: F401
-
-    for line in iter(sys.stdin.readline, ""):
-        process = os.fork()
-        if process == 0:
-            _train(json.loads(line))
-        print(process, flush=True)
-        _, status = os.waitpid(process, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
-
-
-if __name__ == "__main__":
-    _serve()
+    sys.addaudithook(_Watch(workdir, log, signals))

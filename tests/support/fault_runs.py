@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+import commands
 import numpy as np
 import pytest
 from absl.testing import flagsaver
@@ -19,17 +20,20 @@ from trainers.training import trainer
 
 STEPS_PER_EPOCH = 10
 EPOCHS = 4
-# Runs the real command with a piece of code executed after the import of
-# TensorFlow, which is where faults are put in.
-_DRIVER = """
-import runpy, sys
+# Lets the real command execute a piece of code after the import of TensorFlow,
+# which is where faults are put in.
+_PATCH = """
 from trainers.runtime import startup
-module, code, *words = sys.argv[1:]
 original = startup.import_tensorflow
 def import_and_patch():
     original()
     exec(code, {"__name__": "fault"})
 startup.import_tensorflow = import_and_patch
+"""
+_DRIVER = f"""
+import runpy, sys
+module, code, *words = sys.argv[1:]
+{_PATCH}
 sys.argv[1:] = words
 runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
@@ -146,17 +150,22 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def run(user_env, code, all_words, module="trainers.train", **kwargs):
+def start(user_env, code, all_words, module="trainers.train", **kwargs):
+    """Starts a command with a fault in it; returns a `commands.Process`."""
+    code = f"code = {code!r}\n{_PATCH}"
+    return commands.start(module, *all_words, env=user_env, code=code, **kwargs)
+
+
+def run(user_env, code, all_words, module="trainers.train"):
     """Runs a command with a fault in it; returns the finished process."""
-    made = command(user_env, module, code, all_words, **kwargs)
-    with subprocess.Popen(**made) as process:
+    with start(user_env, code, all_words, module) as process:
         try:
             stdout, stderr = process.communicate(timeout=240)
         finally:
             process.kill()
     assert "Traceback" not in stderr, stderr
     return subprocess.CompletedProcess(
-        made["args"], process.returncode, stdout, stderr
+        process.args, process.returncode, stdout, stderr
     )
 
 

@@ -2,16 +2,14 @@
 
 import collections
 import dataclasses
-import json
 import os
-import pathlib
-import select
 import signal
 import subprocess
 import sys
 import time
 
-_DRIVER = pathlib.Path(__file__).with_name("driver.py")
+import commands
+
 # Number of signals by scenario and place, for the summary of the session.
 RECORD = collections.defaultdict(collections.Counter)
 
@@ -42,28 +40,11 @@ class Ended:
 
 
 class Trainers:
-    """Starts training processes, one at a time, without 5 s of imports each.
-
-    Each is a process of its own, forked after the imports.
-    """
+    """Starts training processes, one at a time, with their output in files."""
 
     def __init__(self, scratch, env):
-        self._scratch = scratch
-        with (scratch / "server").open("w") as errors:
-            self._server = subprocess.Popen(
-                [sys.executable, str(_DRIVER)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=env,
-            )
-
-    def close(self):
-        """Ends the server."""
-        self._server.stdin.close()
-        self._server.wait()
-        self._server.stdout.close()
+        self._files = {name: scratch / name for name in ("output", "log")}
+        self._env = env
 
     def run(self, scenario, workdir, *, signals=(), patches=(), kill=None):
         """Runs the training command to its end and returns `Ended`.
@@ -71,35 +52,37 @@ class Trainers:
         Args:
             scenario: `Scenario`.
             workdir: Path of the work directory.
-            signals, patches: See `driver`.
+            signals, patches: See `driver.watch`.
             kill: `Moment` at which it is killed from outside, or `None`.
         """
-        files = {name: self._scratch / name for name in ("output", "log")}
-        for file in files.values():
-            file.write_text("")
-        request = {
-            "words": scenario.words(workdir),
-            "workdir": str(workdir),
-            "signals": list(signals),
-            "patches": list(patches),
-        } | {name: str(file) for name, file in files.items()}
+        output, log = self._files["output"], self._files["log"]
+        log.write_text("")
+        watched = str(workdir), str(log), list(signals), list(patches)
         if kill is not None:
             kill.begin(workdir)
-        print(json.dumps(request), file=self._server.stdin, flush=True)
-        process = int(self._server.stdout.readline())
-        if kill is not None:
-            kill.wait_and_kill(process, self._has_ended, files["output"])
-        code = int(self._server.stdout.readline())
+        with (
+            output.open("w") as stream,
+            commands.start(
+                "trainers.train",
+                *scenario.words(workdir),
+                env=self._env,
+                code=f"import driver; driver.watch(*{watched!r})",
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
+            if kill is not None:
+                kill.wait_and_kill(
+                    process.pid, lambda: process.poll() is not None, output
+                )
+            code = process.wait()
         ended = Ended(
             code,
-            files["log"].read_text().splitlines(),
-            files["output"].read_text(errors="replace"),
+            log.read_text().splitlines(),
+            output.read_text(errors="replace"),
         )
         record(scenario, ended, "outside, after " if kill else "before ")
         return ended
-
-    def _has_ended(self):
-        return bool(select.select([self._server.stdout], [], [], 0)[0])
 
 
 def command(scenario, workdir, env, *, cwd=None, umask=-1):

@@ -3,11 +3,10 @@
 import dataclasses
 import json
 import os
-import signal
 import subprocess
-import sys
 import time
 
+import commands
 import fault_runs
 from repository import ROOT
 
@@ -80,36 +79,20 @@ class Ended:
 
 
 class Workers:
-    """Starts workers without 5 s of imports each.
-
-    Each is a process of its own, forked after the imports; exits are real.
-    """
+    """Starts workers, with their output in files."""
 
     def __init__(self, scratch, env):
         self._scratch = scratch
+        self._env = env
         self._count = 0
         self._running = {}
-        with (scratch / "server").open("w") as errors:
-            self._server = subprocess.Popen(
-                [sys.executable, str(ROOT / "tests/workers/worker_driver.py")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=env,
-            )
-
-    def close(self):
-        """Ends the server."""
-        self._server.kill()
-        self._server.communicate()
 
     def end_all(self):
         """Ends workers that a failed test left."""
-        for pid in list(self._running):
-            os.kill(pid, signal.SIGKILL)
-            self._ask({"wait": pid, "seconds": PATIENCE})
-            del self._running[pid]
+        for process, _ in self._running.values():
+            process.kill()
+            process.wait()
+        self._running.clear()
 
     def start(self, all_words, environ, *, code="", cwd=ROOT, workdir=None):
         """Starts the training command; returns the number of the process.
@@ -131,25 +114,32 @@ class Workers:
             prefix = "--workdir="
             workdir = next(w for w in all_words if w.startswith(prefix))
             workdir = workdir.removeprefix(prefix)
-        request = {
-            "words": all_words,
-            "environ": environ,
-            "cwd": str(cwd),
-            "workdir": str(workdir),
-            "code": QUICK_EXPORT + code,
-        } | {name: str(file) for name, file in files.items()}
-        pid = self._ask(request)
-        self._running[pid] = files
-        return pid
+        watched = str(workdir), str(files["log"])
+        with files["stdout"].open("w") as out, files["stderr"].open("w") as err:
+            process = commands.start(
+                "trainers.train",
+                *all_words,
+                env=self._env | environ,
+                cwd=cwd,
+                code=f"{QUICK_EXPORT}{code}\n"
+                f"import driver; driver.watch(*{watched!r})",
+                stdout=out,
+                stderr=err,
+            )
+        self._running[process.pid] = process, files
+        return process.pid
 
     def stderr_of(self, pid):
         """Returns the path of what a worker writes."""
-        return self._running[pid]["stderr"]
+        return self._running[pid][1]["stderr"]
 
     def wait(self, pid, seconds=PATIENCE):
         """Returns how a worker `Ended`."""
-        code = self._ask({"wait": pid, "seconds": seconds})
-        files = self._running[pid]
+        process, files = self._running[pid]
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            code = None
         stderr = files["stderr"].read_text()
         assert code is not None, f"it runs on after {seconds} s:\n{stderr}"
         del self._running[pid]
@@ -185,10 +175,6 @@ class Workers:
     def run_alone(self, all_words):
         """Runs one process without TF_CONFIG to its end."""
         return self.wait(self.start(all_words, {"TF_CONFIG": ""}))
-
-    def _ask(self, request):
-        print(json.dumps(request), file=self._server.stdin, flush=True)
-        return json.loads(self._server.stdout.readline())
 
 
 def numbers(workdir, name="history.json"):

@@ -1,4 +1,4 @@
-"""Reference runs, a server of training processes, the summary of kills."""
+"""Reference runs, training processes, the summary of kills."""
 
 import dataclasses
 
@@ -17,10 +17,8 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def trainers(tmp_path_factory, user_env):
-    """The server of training processes."""
-    server = processes.Trainers(tmp_path_factory.mktemp("trainers"), user_env)
-    yield server
-    server.close()
+    """Starts training processes."""
+    return processes.Trainers(tmp_path_factory.mktemp("trainers"), user_env)
 
 
 @pytest.fixture(scope="session")

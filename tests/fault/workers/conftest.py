@@ -5,18 +5,16 @@ import worker_runs
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory, user_env):
-    """The server of worker processes."""
-    server = worker_runs.Workers(tmp_path_factory.mktemp("workers"), user_env)
-    yield server
-    server.close()
+def all_workers(tmp_path_factory, user_env):
+    """Starts workers."""
+    return worker_runs.Workers(tmp_path_factory.mktemp("workers"), user_env)
 
 
 @pytest.fixture
-def workers(server):
+def workers(all_workers):
     """Starts workers, and ends those that a test leaves."""
-    yield server
-    server.end_all()
+    yield all_workers
+    all_workers.end_all()
 
 
 @pytest.fixture(scope="session")
@@ -28,12 +26,12 @@ def data_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def whole(server, data_file, tmp_path_factory):
+def whole(all_workers, data_file, tmp_path_factory):
     """A run that nobody disturbed: its directory and its two workers."""
     workdir = tmp_path_factory.mktemp("whole") / "run"
     try:
-        ended = server.run(worker_runs.words(data_file, workdir))
+        ended = all_workers.run(worker_runs.words(data_file, workdir))
     finally:
-        server.end_all()
+        all_workers.end_all()
     assert [worker.code for worker in ended] == [0, 0], ended
     return workdir, ended

@@ -5,9 +5,8 @@ its docstring names may go.
 """
 
 import os
-import subprocess
-import sys
 
+import commands
 import keras
 import numpy as np
 import pytest
@@ -63,14 +62,11 @@ def test_keras_still_fails_in_fit_with_several_workers():
     """`_maybe_symbolic_build` and `make_train_function`, keras issue 20585."""
     ports = worker_process.free_ports(2)
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", STOCK_FIT],
+        commands.start(
+            "",
+            code=STOCK_FIT,
             env=os.environ
             | {"TF_CONFIG": worker_process.tf_config(ports, index)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
         )
         for index in (0, 1)
     ]
@@ -105,12 +101,7 @@ model.fit(data.repeat(4), shuffle=False, verbose=0)
 def test_keras_still_fails_with_several_steps_on_several_replicas():
     """`make_train_function`."""
     # In a process of its own: it leaves unfinished collectives behind.
-    run = subprocess.run(
-        [sys.executable, "-c", MANY_STEPS],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    run = commands.run("", code=MANY_STEPS, env=os.environ, timeout=120)
     assert run.returncode == 1
     assert "You must feed a value for placeholder tensor" in run.stderr
 

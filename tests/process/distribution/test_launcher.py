@@ -18,12 +18,14 @@ from trainers.config import files
 from trainers.distribution import worker_process
 from trainers.run.workdir import Workdir
 
-# Whoever runs the tests may have SIGINT ignored, as shells do.
+# Whoever runs the tests may have SIGINT ignored, as shells do, and SIGHUP, as
+# `nohup` does.
 LAUNCHER = """
 import json, signal, sys
 from trainers.distribution import launcher
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 settings = json.loads(sys.argv[1])
 sys.exit(launcher.run(sys.argv[2:], stopped_code=75, **settings))
 """

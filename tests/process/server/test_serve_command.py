@@ -8,11 +8,10 @@ import json
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.parse
 
+import commands
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -44,15 +43,11 @@ def bundle(smoke_workdir, tmp_path_factory):
 @contextlib.contextmanager
 def serving(base, env, *words):
     """Yields process, host with port, and path of the model."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "trainers.serve", "--port=0"),
-            *(f"--model_base_path={base}", *words),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    process = commands.start(
+        "trainers.serve",
+        "--port=0",
+        f"--model_base_path={base}",
+        *words,
         env=env,
     )
     try:
@@ -171,14 +166,22 @@ def test_answers_are_those_of_the_model_in_process(bundle, user_env):
     ]
 
 
-def half_sent(netloc, path, body):
+@pytest.fixture
+def half_sent():
     """Returns a socket on which half of a request was sent."""
-    host, port = netloc.split(":")
-    connection = socket.create_connection((host, int(port)), WAIT_SECONDS)
-    head = f"POST {path} HTTP/1.1\r\nHost: {netloc}\r\n"
-    connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
-    connection.sendall(body[: len(body) // 2])
-    return connection
+    with contextlib.ExitStack() as opened:
+
+        def send(netloc, path, body):
+            host, port = netloc.split(":")
+            connection = opened.enter_context(
+                socket.create_connection((host, int(port)), WAIT_SECONDS)
+            )
+            head = f"POST {path} HTTP/1.1\r\nHost: {netloc}\r\n"
+            head += f"Content-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body[: len(body) // 2])
+            return connection
+
+        yield send
 
 
 def wait_for(condition):
@@ -188,7 +191,9 @@ def wait_for(condition):
         time.sleep(0.02)
 
 
-def test_a_stop_lets_running_requests_end_and_takes_no_more(bundle, user_env):
+def test_a_stop_lets_running_requests_end_and_takes_no_more(
+    bundle, user_env, half_sent
+):
     body = json.dumps({"inputs": images(1).tolist()}).encode()
     with serving(bundle, user_env, "--max_concurrent_requests=1") as (
         process,
@@ -224,7 +229,7 @@ def test_a_stop_lets_running_requests_end_and_takes_no_more(bundle, user_env):
     )
 
 
-def test_a_second_signal_ends_at_once(bundle, user_env):
+def test_a_second_signal_ends_at_once(bundle, user_env, half_sent):
     with serving(bundle, user_env) as (process, netloc, path):
         connection = half_sent(netloc, f"{path}:predict", b"x" * 100)
         process.send_signal(signal.SIGTERM)
@@ -237,7 +242,7 @@ def test_a_second_signal_ends_at_once(bundle, user_env):
         assert process.returncode == 128 + signal.SIGTERM
 
 
-def test_a_stop_waits_no_longer_than_it_is_told(tiny_base, user_env):
+def test_a_stop_waits_no_longer_than_it_is_told(tiny_base, user_env, half_sent):
     words = ("--stop_seconds=1", "--max_concurrent_requests=1")
     with serving(tiny_base, user_env, *words) as (process, netloc, path):
         predict = f"{path}:predict"
@@ -289,7 +294,7 @@ def test_a_version_that_is_copied_in_takes_over_with_a_token(
             assert status == 200
 
 
-def test_what_a_connection_may_send_is_bounded(bundle, user_env):
+def test_what_a_connection_may_send_is_bounded(bundle, user_env, half_sent):
     words = ("--max_request_megabytes=1", "--body_seconds=1")
     with (
         serving(bundle, user_env, *words) as (_, netloc, path),
