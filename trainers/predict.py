@@ -54,8 +54,8 @@ def check(config, workdir, files):
 
 def main(config, workdir, files):
     """Prints the answers."""
+    from trainers.prediction import bearer_token
     from trainers.prediction import rows
-    from trainers.prediction import tokens
     from trainers.run.workdir import Workdir
 
     where = _SERVER.value or _MODEL_DIR.value
@@ -65,7 +65,7 @@ def main(config, workdir, files):
         files=files,
         split=_SPLIT.value,
         scores=_SCORES.value,
-        token=os.environ.get(tokens.VARIABLE),
+        token=os.environ.get(bearer_token.VARIABLE),
     )
     for answer in answers:
         print(json.dumps(answer, ensure_ascii=False), flush=True)

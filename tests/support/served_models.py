@@ -11,10 +11,10 @@ import tensorflow as tf
 from trainers.runtime import atomic
 from trainers.server import app
 from trainers.server import batches
-from trainers.server import batching
 from trainers.server import limits as limits_lib
 from trainers.server import model_versions
 from trainers.server import prometheus
+from trainers.server import queues
 from trainers.serving import exporter
 
 METRICS = "/monitoring/prometheus/metrics"
@@ -140,9 +140,7 @@ class Server:
     def __init__(self, base, parameters, **limits):
         self.base = base
         self.metrics = prometheus.Metrics("tiny")
-        self.scheduler = batching.Scheduler(
-            parameters, self.metrics.count_batch
-        )
+        self.scheduler = queues.Scheduler(parameters, self.metrics.count_batch)
         self.versions = model_versions.Versions(
             base, "tiny", base / "models.config", self.scheduler
         )

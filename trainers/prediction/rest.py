@@ -20,7 +20,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from trainers.errors import ConfigError
 from trainers.errors import RefusedError
 from trainers.errors import RunError
-from trainers.prediction import tokens
+from trainers.prediction import bearer_token
 
 _URL = re.compile(
     r"(https?)://([\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)"
@@ -83,10 +83,11 @@ class RestPredictor:
         self._scheme, self._host, self._path = match.groups()
         self._headers = {"Content-Type": "application/json"}
         if token:
-            if not tokens.is_token(token):
+            if not bearer_token.is_token(token):
                 raise ConfigError(
-                    f"`{tokens.VARIABLE}` must be ASCII without white space. "
-                    f"Received: a text of {len(token)} characters, not shown."
+                    f"`{bearer_token.VARIABLE}` must be ASCII without white "
+                    f"space. Received: a text of {len(token)} characters, "
+                    "not shown."
                 )
             self._headers["Authorization"] = f"Bearer {token}"
         self._timeout = timeout_seconds
@@ -174,7 +175,7 @@ class RestPredictor:
         with contextlib.suppress(ValueError, LookupError, TypeError):
             words = json.loads(text)["error"]
         if status == 401:
-            words += f" Put the token into {tokens.VARIABLE}."
+            words += f" Put the token into {bearer_token.VARIABLE}."
         raise ServerError(status, words)
 
     def _send(self, method, suffix, body):

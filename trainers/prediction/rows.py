@@ -16,7 +16,7 @@ from trainers.errors import RefusedError
 from trainers.prediction import connect
 from trainers.prediction.rest import RestPredictor
 from trainers.prediction.rest import ServerError
-from trainers.tasks import classify
+from trainers.tasks import classify_signature
 
 _BATCH_SIZE = 64
 
@@ -140,7 +140,9 @@ def _label(predictor, class_names, texts):
 
 def _classify(predictor, texts):
     """Yields label and scores of each text, by the model's class names."""
-    answer = predictor("classify", classify.check_inputs("text", texts))
+    answer = predictor(
+        "classify", classify_signature.check_inputs("text", texts)
+    )
     for names, scores in zip(
         answer["classes"].tolist(), answer["scores"].tolist(), strict=True
     ):

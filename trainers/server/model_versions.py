@@ -102,7 +102,7 @@ class Versions:
             name: str. Name of the model.
             models_config: `pathlib.Path` of a `models.config`, which does not
                 have to exist.
-            scheduler: `batching.Scheduler`.
+            scheduler: `queues.Scheduler`.
 
         Raises:
             ConfigError: The file is wrong, or there is no version.

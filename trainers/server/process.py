@@ -15,10 +15,10 @@ from trainers.errors import RunError
 from trainers.runtime import signals
 from trainers.server import app as app_lib
 from trainers.server import batches
-from trainers.server import batching
 from trainers.server import limits
 from trainers.server import model_versions
 from trainers.server import prometheus as prometheus_lib
+from trainers.server import queues
 from trainers.serving import config_protos
 
 _LOGGER = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ async def _serve(settings, ready, stop):
     base_path = pathlib.Path(settings.model_base_path).absolute()
     name = settings.name
     metrics = prometheus_lib.Metrics(name)
-    scheduler = batching.Scheduler(
+    scheduler = queues.Scheduler(
         _read_batching(settings, base_path), metrics.count_batch
     )
     versions = model_versions.Versions(

@@ -7,7 +7,7 @@ import pathlib
 
 from trainers.errors import RunError
 from trainers.prediction import saved_model
-from trainers.server import batching
+from trainers.server import queues
 from trainers.server import statuses
 from trainers.serving import warmup
 
@@ -30,7 +30,7 @@ class Servable:
         Args:
             number: int. Version number.
             path: str or `pathlib.Path`. The version directory.
-            scheduler: `batching.Scheduler`.
+            scheduler: `queues.Scheduler`.
         """
         self.number = number
         self.path = pathlib.Path(path)
@@ -60,7 +60,7 @@ class Servable:
             return False
         self.signatures = dict(model.signatures)
         self._queues = {
-            name: batching.Queue(self._scheduler, _bind(model, name))
+            name: queues.Queue(self._scheduler, _bind(model, name))
             for name in self.signatures
         }
         self.state = "AVAILABLE"

@@ -8,7 +8,7 @@ import re
 from tfmodels.settings import broken_rule
 from tfmodels.settings import setting
 from trainers.errors import ConfigError
-from trainers.prediction import tokens
+from trainers.prediction import bearer_token
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +145,7 @@ def read_token(file):
         ConfigError: The file cannot be read, or its content is not a token.
     """
     if not file:
-        token = os.environ.get(tokens.VARIABLE, "")
+        token = os.environ.get(bearer_token.VARIABLE, "")
         if not token:
             return ""
     else:
@@ -155,10 +155,10 @@ def read_token(file):
             raise ConfigError(
                 f"`--token_file` must be a file that can be read: {error}."
             ) from None
-    if not tokens.is_token(token):
+    if not bearer_token.is_token(token):
         raise ConfigError(
-            f"{file or tokens.VARIABLE} must contain one token: ASCII without "
-            f"white space. Received: a text of {len(token)} characters, not "
-            "shown."
+            f"{file or bearer_token.VARIABLE} must contain one token: ASCII "
+            f"without white space. Received: a text of {len(token)} "
+            "characters, not shown."
         )
     return token

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from trainers.data.images import loading
 from trainers.tasks import answers
-from trainers.tasks import classify
+from trainers.tasks import classify_signature
 from trainers.tasks import image_augmentation
 
 
@@ -206,7 +206,7 @@ class ImageClassification:
 
         `serving_default` takes pixels, and `image_bytes` takes files. Both
         return the outputs of `answers.classification`. `classify` takes files
-        in the feature `image_bytes`, see `classify.make`.
+        in the feature `image_bytes`, see `classify_signature.make`.
 
         Args:
             network: Function from preprocessed features to logits, for example
@@ -243,7 +243,7 @@ class ImageClassification:
         return {
             "serving_default": serve_image,
             "image_bytes": serve_image_bytes,
-            "classify": classify.make(
+            "classify": classify_signature.make(
                 "image_bytes", logits_of_files, class_names
             ),
         }
@@ -270,7 +270,7 @@ class ImageClassification:
         return {
             "serving_default": {"image": floats},
             "image_bytes": {"image_bytes": np.array(files, dtype=object)},
-            "classify": classify.check_inputs("image_bytes", files),
+            "classify": classify_signature.check_inputs("image_bytes", files),
         }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.tasks import answers
-from trainers.tasks import classify
+from trainers.tasks import classify_signature
 
 _NUM_ROWS = 100
 _category = unicodedata.ucd_3_2_0.category
@@ -46,7 +46,8 @@ def make(task, network, class_names):
     - `tokens` takes these `token_ids`. It treats ids after the first `[SEP]`
       of a row as padding: to pad the rows of several requests to one length,
       TensorFlow Serving repeats the first id of a request, `[CLS]`.
-    - `classify` takes texts in the feature `text`, see `classify.make`.
+    - `classify` takes texts in the feature `text`, see
+      `classify_signature.make`.
 
     Args:
         task: `TextClassification` with its tokenizer.
@@ -83,7 +84,7 @@ def make(task, network, class_names):
         "serving_default": serve_text,
         "tokens": serve_tokens,
         "tokenize": tokenize,
-        "classify": classify.make("text", logits_of, class_names),
+        "classify": classify_signature.make("text", logits_of, class_names),
     }
 
 
@@ -147,5 +148,5 @@ def check_inputs(corpus, vocabulary_size, seed):
         "serving_default": {"text": text},
         "tokens": {"token_ids": ids},
         "tokenize": {"text": text},
-        "classify": classify.check_inputs("text", corpus),
+        "classify": classify_signature.check_inputs("text", corpus),
     }

@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config.task import ImageClassificationConfig
-from trainers.tasks import classify
+from trainers.tasks import classify_signature
 from trainers.tasks import image_augmentation
 
 GREY, COLOUR = (4, 6), (4, 6, 3)
@@ -312,7 +312,7 @@ def test_signatures_answer_the_same_with_the_names_of_classes(shape):
     for name, value in from_pixels.items():
         np.testing.assert_array_equal(from_bytes[name], value)
     ranked = signatures["classify"](
-        **classify.check_inputs("image_bytes", files)
+        **classify_signature.check_inputs("image_bytes", files)
     )
     # The two that are not the right one are equal.
     assert ranked["classes"].numpy().tolist() == [
@@ -337,7 +337,7 @@ def test_all_check_inputs_are_the_same_images_but_for_the_negative(shape):
     rows = np.arange(100) != 2
     np.testing.assert_array_equal(decoded[rows], floats[rows])
     assert (floats[2] == -1).all()
-    ranked = classify.check_inputs("image_bytes", encoded)["inputs"]
+    ranked = classify_signature.check_inputs("image_bytes", encoded)["inputs"]
     assert inputs["classify"]["inputs"].tolist() == ranked.tolist()
     assert (floats[0] == 0).all()
     assert (floats[1] == 255).all()

@@ -17,7 +17,7 @@ from trainers.config.task import TextClassificationConfig
 from trainers.data.examples import Examples
 from trainers.errors import ConfigError
 from trainers.errors import RunError
-from trainers.tasks import classify
+from trainers.tasks import classify_signature
 from trainers.tasks import text_signatures
 
 # Ids 0 to 15.
@@ -388,7 +388,9 @@ def test_classify_ranks_what_the_text_is_answered_with(served):
     _, signatures, _ = served
     texts = [text.encode() for text in TEXTS] + [b"\xff\xfe"]
     answer = signatures["serving_default"](text=tf.constant(texts))
-    ranked = signatures["classify"](**classify.check_inputs("text", texts))
+    ranked = signatures["classify"](
+        **classify_signature.check_inputs("text", texts)
+    )
     assert ranked["classes"].dtype == tf.string
     for row, label in enumerate(answer["label"].numpy()):
         probabilities = dict(

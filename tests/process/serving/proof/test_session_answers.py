@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from trainers.serving.proof import rules
 from trainers.serving.proof.fresh_process import SessionModel
-from trainers.tasks import classify
+from trainers.tasks import classify_signature
 
 CLASSES = ["ham", "spam", "猫"]
 TEXTS = [b"a b c", b"", b"d e f g h i a", b"\xff\xfe", b"b [SEP] c"]
@@ -51,13 +51,17 @@ def test_images_are_ranked(image_version):
     images = np.random.default_rng(0).integers(0, 256, (7, 28, 28, 1), np.uint8)
     files = [tf.io.encode_png(image).numpy() for image in images]
     files.append(tf.io.encode_jpeg(np.full((9, 5, 3), 200, np.uint8)).numpy())
-    ranked = model("classify", classify.check_inputs("image_bytes", files))
+    ranked = model(
+        "classify", classify_signature.check_inputs("image_bytes", files)
+    )
     answer = model("image_bytes", {"image_bytes": files})
     check_ranking(ranked, answer, [str(digit) for digit in range(10)])
 
 
 def test_texts_are_ranked(text_model):
-    ranked = text_model("classify", classify.check_inputs("text", TEXTS))
+    ranked = text_model(
+        "classify", classify_signature.check_inputs("text", TEXTS)
+    )
     answer = text_model("serving_default", {"text": TEXTS})
     assert len(set(answer["label"])) > 1
     check_ranking(ranked, answer, CLASSES)
@@ -75,9 +79,12 @@ def test_exports_keep_the_rules_of_each_api(which, request):
 
 
 def test_a_request_without_the_feature_harms_no_other(text_model):
-    good = classify.check_inputs("text", [b"a b"])
+    good = classify_signature.check_inputs("text", [b"a b"])
     expected = text_model("classify", good)["scores"]
-    for bad in (b"", classify.check_inputs("body", [b"a b"])["inputs"][0]):
+    for bad in (
+        b"",
+        classify_signature.check_inputs("body", [b"a b"])["inputs"][0],
+    ):
         with pytest.raises(tf.errors.InvalidArgumentError) as error:
             text_model("classify", {"inputs": [good["inputs"][0], bad]})
         assert (
@@ -91,7 +98,7 @@ def test_a_request_without_the_feature_harms_no_other(text_model):
 def test_a_file_that_is_no_image_is_an_error(image_version):
     model = SessionModel(image_version)
     for bad in (b"", b"no image", b"\x89PNG\r\n\x1a\n"):
-        inputs = classify.check_inputs("image_bytes", [bad])
+        inputs = classify_signature.check_inputs("image_bytes", [bad])
         with pytest.raises(tf.errors.InvalidArgumentError):
             model("classify", inputs)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainers.tasks import classify
+from trainers.tasks import classify_signature
 
 NAMES = ["ham", "spam", "猫"]
 LETTERS = {b"a": [0.0, 2.0, 1.0], b"b": [3.0, 0.0, 0.0], b"": [1.0, 1.0, 1.0]}
@@ -32,11 +32,11 @@ def signature():
         logits = tf.constant(list(LETTERS.values()))
         return tf.matmul(tf.cast(equal, tf.float32), logits)
 
-    return classify.make("text", logits_of, NAMES)
+    return classify_signature.make("text", logits_of, NAMES)
 
 
 def ranking(logits):
-    answer = classify.ranking(tf.constant(logits, tf.float32), NAMES)
+    answer = classify_signature.ranking(tf.constant(logits, tf.float32), NAMES)
     names = [
         [name.decode() for name in row] for row in answer["classes"].numpy()
     ]
@@ -68,7 +68,7 @@ def test_classes_of_one_score_come_in_label_order(logits, expected):
 
 def test_many_classes_of_one_score_keep_their_order():
     names = [f"class {i}" for i in range(1000)]
-    answer = classify.ranking(tf.zeros((2, 1000)), names)
+    answer = classify_signature.ranking(tf.zeros((2, 1000)), names)
     for row in answer["classes"].numpy():
         assert [name.decode() for name in row] == names
 
@@ -136,7 +136,7 @@ def test_what_has_no_such_feature_is_an_error(signature, bad, message):
 
 def test_check_inputs_hold_the_rows():
     rows = [b"a", b"", b"\xff\x00"]
-    inputs = classify.check_inputs("text", rows)
+    inputs = classify_signature.check_inputs("text", rows)
     assert list(inputs) == ["inputs"]
     found = [
         tf.train.Example.FromString(one).features.feature["text"]

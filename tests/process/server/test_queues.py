@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from trainers.errors import ConfigError
 from trainers.server import batches
-from trainers.server import batching
+from trainers.server import queues
 from trainers.server.statuses import StatusError
 
 # A batch waits until it is full.
@@ -201,8 +201,8 @@ async def all_of(*tasks):
 def test_requests_that_come_while_the_thread_is_busy_run_together():
     async def scenario():
         model = Held()
-        scheduler = batching.Scheduler(parameters(), model.observe)
-        queue = batching.Queue(scheduler, model)
+        scheduler = queues.Scheduler(parameters(), model.observe)
+        queue = queues.Queue(scheduler, model)
         first = await begin(queue, 1)
         await model.has_started()
         others = [await begin(queue, *range(2, 2 + n)) for n in (1, 3, 4)]
@@ -224,8 +224,8 @@ def test_requests_that_come_while_the_thread_is_busy_run_together():
 def test_requests_that_come_at_the_same_time_run_together():
     async def scenario():
         model = Double()
-        scheduler = batching.Scheduler(parameters(), model.observe)
-        queue = batching.Queue(scheduler, model)
+        scheduler = queues.Scheduler(parameters(), model.observe)
+        queue = queues.Queue(scheduler, model)
         results = await asyncio.gather(*(queue(rows(n)) for n in range(3)))
         scheduler.close()
         return model, [result["x2"].tolist() for result in results]
@@ -238,8 +238,8 @@ def test_requests_that_come_at_the_same_time_run_together():
 def test_a_request_that_does_not_fit_begins_the_next_batch():
     async def scenario():
         model = Held()
-        scheduler = batching.Scheduler(parameters(), model.observe)
-        queue = batching.Queue(scheduler, model)
+        scheduler = queues.Scheduler(parameters(), model.observe)
+        queue = queues.Queue(scheduler, model)
         first = await begin(queue, 1)
         await model.has_started()
         others = [await begin(queue, *range(n)) for n in (5, 4)]
@@ -254,8 +254,8 @@ def test_a_request_that_does_not_fit_begins_the_next_batch():
 def test_too_large_and_too_many():
     async def scenario():
         model = Held()
-        scheduler = batching.Scheduler(parameters(), model.observe)
-        queue = batching.Queue(scheduler, model)
+        scheduler = queues.Scheduler(parameters(), model.observe)
+        queue = queues.Queue(scheduler, model)
         with pytest.raises(StatusError) as error:
             await queue(rows(*range(9)))
         assert (error.value.http, str(error.value)) == (
@@ -273,7 +273,7 @@ def test_too_large_and_too_many():
             "full",
         )
         # The queue of another signature has room.
-        other = await begin(batching.Queue(scheduler, model), 5)
+        other = await begin(queues.Queue(scheduler, model), 5)
         model.let.set()
         await all_of(running, *waiting, other)
         scheduler.close()
@@ -284,18 +284,18 @@ def test_too_large_and_too_many():
 def test_a_thread_waits_for_a_batch_as_long_as_it_is_told():
     async def scenario():
         model = Double()
-        scheduler = batching.Scheduler(
+        scheduler = queues.Scheduler(
             parameters(timeout_seconds=NEVER), model.observe
         )
-        queue = batching.Queue(scheduler, model)
+        queue = queues.Queue(scheduler, model)
         first = await begin(queue, 1, 2)
         second = await begin(queue, 3, 4, 5, 6, 7, 8)
         await all_of(first, second)
         scheduler.close()
-        scheduler = batching.Scheduler(
+        scheduler = queues.Scheduler(
             parameters(timeout_seconds=0.01), model.observe
         )
-        await all_of(await begin(batching.Queue(scheduler, model), 9))
+        await all_of(await begin(queues.Queue(scheduler, model), 9))
         scheduler.close()
         return model
 
@@ -305,8 +305,8 @@ def test_a_thread_waits_for_a_batch_as_long_as_it_is_told():
 def test_without_a_configuration_every_request_runs_alone():
     async def scenario():
         model = Double()
-        scheduler = batching.Scheduler(batches.Parameters(), model.observe)
-        queue = batching.Queue(scheduler, model)
+        scheduler = queues.Scheduler(batches.Parameters(), model.observe)
+        queue = queues.Queue(scheduler, model)
         # More than a thousand, the default where a configuration is empty.
         tasks = [await begin(queue, *range(n)) for n in (1, 2000, 3)]
         await all_of(*tasks)
