@@ -107,7 +107,7 @@ def test_it_finishes_with_the_same_numbers(name, resumed, file):
 def test_its_export_gives_the_same_answers(name, resumed, run_command):
     words = ["--split=test[:4]"] if name == "digits" else ["-", "--scores"]
     run = run_command(
-        "trainers.predict", f"--workdir={resumed}", *words, stdin=TEXTS
+        "trainers.predict", f"--workdir={resumed}", *words, input=TEXTS
     )
     assert run.returncode == 0, run.stderr
     got = list(map(json.loads, run.stdout.splitlines()))

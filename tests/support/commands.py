@@ -136,8 +136,6 @@ class Client:
             "umask": umask,
             "code": code,
         }
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        connection.connect(self._address)
         with contextlib.ExitStack() as theirs:
             ours, files = [], []
             for mode, stream in zip(
@@ -158,6 +156,9 @@ class Client:
                     stream = stream.fileno()
                 ours.append(mine)
                 files.append(stream)
+            # Last: the server waits for the request of who has connected.
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            connection.connect(self._address)
             socket.send_fds(connection, [json.dumps(request).encode()], files)
         return Process([module, *words], connection, ours)
 

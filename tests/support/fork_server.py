@@ -100,6 +100,9 @@ def _serve(listener):
         if listener in ready:
             connection, _ = listener.accept()
             text, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
+            if not text:  # Who connected has been killed.
+                connection.close()
+                continue
             process = os.fork()
             if not process:
                 for other in (listener, connection):
