@@ -43,7 +43,12 @@ _SLOW_FIRST = ["fault", "process", "model", "fast"]
 
 
 def _tier(item):
-    return item.path.relative_to(_TESTS).parts[0]
+    tier = item.path.relative_to(_TESTS).parts[0]
+    if tier not in _SLOW_FIRST:
+        raise pytest.UsageError(
+            f"{item.path} must be in a tier: {', '.join(_SLOW_FIRST)}."
+        )
+    return tier
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -25,7 +25,8 @@ def make_model(config, num_classes):
     """Builds the network of a model config with random weights.
 
     Args:
-        config: A class of `MODEL_CONFIGS`, for example `MnistMlpConfig`.
+        config: Instance of a class in `MODEL_CONFIGS`, for example
+            `MnistMlpConfig`.
         num_classes: int. Number of logits.
 
     Returns:
@@ -38,7 +39,7 @@ def check_files(config):
     """Checks that the files in a model config exist. Does not import Keras.
 
     Args:
-        config: A class of `MODEL_CONFIGS`.
+        config: Instance of a class in `MODEL_CONFIGS`.
 
     Raises:
         ValueError: A file, directory or package does not exist, or a preset
@@ -61,7 +62,7 @@ def load_pretrained(network, config):
 
     Args:
         network: `keras.Model` from `make_model`.
-        config: A class of `MODEL_CONFIGS`.
+        config: Instance of a class in `MODEL_CONFIGS`.
 
     Raises:
         ValueError: The weights cannot be loaded or downloaded, or do not fit

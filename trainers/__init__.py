@@ -12,6 +12,8 @@ use its best weights, and `trainers.connect(...)` asks an export.
 """
 
 import importlib
+import sys
+import types
 
 # Imported at first use, because TensorFlow takes seconds.
 _PUBLIC = {
@@ -24,12 +26,24 @@ _PUBLIC = {
 __all__ = list(_PUBLIC)
 
 
-def __getattr__(name):
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _PUBLIC[name]
-    return getattr(importlib.import_module(module), attribute)
+class _Package(types.ModuleType):
+    """Keeps a command's module, `trainers/evaluate.py`, from hiding a name."""
+
+    def __getattr__(self, name):
+        if name not in _PUBLIC:
+            raise AttributeError(
+                f"module {__name__!r} has no attribute {name!r}"
+            )
+        module, attribute = _PUBLIC[name]
+        return getattr(importlib.import_module(module), attribute)
+
+    def __setattr__(self, name, value):
+        # Python sets the module as an attribute of its package.
+        if name not in _PUBLIC or not isinstance(value, types.ModuleType):
+            super().__setattr__(name, value)
+
+    def __dir__(self):
+        return sorted({*super().__dir__(), *_PUBLIC})
 
 
-def __dir__():
-    return sorted({*globals(), *_PUBLIC})
+sys.modules[__name__].__class__ = _Package

@@ -4,6 +4,7 @@ python -m trainers
 """
 
 import ast
+import os
 import pathlib
 import sys
 
@@ -38,8 +39,14 @@ def main(arguments):
     """
     lines = commands()
     width = max(map(len, lines))
-    for name, line in lines.items():
-        print(f"python -m trainers.{name:{width}}  {line}")
+    try:
+        for name, line in lines.items():
+            print(f"python -m trainers.{name:{width}}  {line}")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` closed stdout; keep Python from complaining at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     if not arguments or arguments[0] in ("-h", "--help"):
         return 0
     print(

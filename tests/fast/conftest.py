@@ -1,34 +1,62 @@
 """Keeps the fast tests fast: none starts a process or fits a model."""
 
+import multiprocessing.process
+import pathlib
 import sys
 
+import commands
 import keras
 import pytest
 
-_STARTS = ("subprocess.Popen", "os.fork", "os.posix_spawn", "os.system")
+_STARTS = (
+    "subprocess.Popen",
+    "os.fork",
+    "os.forkpty",
+    "os.posix_spawn",
+    "os.system",
+)
+_FOLDER = pathlib.Path(__file__).parent
 # Whether a fast test is running. An audit hook can never be removed.
 _RUNNING = []
 
 
+def _refuse(what, tier):
+    raise AssertionError(
+        f"a fast test must not {what}: move it to tests/{tier}"
+    )
+
+
 def _refuse_processes(event, args):
     if event in _STARTS and _RUNNING:
-        raise AssertionError(
-            f"a fast test must not start a process ({event}): move it to "
-            "tests/process"
-        )
+        _refuse(f"start a process ({event})", "process")
 
 
 sys.addaudithook(_refuse_processes)
 
 
-@pytest.fixture(autouse=True)
-def _is_fast(monkeypatch):
-    def fit(self, *args, **kwargs):
-        raise AssertionError(
-            "a fast test must not fit a model: move it to tests/model"
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Watches a fast test, and the fixtures that it makes."""
+    if _FOLDER not in item.path.parents:  # Called for tests of all folders.
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            keras.Model, "fit", lambda *_, **__: _refuse("fit", "model")
         )
-
-    monkeypatch.setattr(keras.Model, "fit", fit)
-    _RUNNING.append(True)
-    yield
-    _RUNNING.clear()
+        # They need no new process where their server runs already.
+        for start in ("start", "run"):
+            patch.setattr(
+                commands,
+                start,
+                lambda *_, **__: _refuse("run a command", "process"),
+            )
+        patch.setattr(
+            multiprocessing.process.BaseProcess,
+            "start",
+            lambda _: _refuse("start a process", "process"),
+        )
+        _RUNNING.append(True)
+        try:
+            return (yield)
+        finally:
+            _RUNNING.clear()

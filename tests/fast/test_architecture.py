@@ -66,6 +66,7 @@ def names_imported(tree):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
+            assert node.names[0].name != "*", "imports are named"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
@@ -143,8 +144,6 @@ def test_a_room_imports_from_itself_and_from_rooms_to_its_left():
         for imported in sorted(imports)
         if room_of(imported)
         not in (*ROOMS[: ROOMS.index(room_of(module)) + 1], "errors")
-        # `import trainers` finds where the package is.
-        and imported != "trainers"
     ]
     assert wrong == []
     assert [m for m in MODULES if room_of(m) == "tfmodels"] != []
@@ -190,6 +189,26 @@ def test_the_door_has_commands_flags_and_errors_alone():
     }
     # Which checks the flags of the training command before it starts workers.
     assert importers == {("trainers.launch", "trainers.train")}
+
+
+def test_only_two_modules_import_by_name():
+    """Such imports are not among the arrows."""
+    users = {
+        name
+        for name, tree in MODULES.items()
+        if {"importlib", "importlib.import_module"} & {*names_imported(tree)}
+    }
+    # The public names, and the sources of images.
+    assert users == {"trainers", "trainers.data.images.loading"}
+
+
+def test_types_of_settings_are_no_strings():
+    """With that import they would be, and no text of a flag could be read."""
+    assert [
+        name
+        for name, tree in MODULES.items()
+        if any(i.startswith("__future__.") for i in names_imported(tree))
+    ] == []
 
 
 def test_an_init_defines_nothing():

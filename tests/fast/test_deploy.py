@@ -1,7 +1,6 @@
-"""What stands in deploy/, as far as a machine without a cluster can tell.
+"""The manifests in deploy/, against Kubernetes' published schemas.
 
-The shell texts run as they are, with stand-ins for SLURM's commands and for
-Python. The manifests are checked against Kubernetes' published schemas.
+`tests/process/test_deploy.py` runs the shell scripts.
 """
 
 import copy

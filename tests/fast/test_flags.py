@@ -1,8 +1,4 @@
-"""From the command line to a configuration, or to lines that say what is wrong.
-
-In-process where `parse` is asked, else in a process of its own, which ends
-before TensorFlow is imported.
-"""
+"""Flags give a configuration, or lines that say what is wrong."""
 
 import random
 import re
@@ -151,12 +147,12 @@ def test_a_tuple_is_written_with_or_without_parentheses(text, value):
         ("-config.seed=4", "config.seed", 4),
     ],
 )
-def test_a_value_is_what_stands_after_the_first_equals_sign(word, name, value):
+def test_a_value_follows_the_first_equals_sign(word, name, value):
     name = name or "config.optimizer.learning_rate"
     assert values_of(parse_config(word))[name] == value
 
 
-def test_of_several_flags_for_a_setting_the_last_wins():
+def test_the_last_of_several_flags_for_a_setting_wins():
     config = parse_config(
         "--config.seed=1",
         "--config.model.hidden_dims=1,2",
@@ -171,7 +167,7 @@ def test_of_several_flags_for_a_setting_the_last_wins():
     assert config.optimizer.name == "adamw"
 
 
-def test_flags_may_stand_in_any_order():
+def test_flags_can_be_in_any_order():
     config, workdir, files = parse(
         "--config.seed=5",
         "--workdir",

@@ -18,7 +18,7 @@ def run_words(data_file, tmp_path):
 
 @pytest.fixture(scope="session")
 def reference(data_file, made_once):
-    """What such a run gives in one go."""
+    """The outcome of an uninterrupted run."""
     return fault_runs.outcome(
         made_once(
             "reference",

@@ -1,4 +1,4 @@
-"""8: a run goes on only as the run that it was."""
+"""8: a changed run is not resumed."""
 
 import pathlib
 import shutil
@@ -258,7 +258,7 @@ def text_words(tmp_path):
 def test_another_vocabulary_in_the_same_file_is_refused(text_words, tmp_path):
     fault_runs.stopped(text_words, 2)
     file = tmp_path / "vocabulary.txt"
-    # The order of two pieces: ids of as many texts, of which some differ.
+    # Two tokens swapped: as many ids for each text, but some ids differ.
     file.write_text(file.read_text().replace("cats\ndogs", "dogs\ncats"))
     workdir = tmp_path / "run"
     before = fault_runs.tree(workdir)

@@ -87,7 +87,9 @@ def identity_in(workdir, step):
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_of_a_damaged_checkpoint_the_one_before_is_used(name, workdir, caplog):
+def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(
+    name, workdir, caplog
+):
     identity = identity_in(workdir, 24)
     DAMAGES[name](path_of(workdir, 27))
     rows = list(Workdir(workdir).checkpoints.verified())
@@ -97,7 +99,7 @@ def test_of_a_damaged_checkpoint_the_one_before_is_used(name, workdir, caplog):
     (line,) = caplog.messages
     assert line.startswith("checkpoint step-00000027 is damaged and not used: ")
     checkpointing.set_aside_newer(Workdir(workdir), 24)
-    # It is kept for those who want to look at it.
+    # It is kept for inspection.
     assert fault_runs.steps(workdir) == [24, 20]
     path = path_of(workdir, 27)
     assert os.path.lexists(path.with_name(f"damaged-{path.name}"))
@@ -139,7 +141,7 @@ def test_a_damaged_one_gives_way_to_a_whole_one_of_its_step(
     assert fault_runs.leftovers(workdir) == []
 
 
-def test_the_command_warns_and_goes_on(workdir, run_words, user_env, reference):
+def test_the_command_warns_and_resumes(workdir, run_words, user_env, reference):
     DAMAGES["manifest.json_missing"](path_of(workdir, 27))
     path = path_of(workdir, 27)
     run = fault_runs.run(user_env, fault_runs.NO_EXPORT, run_words)

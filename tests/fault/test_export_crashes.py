@@ -55,7 +55,7 @@ def test_an_exporter_killed_before_the_rename_leaves_no_version(
     config = files.load(str(finished / "config.json"))
     assert exporter_lib.export_once(config, finished).name == "1"
     assert versions(finished) == ["1"]
-    # The one that is there is taken again.
+    # The existing version is returned again.
     assert exporter_lib.export_once(config, finished).name == "1"
     assert versions(finished) == ["1"]
 

@@ -117,7 +117,7 @@ def on_a_small_disk(user_env, tmp_path, code, data_file):
 
 
 def check_old_state(workdir):
-    """All that stands there is whole, and nothing else does."""
+    """Checks that all files are complete and that no others exist."""
     paths = Workdir(workdir)
     rows = [*paths.checkpoints.verified(), *paths.best.steps.verified()]
     assert [row.problem for row in rows if row.problem] == []

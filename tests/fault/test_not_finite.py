@@ -211,6 +211,6 @@ def test_a_nan_in_a_weight_at_the_last_step_does_not_become_a_result(
         error.value
     )
     check_kept(tmp_path / "run", [30, 20])
-    # Of the four epochs the best is one that can be gone on from.
+    # A run can resume from the best of the four epochs.
     rows = list(Workdir(tmp_path / "run").best.steps.verified())
     assert [row.problem for row in rows] == [None]

@@ -68,13 +68,13 @@ def test_proc_is_refused(data_file, run_command):
     "name, reason", [("file", "File exists"), ("file/run", "Not a directory")]
 )
 def test_a_file_is_refused(name, reason, tmp_path, data_file, run_command):
-    (tmp_path / "file").write_bytes(b"of somebody")
+    (tmp_path / "file").write_bytes(b"other content")
     run = run_command(
         "trainers.train", *fault_runs.words(data_file, tmp_path / name)
     )
     assert run.stderr == error_line(tmp_path / name, reason)
     assert (run.returncode, run.stdout) == (2, "")
-    assert (tmp_path / "file").read_bytes() == b"of somebody"
+    assert (tmp_path / "file").read_bytes() == b"other content"
 
 
 def test_what_is_missing_is_made(tmp_path, data_file, reference):
@@ -85,7 +85,7 @@ def test_what_is_missing_is_made(tmp_path, data_file, reference):
 
 @pytest.fixture
 def paused(run_words, user_env, tmp_path):
-    """A trainer that holds the work directory, at step 13, and writes none."""
+    """A trainer that is paused at step 13 and has locked the work directory."""
     checkpoint = tmp_path / "run" / "checkpoints" / "step-00000010"
     with fault_runs.start(
         user_env, _PAUSED, run_words, stdin=subprocess.PIPE
@@ -113,7 +113,7 @@ def test_a_second_trainer_is_refused_and_the_first_unharmed(
     )
     assert (second.returncode, second.stdout) == (2, "")
     assert fault_runs.tree(tmp_path / "run") == before
-    stdout, stderr = paused.communicate("go on\n", timeout=240)
+    stdout, stderr = paused.communicate("continue\n", timeout=240)
     assert (paused.returncode, stdout) == (0, "not exported\n"), stderr
     assert fault_runs.outcome(tmp_path / "run") == reference
 

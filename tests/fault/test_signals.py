@@ -34,8 +34,8 @@ def stopped_line(number, step):
     )
 
 
-def goes_on(all_words, workdir, reference, caplog, step):
-    """Goes on in this process, to the same end."""
+def check_resumes(all_words, workdir, reference, caplog, step):
+    """Resumes in this process and compares the result."""
     caplog.clear()
     with caplog.at_level("INFO", logger="trainers"):
         fault_runs.train(all_words)
@@ -53,10 +53,10 @@ def goes_on(all_words, workdir, reference, caplog, step):
     "turn",
     [0, *(pytest.param(n, marks=pytest.mark.torture) for n in (1, 2, 3, 4))],
 )
-def test_a_signal_at_a_moment_of_chance_stops_with_a_checkpoint(
+def test_a_signal_at_a_random_moment_stops_with_a_checkpoint(
     number, turn, tmp_path, data_file, user_env
 ):
-    """The real command, untouched, and whichever step it is at."""
+    """Tests the unchanged command at an unknown step."""
     workdir = tmp_path / "run"
     more = ("--config.trainer.epochs=100000", "--config.model.dropout=0.1")
     all_words = fault_runs.words(data_file, workdir, *more)
@@ -100,7 +100,7 @@ def test_a_signal_at_a_moment_of_chance_stops_with_a_checkpoint(
     ],
     ids=["first", "last_of_epoch", "chance", "last_but_one"],
 )
-def test_a_stop_after_a_step_goes_on_from_that_very_step(
+def test_a_run_stopped_after_a_step_resumes_from_that_step(
     number, step, tmp_path, run_words, user_env, reference, caplog
 ):
     code = AT_STEP + f"at_step({step}, lambda: send({int(number)}))"
@@ -122,7 +122,7 @@ def test_a_stop_after_a_step_goes_on_from_that_very_step(
         )
         assert fault_runs.outcome(workdir) == reference
     else:
-        goes_on(run_words, workdir, reference, caplog, step)
+        check_resumes(run_words, workdir, reference, caplog, step)
 
 
 @pytest.mark.torture
@@ -143,7 +143,7 @@ def test_at_most_the_execution_under_way_is_finished(
     fault_runs.train(whole)
     fault_runs.stopped(cut, 15)
     assert fault_runs.steps(tmp_path / "run")[0] == 15
-    goes_on(
+    check_resumes(
         cut,
         tmp_path / "run",
         fault_runs.outcome(tmp_path / "whole"),
@@ -324,7 +324,7 @@ checker.check = check
 def test_a_second_signal_ends_at_once_and_leaves_all_whole(
     number, tmp_path, run_words, user_env, reference
 ):
-    """The step never ends, as one that is compiled for an hour."""
+    """The step never ends, like a step that compiles for an hour."""
     code = (
         AT_STEP
         + f"""
@@ -379,7 +379,7 @@ model.TrainingModel.train_step = train_step
     )
 
 
-def test_the_real_command_goes_on_with_what_it_was_stopped_in(
+def test_the_real_command_resumes_a_stopped_run(
     tmp_path, run_words, user_env, run_command, reference
 ):
     code = AT_STEP + "at_step(23, lambda: send(signal.SIGTERM))" + NO_EXPORT

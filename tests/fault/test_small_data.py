@@ -47,7 +47,7 @@ def test_one_example_has_nothing_to_be_told_from(tmp_path):
     with pytest.raises(DataError) as error:
         fault_runs.train(fault_runs.words(file, tmp_path / "run"))
     assert str(error.value) == (
-        "split train: must hold at least two classes. Received: only '0', 1 "
+        "split train: must contain at least two classes. Received: only '0', 1 "
         "examples."
     )
 

@@ -29,57 +29,57 @@ def curves(workdir):
 
 
 @pytest.fixture(scope="module")
-def in_one_go(data_file, tmp_path_factory):
+def uninterrupted(data_file, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("plateau") / "run"
     fault_runs.train(fault_runs.words(data_file, workdir, *_MORE))
     return workdir
 
 
-def test_the_run_does_both(in_one_go):
-    """Else the tests below would show nothing."""
-    history = fault_runs.outcome(in_one_go)["history"]
+def test_the_run_does_both(uninterrupted):
+    """Otherwise the tests below would prove nothing."""
+    history = fault_runs.outcome(uninterrupted)["history"]
     assert 4 <= len(history) < 12
-    rates = {value for _, value in curves(in_one_go)["train/learning_rate"]}
+    rates = {value for _, value in curves(uninterrupted)["train/learning_rate"]}
     assert len(rates) >= 2
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8, 1.0])
 def test_the_trace_is_the_same_with_an_interruption(
-    share, in_one_go, data_file, tmp_path
+    share, uninterrupted, data_file, tmp_path
 ):
-    expected = fault_runs.outcome(in_one_go)
+    expected = fault_runs.outcome(uninterrupted)
     step = max(1, round(expected["step"] * share))
     workdir = tmp_path / "run"
     all_words = fault_runs.words(data_file, workdir, *_MORE)
     fault_runs.stopped(all_words, step)
     fault_runs.train(all_words)
     assert fault_runs.outcome(workdir) == expected
-    assert curves(workdir) == curves(in_one_go)
+    assert curves(workdir) == curves(uninterrupted)
 
 
 def test_the_trace_is_the_same_with_an_interruption_an_epoch(
-    in_one_go, data_file, tmp_path
+    uninterrupted, data_file, tmp_path
 ):
-    expected = fault_runs.outcome(in_one_go)
+    expected = fault_runs.outcome(uninterrupted)
     workdir = tmp_path / "run"
     all_words = fault_runs.words(data_file, workdir, *_MORE)
     # At ends of epochs, and in the middle of them, by turns.
     fault_runs.stopped(all_words, *range(5, expected["step"], 15))
     fault_runs.train(all_words)
     assert fault_runs.outcome(workdir) == expected
-    assert curves(workdir) == curves(in_one_go)
+    assert curves(workdir) == curves(uninterrupted)
 
 
-def test_a_run_that_stopped_early_is_not_gone_on_with(
-    in_one_go, data_file, caplog
+def test_a_run_that_stopped_early_is_not_resumed(
+    uninterrupted, data_file, caplog
 ):
-    before = fault_runs.outcome(in_one_go)
-    trace = curves(in_one_go)
+    before = fault_runs.outcome(uninterrupted)
+    trace = curves(uninterrupted)
     with caplog.at_level("INFO", logger="trainers"):
-        fault_runs.train(fault_runs.words(data_file, in_one_go, *_MORE))
+        fault_runs.train(fault_runs.words(data_file, uninterrupted, *_MORE))
     assert (
         f"continuing from step {before['step']} of 120: the end of training"
         in caplog.messages
     )
-    assert fault_runs.outcome(in_one_go) == before
-    assert curves(in_one_go) == trace
+    assert fault_runs.outcome(uninterrupted) == before
+    assert curves(uninterrupted) == trace

@@ -1,4 +1,4 @@
-"""22: files that somebody else wrote run no code and lead nowhere else."""
+"""22: files of an attacker run no code and reach no other files."""
 
 import io
 import json
@@ -181,10 +181,10 @@ def tamper_tensorboard(run):
         *(tamper_callbacks, tamper_history, tamper_tensorboard),
     ],
 )
-def test_a_run_json_of_somebody_else_ends_with_words(
+def test_a_tampered_run_json_ends_with_an_error_message(
     tamper, workdir, run_words, tmp_path
 ):
-    """With sums that fit; nothing outside changes, and nobody sees code."""
+    """The hashes match; nothing outside changes, and no traceback appears."""
     path = workdir / "checkpoints" / "step-00000027"
     run = json.loads((path / "run.json").read_text())
     tamper(run)
@@ -193,7 +193,7 @@ def test_a_run_json_of_somebody_else_ends_with_words(
     config = (workdir / "config.json").read_bytes()
 
     def without_end(callback):
-        raise AssertionError("the run goes on after its end")
+        raise AssertionError("the run continues after its end")
 
     try:
         with fault_runs.at_step(41, without_end):
@@ -250,7 +250,7 @@ def test_a_file_is_no_preset(kind, tmp_path, lambda_file, marker, run_command):
         "trainers.train", *as_preset(file), f"--workdir={tmp_path / 'run'}"
     )
     assert (run.returncode, run.stdout) == (2, "")
-    # Before it stand warnings of settings that a preset takes the place of.
+    # Before it come warnings about settings that the preset replaces.
     lines = [x for x in run.stderr.splitlines() if not x.startswith("warning")]
     assert lines == [
         "error: `--config.model.encoder.preset` must be a directory that "
@@ -394,7 +394,7 @@ LABELS = {
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_labels_of_somebody_else_end_with_words(name, finished):
+def test_tampered_labels_end_with_an_error_message(name, finished):
     (finished / "labels.json").write_bytes(LABELS[name])
     config = files.load(str(finished / "config.json"))
     for call in (evaluator.evaluate, exporter.export_best):
@@ -417,7 +417,7 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_a_config_json_of_somebody_else_ends_with_words(
+def test_a_tampered_config_json_ends_with_an_error_message(
     name, finished, run_words
 ):
     file = finished / "config.json"
@@ -428,7 +428,7 @@ def test_a_config_json_of_somebody_else_ends_with_words(
         config = files.load(str(file))
         evaluator.evaluate(config, finished)
     assert str(error.value)
-    # Going on with it is refused as well.
+    # Resuming the run is refused as well.
     with pytest.raises((ConfigError, RunError)) as error:
         fault_runs.train(run_words)
     assert str(error.value)

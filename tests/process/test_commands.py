@@ -216,7 +216,7 @@ def training(workdir, user_env, *words):
         try:
             yield process
         finally:
-            process.kill()  # It goes on without anybody who listens.
+            process.kill()  # Otherwise it continues without a reader.
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

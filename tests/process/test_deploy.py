@@ -1,7 +1,6 @@
-"""What stands in deploy/, as far as a machine without a cluster can tell.
+"""The shell scripts in deploy/, without a cluster.
 
-The shell texts run as they are, with stand-ins for SLURM's commands and for
-Python. The manifests are checked against Kubernetes' published schemas.
+They run unchanged, with fake commands of SLURM and a fake Python.
 """
 
 import fnmatch
@@ -91,8 +90,8 @@ else:
 
 
 @pytest.fixture
-def stand_ins(tmp_path):
-    """The environment in which the stand-ins are found first."""
+def fake_commands(tmp_path):
+    """The environment in which the fake commands are found first."""
     directory = tmp_path / "bin"
     directory.mkdir()
     for name, source in {
@@ -115,7 +114,7 @@ def stand_ins(tmp_path):
 
 
 def note(environment, name):
-    """Returns what a stand-in has noted, or `None`."""
+    """Returns the note of a fake command, or `None`."""
     file = pathlib.Path(environment["NOTES"], name)
     return json.loads(file.read_text()) if file.exists() else None
 
@@ -155,55 +154,57 @@ def submit(environment, nodes, codes, *words, tasks_per_node=1, stop=None):
     ids=["one_node", "three_nodes", "two_tasks_a_node"],
 )
 def test_slurm_gives_each_task_its_tf_config(
-    stand_ins, nodes, tasks_per_node, workers
+    fake_commands, nodes, tasks_per_node, workers
 ):
     words = ["--config=configs/x.py", "--split=a b[:3]"]
     codes = ",".join("0" * len(workers))
-    run = submit(stand_ins, nodes, codes, *words, tasks_per_node=tasks_per_node)
+    run = submit(
+        fake_commands, nodes, codes, *words, tasks_per_node=tasks_per_node
+    )
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     for index in range(len(workers)):
-        worker = note(stand_ins, f"worker-{index}")
+        worker = note(fake_commands, f"worker-{index}")
         assert json.loads(worker["tf_config"]) == {
             "cluster": {"worker": workers},
             "task": {"type": "worker", "index": index},
         }
         assert worker["words"] == ["-m", "trainers.train", *words]
-    assert note(stand_ins, f"worker-{len(workers)}") is None
-    assert note(stand_ins, "srun") == [
+    assert note(fake_commands, f"worker-{len(workers)}") is None
+    assert note(fake_commands, "srun") == [
         "--kill-on-bad-exit=1",
         "--wait=0",
         "--distribution=block",
         "--label",
         "--cpus-per-task=8",
     ]
-    assert note(stand_ins, "scontrol") is None
+    assert note(fake_commands, "scontrol") is None
 
 
-def test_slurm_stops_with_sigterm_and_queues_again(stand_ins):
-    run = submit(stand_ins, "1,2", "wait,wait", stop="time limit")
+def test_slurm_stops_with_sigterm_and_queues_again(fake_commands):
+    run = submit(fake_commands, "1,2", "wait,wait", stop="time limit")
     assert run.returncode == 75
     assert run.stdout == (
         "Stopped with a checkpoint: job 4321 is queued again.\n"
     )
-    assert note(stand_ins, "scontrol") == ["requeue", "4321"]
-    # Or srun would kill the one that still saves.
-    assert note(stand_ins, "codes") == [0, 0]
+    assert note(fake_commands, "scontrol") == ["requeue", "4321"]
+    # Otherwise srun would kill the task that still saves.
+    assert note(fake_commands, "codes") == [0, 0]
 
 
-def test_slurm_does_not_queue_again_what_was_cancelled(stand_ins):
-    run = submit(stand_ins, "1,2", "wait,wait", stop="scancel")
+def test_slurm_does_not_queue_again_what_was_cancelled(fake_commands):
+    run = submit(fake_commands, "1,2", "wait,wait", stop="scancel")
     assert run.returncode == 75
-    assert note(stand_ins, "scontrol") is None
+    assert note(fake_commands, "scontrol") is None
 
 
 @pytest.mark.parametrize(
     "codes, expected",
     [("1,0", 1), ("0,2", 2), ("137,1", 137), ("75,1", 1), ("0,75", 0)],
 )
-def test_slurm_passes_other_codes_on(stand_ins, codes, expected):
-    run = submit(stand_ins, "1,2", codes)
+def test_slurm_passes_other_codes_on(fake_commands, codes, expected):
+    run = submit(fake_commands, "1,2", codes)
     assert run.returncode == expected
-    assert note(stand_ins, "scontrol") is None
+    assert note(fake_commands, "scontrol") is None
 
 
 def documents(name):
@@ -236,14 +237,14 @@ def start_pod(environment, index, num_workers):
 
 
 @pytest.mark.parametrize("num_workers", [1, 3])
-def test_kubernetes_gives_each_pod_its_tf_config(stand_ins, num_workers):
+def test_kubernetes_gives_each_pod_its_tf_config(fake_commands, num_workers):
     spec, container = pod(TRAIN["Job"])
     (port,) = [item["containerPort"] for item in container["ports"]]
-    stand_ins["CODES"] = "0,0,75"
+    fake_commands["CODES"] = "0,0,75"
     for index in range(num_workers):
-        process = start_pod(stand_ins, index, num_workers)
+        process = start_pod(fake_commands, index, num_workers)
         assert process.wait(60) == (75 if index == 2 else 0)
-        worker = note(stand_ins, f"worker-{index}")
+        worker = note(fake_commands, f"worker-{index}")
         assert json.loads(worker["tf_config"]) == {
             "cluster": {
                 "worker": [
@@ -256,10 +257,10 @@ def test_kubernetes_gives_each_pod_its_tf_config(stand_ins, num_workers):
         assert worker["words"] == ["-m", "trainers.train", *container["args"]]
 
 
-def test_sigterm_reaches_python_in_a_pod(stand_ins, tmp_path):
-    stand_ins["CODES"] = "wait,wait"
-    process = start_pod(stand_ins, 1, 2)
-    while not (worker := note(stand_ins, "worker-1")):
+def test_sigterm_reaches_python_in_a_pod(fake_commands, tmp_path):
+    fake_commands["CODES"] = "wait,wait"
+    process = start_pod(fake_commands, 1, 2)
+    while not (worker := note(fake_commands, "worker-1")):
         assert process.poll() is None
     # The process that Kubernetes started, and no child of it.
     assert worker["pid"] == process.pid

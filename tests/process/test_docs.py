@@ -10,13 +10,8 @@ import subprocess
 import sys
 
 import pytest
+from repository import ROOT
 
-# This file may be in any folder of the tests.
-ROOT = next(
-    path
-    for path in pathlib.Path(__file__).parents
-    if (path / "pyproject.toml").is_file()
-)
 # The documents in the order in which their blocks run, and the commands in
 # each block. Later documents use the runs of earlier ones.
 DOCUMENTS = {
@@ -64,13 +59,13 @@ BLOCKS = [
 
 @pytest.fixture(scope="module")
 def docs_tmp(tmp_path_factory):
-    """Stands for /tmp of the documents, for all their blocks in order."""
+    """Replaces /tmp of the documents. All blocks share it, in order."""
     return tmp_path_factory.mktemp("docs")
 
 
 @pytest.fixture
 def port():
-    """Stands for the 8501 of the documents, which may be in use."""
+    """Replaces port 8501 of the documents, which can be in use."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

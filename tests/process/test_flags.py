@@ -1,8 +1,4 @@
-"""From the command line to a configuration, or to lines that say what is wrong.
-
-In-process where `parse` is asked, else in a process of its own, which ends
-before TensorFlow is imported.
-"""
+"""Command lines of whole processes, which end before TensorFlow is imported."""
 
 import os
 import re
@@ -163,7 +159,7 @@ def test_an_answer_about_flags_does_not_wait_for_tensorflow(
 
 
 @pytest.mark.parametrize("resume", ["must", "never", "auto"])
-def test_what_becomes_of_a_run_is_said_before_tensorflow(resume, tmp_path):
+def test_a_refused_run_is_reported_before_tensorflow(resume, tmp_path):
     words = [CONFIG, f"--config.trainer.resume={resume}"]
     workdir = tmp_path / "run"
     if resume != "must":
@@ -230,7 +226,7 @@ def test_help_names_every_flag_and_every_setting(command, own, run_command):
 
 
 def test_help_into_a_closed_pipe_is_quiet():
-    """As in `--help | true`, where the reader is gone before the writer."""
+    """For example `--help | true`: the reader ends before the writer."""
     read, write = os.pipe()
     os.close(read)
     with open(write, "w") as closed:

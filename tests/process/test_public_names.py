@@ -65,9 +65,11 @@ def test_the_import_loads_nothing_else(tmp_path):
 def test_functions_are_not_hidden_by_commands_of_the_same_name():
     """`trainers.evaluate` is also the module of a command."""
     script = (
-        "import trainers.flags, trainers\n"
+        "import trainers.evaluate\n"
         "from trainers import evaluate\n"
         "assert evaluate is trainers.evaluate and callable(evaluate)\n"
+        "import sys\n"
+        "assert sys.modules['trainers.evaluate'].main.__doc__\n"
     )
     run = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True

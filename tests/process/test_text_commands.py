@@ -418,7 +418,7 @@ def test_scratch_learns_the_embedded_texts(tmp_path):
     assert metrics["train"]["padding_share"] < 0.1
 
 
-def test_a_pooled_run_leaves_its_precision_to_the_machine_and_goes_on(
+def test_a_pooled_run_keeps_its_automatic_precision_and_resumes(
     run_command, tmp_path
 ):
     words = [
@@ -428,7 +428,7 @@ def test_a_pooled_run_leaves_its_precision_to_the_machine_and_goes_on(
         "--config.trainer.dtype_policy=auto",
     ]
     version = tmp_path / "export" / "bert_classifier" / "1"
-    for _ in range(2):  # The second finds the run finished, and exported.
+    for _ in range(2):  # The second call finds a finished and exported run.
         run = run_command("trainers.train", *words)
         assert (run.returncode, run.stdout) == (0, f"{version}\n"), run.stderr
     config = json.loads((tmp_path / "config.json").read_text())

@@ -1,7 +1,7 @@
-"""Commands in processes that are forked from a server, not started.
+"""Runs commands in processes that a server forks.
 
-Each is a process of its own, with streams, signals and an exit code of its own.
-It saves the 4 s that TensorFlow takes to be imported, see `fork_server`.
+Each command is a separate process with its own streams, signals and exit code.
+A fork saves the 4 s of importing TensorFlow, see `fork_server`.
 """
 
 import atexit
@@ -22,19 +22,20 @@ _SERVER = pathlib.Path(__file__).with_name("fork_server.py")
 
 
 class Process:
-    """A process of the server; it has the methods of `subprocess.Popen`.
+    """A forked process with the methods of `subprocess.Popen`.
 
     Attributes:
         args: Its command line.
-        pid: Its number.
-        returncode: Exit code, minus the number of a signal, or `None`.
+        pid: Its process id.
+        returncode: Exit code, minus the number of a signal, or `None` while it
+            runs.
         stdin, stdout, stderr: Files for text, or `None`.
     """
 
     def __init__(self, args, connection, streams):
         self.args = args
         self._connection = connection
-        # Nothing comes from a server that could not import all.
+        # Empty if the server could not import its modules.
         self.pid = int(connection.recv(20))
         self.returncode = None
         self.stdin, self.stdout, self.stderr = streams
@@ -59,7 +60,7 @@ class Process:
         return self.returncode
 
     def wait(self, timeout=None):
-        """Returns the exit code once it has ended."""
+        """Waits for the end of the process; returns its exit code."""
         if self.returncode is None:
             if not select.select([self._connection], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(self.args, timeout)
@@ -68,7 +69,7 @@ class Process:
         return self.returncode
 
     def communicate(self, input=None, timeout=None):  # noqa: A002
-        """Returns the rest of its stdout and stderr once it has ended."""
+        """Waits for the end; returns the rest of stdout and stderr."""
         with concurrent.futures.ThreadPoolExecutor() as threads:
             texts = [
                 threads.submit(stream.read)
@@ -90,7 +91,7 @@ class Process:
         return tuple(texts)
 
     def send_signal(self, number):
-        """Sends a signal, unless it has ended."""
+        """Sends a signal if the process still runs."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
@@ -104,7 +105,7 @@ class Process:
 
 
 class Client:
-    """Asks a server at an address for processes."""
+    """A client of the fork server at an address."""
 
     def __init__(self, address):
         self._address = address
@@ -156,7 +157,7 @@ class Client:
                     stream = stream.fileno()
                 ours.append(mine)
                 files.append(stream)
-            # Last: the server waits for the request of who has connected.
+            # Connect last: the server waits for the request of each connection.
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             connection.connect(self._address)
             socket.send_fds(connection, [json.dumps(request).encode()], files)
@@ -184,14 +185,14 @@ class Client:
 
 @functools.cache
 def _client():
-    """Starts the server of this process, at its first command."""
+    """Starts the fork server at the first command of this process."""
     stack = contextlib.ExitStack()
     atexit.register(stack.close)
     directory = stack.enter_context(tempfile.TemporaryDirectory())
     address = os.path.join(directory, "server")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(address)
-        # Requests wait here until all is imported.
+        # Requests wait until the server has imported its modules.
         listener.listen(100)
         words = [str(_SERVER), str(listener.fileno()), address]
         server = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Whether two finished work directories hold the same run, bit for bit."""
+"""Checks that two finished work directories contain bit-identical runs."""
 
 import collections
 import json
@@ -84,7 +84,7 @@ def _checkpoints(directory, *, by_time):
     path = directory / names[-1]
     yield from _directory("checkpoint", path)
     run = _json(path / "run.json")
-    # Sizes of event files, of which a run in parts has more.
+    # Sizes of event files: an interrupted run has more of these files.
     yield "names of callbacks", sorted(run["callbacks"])
     del run["callbacks"]["TensorBoard"]
     del run["callbacks"]["EpochTimer"]

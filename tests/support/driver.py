@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 
-# Whatever creates, replaces, shortens or removes a file, or opens one.
+# Operations that open, create, replace, shorten or remove a file.
 OPERATIONS = (
     "open",
     "os.mkdir",

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import pathlib
-import shutil
 
 import keras
 
@@ -90,8 +89,3 @@ def _export(directory, config, class_names):
         variable.assign(variable * 20)
     functions = task.make_signatures(network, class_names)
     return save(directory, functions, task.make_check_inputs(0))
-
-
-def copy_of(path, directory):
-    """Returns a copy of an export, to write to."""
-    return shutil.copytree(path, directory / "copy")

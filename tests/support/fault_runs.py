@@ -120,7 +120,7 @@ def stop_at(step):
 
 
 def stopped(all_words, *steps):
-    """Trains and stops after each of the steps, going on in between."""
+    """Trains, stops after each of the steps, and resumes in between."""
     from trainers.runtime.signals import Stopped
 
     for step in steps:
@@ -210,7 +210,7 @@ def steps(workdir):
 
 
 def whole_steps(workdir):
-    """Returns those of checkpoints that verify."""
+    """Returns the steps of the checkpoints that verify."""
     rows = Workdir(workdir).checkpoints.verified()
     return [row.step for row in rows if row.problem is None]
 

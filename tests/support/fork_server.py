@@ -2,19 +2,19 @@
 
     python fork_server.py LISTENER ADDRESS
 
-LISTENER is the number of an open socket, ADDRESS the path that it is bound to.
-`commands` starts this server and is its client. Each connection is one process:
-it sends a request of JSON with three open files, stdin, stdout and stderr, and
-gets the number of the process, and its exit code when it has ended:
+LISTENER is the descriptor of an open socket, ADDRESS the path of the socket.
+`commands` starts this server and is its client. Each connection is a process.
+The client sends a JSON request with three open files: stdin, stdout, stderr. It
+receives the id of the process, and later its exit code. The request contains:
 
-    module  what `python -m` would run, or "" for the code alone
-    words   the command line after it
+    module  module for `python -m`, or "" to run only `code`
+    words   command line after the module
     env     environment variables
     cwd     current directory
-    umask   mask of the modes of new files, or -1 for that of the server
-    code    Python that is executed first, which is where faults are put in
+    umask   mask of the modes of new files, or -1 for the mask of the server
+    code    Python code that is executed first, for example to inject faults
 
-The server ends at the end of its stdin, with all that it has forked.
+When its stdin ends, the server kills all forked processes and ends.
 """
 
 import gc
@@ -31,11 +31,11 @@ import driver  # noqa: F401
 
 
 def _import(address):
-    """Imports what commands import, and runs nothing of TensorFlow.
+    """Imports the modules of all commands without running TensorFlow.
 
-    A process that is forked may still choose devices then.
+    Therefore a forked process can still choose devices.
     """
-    # As `startup` does, which comes too late for what is imported here.
+    # `startup` sets this too, but too late for the imports below.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     import keras_nlp  # noqa: F401
     import sklearn.metrics  # noqa: F401
@@ -53,24 +53,24 @@ def _import(address):
     started = checker._run
 
     def run(directory, python, *words):
-        """The proof of an export is another process of this server."""
+        """Checks an export in another process of this server."""
         if python != sys.executable:
             return started(directory, python, *words)
         env = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
         return client.run(*words, env=env)
 
     checker._run = run
-    # Objects of modules are never garbage: what is shared stays shared.
+    # The collector would copy shared pages: exclude all objects of modules.
     gc.collect()
     gc.freeze()
 
 
 def _become(request, streams):
-    """Does what the command does; ends the process as Python ends."""
+    """Runs the command in this process, and exits."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    # Of shells, jobs in the background inherit that they ignore SIGINT.
+    # Background jobs of shells inherit an ignored SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(request["cwd"])
     if request["umask"] != -1:
@@ -100,7 +100,7 @@ def _serve(listener):
         if listener in ready:
             connection, _ = listener.accept()
             text, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
-            if not text:  # Who connected has been killed.
+            if not text:  # The client was killed.
                 connection.close()
                 continue
             process = os.fork()
@@ -122,7 +122,7 @@ def _serve(listener):
 def _answer(connection, number):
     try:
         connection.send(str(number).encode())
-    except OSError:  # Who asked has been killed.
+    except OSError:  # The client was killed.
         pass
 
 

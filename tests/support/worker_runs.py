@@ -30,7 +30,7 @@ def at_step(step, number):
 
 
 def write_data(file, **kwargs):
-    """Writes images of which the last batch has 3, and an odd validation."""
+    """Writes images: the last batch has 3, and validation an odd number."""
     fault_runs.write_data(file, **{"sizes": (83, 21, 20)} | kwargs)
 
 

@@ -12,7 +12,17 @@ from tfmodels.bert.config import EPSILON
 
 @keras.saving.register_keras_serializable("tfmodels")
 def gelu_approximate(x):
-    """Returns Google's GELU, `0.5 x (1 + tanh(...))`, of a tensor."""
+    """Returns Google's GELU, `0.5 x (1 + tanh(...))`, of a tensor.
+
+    Reference: Hendrycks & Gimpel 2016, "Gaussian Error Linear Units (GELUs)",
+    https://arxiv.org/abs/1606.08415.
+
+    Args:
+        x: float tensor of any shape.
+
+    Returns:
+        Tensor with the dtype and the shape of `x`.
+    """
     return keras.activations.gelu(x, approximate=True)
 
 

@@ -80,7 +80,7 @@ def check(preset):
             )
     elif str(kind) not in _FAMILIES:
         raise ValueError(
-            f"{_FLAG} must hold a BERT or DistilBERT encoder. Received: "
+            f"{_FLAG} must contain a BERT or DistilBERT encoder. Received: "
             f"{preset!r} with {kind!r}. {_WHY_ONLY_BERT}."
         )
     return str(path)

@@ -114,21 +114,22 @@ def check_vocabulary(vocabulary):
     missing = [token for token in SPECIAL_TOKENS[:4] if token not in vocabulary]
     if missing:
         raise ValueError(
-            f"A WordPiece vocabulary must hold {', '.join(SPECIAL_TOKENS[:4])}."
-            f" Received: {len(vocabulary)} tokens without {', '.join(missing)}."
+            "A WordPiece vocabulary must contain "
+            f"{', '.join(SPECIAL_TOKENS[:4])}. Received: {len(vocabulary)} "
+            f"tokens without {', '.join(missing)}."
         )
     counts = collections.Counter(vocabulary)
     token, count = counts.most_common(1)[0]
     if count > 1:
         raise ValueError(
-            "A WordPiece vocabulary must hold each token once. Received: "
+            "A WordPiece vocabulary must contain each token once. Received: "
             f"{token!r} {count} times."
         )
     # A token with a space would hide the words at its beginning.
     odd = [t for t in vocabulary if _is_too_long(t) or set(t) & set(" \t\0")]
     if odd:
         raise ValueError(
-            "A WordPiece vocabulary must hold tokens of at most "
+            "A WordPiece vocabulary must contain tokens of at most "
             f"{_MAX_BYTES_PER_TOKEN} bytes, without spaces. Received: "
             f"{odd[0][:40]!r}."
         )

@@ -55,8 +55,8 @@ class ExperimentConfig:
 
         Args:
             values: dict. By name of the setting, such as
-                `optimizer.learning_rate`, a value of its type or the text of a
-                flag: `"3e-4"`.
+                `optimizer.learning_rate`, with or without `config.` before
+                it: a value of its type, or the text of a flag, `"3e-4"`.
 
         Raises:
             ConfigError: A setting does not exist, or a value has a wrong type.
@@ -67,7 +67,10 @@ class ExperimentConfig:
         >>> config.with_overrides({"seed": "7"}).seed
         7
         """
-        named = {f"config.{name}": value for name, value in values.items()}
+        named = {
+            f"config.{name.removeprefix('config.')}": value
+            for name, value in values.items()
+        }
         return overrides.apply(self, named)
 
 

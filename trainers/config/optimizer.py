@@ -78,8 +78,8 @@ class OptimizerConfig:
     accumulation_steps: int = setting(
         1,
         "Number of parts into which each device cuts its share of a batch. It "
-        "computes them one by one and needs less memory. The result is that "
-        "of 1.",
+        "computes them one by one and needs less memory. The result does "
+        "not change.",
         at_least=1,
     )
     ema_momentum: float = setting(

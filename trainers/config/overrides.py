@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import numbers
 
 from tfmodels import settings
 from trainers.config import tree
@@ -28,11 +29,15 @@ def apply(config, values):
         received = value
         if isinstance(value, str):
             value = settings.parse(value, field.type)
+        elif isinstance(value, numbers.Number) and hasattr(value, "item"):
+            value = value.item()  # NumPy's, as a search makes them.
         if value is None or not settings.has_type(value, field.type):
             raise ConfigError(
                 f"`--{name}` must be {settings.type_words(field)}. "
                 f"Received: {received!r}."
             )
+        if isinstance(value, list):
+            value = tuple(value)  # Not the caller's own.
         part = config
         for branch in name.split(".")[1:-1]:
             part = getattr(part, branch)

@@ -1,14 +1,21 @@
 """Converts a configuration to flags and nested dicts, and back."""
 
 import dataclasses
+import functools
+import logging
 import typing
 
 from trainers.config.kinds import KINDS
 from trainers.errors import ConfigError
 
-# Removed settings, with the value at which they had no effect. The
-# `config.json` of an older run can contain them.
-_REMOVED = {"config.data.service": ""}
+# Settings that the `config.json` of an older run can contain, with their
+# default and the reason why a run can do without them.
+_REMOVED = {
+    "config.data.service": (
+        "",
+        "training makes its batches itself, in an order that it can repeat",
+    ),
+}
 
 
 def leaves(config, prefix="config"):
@@ -58,7 +65,8 @@ def from_tree(kind, tree, name="config"):
     values = {}
     for key, value in _object(tree, name).items():
         flag = f"{name}.{key}"
-        if flag in _REMOVED and value == _REMOVED[flag]:
+        if flag in _REMOVED:
+            _ignore(flag, value)
             continue
         if key not in fields:
             raise ConfigError(
@@ -72,6 +80,22 @@ def from_tree(kind, tree, name="config"):
             value = from_tree(part, value, flag)
         values[key] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
+
+
+def _ignore(flag, value):
+    """Warns of a removed setting that had an effect."""
+    default, reason = _REMOVED[flag]
+    if value != default:
+        _warn_once(
+            f"`--{flag}` is ignored: the setting no longer exists, and "
+            f"{reason}. Received: {value!r}."
+        )
+
+
+@functools.cache
+def _warn_once(message):
+    # A command reads `config.json` several times.
+    logging.getLogger(__name__).warning(message)
 
 
 def _pick_kind(kinds, tree, name):

@@ -253,7 +253,7 @@ def check_training_classes(splits, class_names):
     counts = np.bincount(splits["train"].labels, minlength=len(class_names))
     if np.count_nonzero(counts) < 2:
         raise DataError(
-            "split train: must hold at least two classes. Received: only "
+            "split train: must contain at least two classes. Received: only "
             f"{class_names[int(counts.argmax())]!r}, {counts.max()} examples."
         )
     missing = np.flatnonzero(counts == 0)

@@ -87,8 +87,8 @@ def resolve_for_other_data(name, data, run_data):
 
     Args:
         name: str. `train`, `validation` or `test`.
-        data: Data config of the other data.
-        run_data: Data config of the run.
+        data: `ImageDataConfig` or `TextDataConfig` of the other data.
+        run_data: `ImageDataConfig` or `TextDataConfig` of the run.
 
     Returns:
         str.
@@ -223,9 +223,9 @@ def read_one(source, split, data, run_data):
         split: str. `train`, `validation` or `test` of the configuration, else
             a split specification.
         data: `ImageDataConfig` or `TextDataConfig` of the source.
-        run_data: Data config of the run that trained the model; `None` means
-            `data`. If the source of the run is another one, `test` is the
-            split `test` of `source`.
+        run_data: `ImageDataConfig` or `TextDataConfig` of the run that trained
+            the model; `None` means `data`. If the source of the run is
+            another one, `test` is the split `test` of `source`.
 
     Returns:
         `Examples`.

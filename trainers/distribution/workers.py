@@ -118,7 +118,7 @@ class Workers:
         """Checks that a value is the same on all workers.
 
         Args:
-            values: JSON-like value.
+            values: Value that `json.dumps` accepts.
             what: str. Name of the value for the error.
 
         Raises:

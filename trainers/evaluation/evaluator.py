@@ -19,7 +19,7 @@ def evaluate(config, workdir, split="test"):
     Args:
         config: `ExperimentConfig`. Its `data` can name other data than the
             model was trained on.
-        workdir: Path of a work directory with a finished run.
+        workdir: str or `pathlib.Path`. Work directory with a finished run.
         split: str. `train`, `validation`, `test`, a split in the notation of
             TFDS, or a file of labelled texts.
 
@@ -50,7 +50,7 @@ def evaluate_examples(network, task, examples, class_names, *, name):
 
     Args:
         network: `keras.Model` from preprocessed features to logits.
-        task: From `tasks`.
+        task: Task from `tasks.make_task`.
         examples: `Examples`.
         class_names: List of str. Names in label order.
         name: str. Name of the examples for the log.
@@ -71,7 +71,8 @@ def load_best(task, paths):
     """Builds the network in float32 and loads the best weights of a run.
 
     Args:
-        task: From `tasks.restore_task`, or after `load`.
+        task: Task from `tasks.restore_task`, or from `tasks.make_task` after
+            `load`.
         paths: `Workdir` of the run.
 
     Returns:
@@ -115,7 +116,7 @@ class Evaluator:
 
         Args:
             network: `keras.Model` from preprocessed features to logits.
-            task: From `tasks`.
+            task: Task from `tasks.make_task`.
             examples: `Examples`.
             strategy: `tf.distribute.Strategy` of the network; `None` means the
                 current one.

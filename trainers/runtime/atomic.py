@@ -239,6 +239,9 @@ def is_of_damage(error):
 
     Args:
         error: Exception. Raised while a file was read.
+
+    Returns:
+        bool.
     """
     if isinstance(error, OSError):
         return error.errno is None or error.errno in _DAMAGE_ERRORS

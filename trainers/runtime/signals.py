@@ -57,11 +57,14 @@ class TwoSignals:
             number: int. Number of the signal.
             frame: Ignored; Python passes it to signal handlers.
         """
-        if self.name is None:
-            self.name = signal.Signals(number).name
-            self._one_until = time.monotonic() + ONE_REQUEST_SECONDS
+        now, name = time.monotonic(), signal.Signals(number).name
+        # Another signal can interrupt each call, and no line without one.
+        is_first = self.name is None
+        if is_first:
+            self._one_until = now + ONE_REQUEST_SECONDS
+            self.name = name
             self._first_fn(number)
-        elif time.monotonic() > self._one_until:
+        elif now > self._one_until:
             self._second_fn(number)
 
     @contextlib.contextmanager
@@ -192,9 +195,8 @@ def raising():
     """
 
     def stop(number, frame):
-        _handle(
-            lambda number, frame: None
-        )  # The thread handles the second one.
+        # The thread handles the second one.
+        _handle(lambda number, frame: None)
         raise _stopped(signal.Signals(number).name)
 
     before = _handle(stop)

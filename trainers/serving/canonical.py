@@ -1,9 +1,9 @@
 """Makes the bytes of a SavedModel depend on the model alone.
 
 TensorFlow writes more than the model: variables in the order of their
-addresses, names with numbers that count what the process has traced, functions
-in the order of a hash table, devices and threads of the machine, and a random
-number. Keras counts layers in the names of those without one.
+addresses, names with the number of functions traced so far, functions in the
+order of a hash table, devices and threads of the machine, and a random number.
+Keras numbers the layers that have no name.
 
 Build the network inside `layer_names`, call `order_variables` before the model
 is written, and `rewrite` afterwards.
@@ -29,11 +29,11 @@ _OF_MACHINE = (
     "intra_op_parallelism_threads",
     "pluggable_device_options",
 )
-# An attribute of arguments: for those that a function captures, a number.
+# An attribute of arguments. For captured arguments, it is a number.
 _GIVEN_NAME = "_user_specified_name"
-# An attribute of nodes: the name of their gradient.
+# An attribute of nodes: the name of the gradient of the node.
 _GRADIENT = "_gradient_op_type"
-# Of Keras: how many objects of each class have got a name.
+# A global of Keras: the number of named objects of each class.
 _COUNTS = "object_name_uids"
 
 
@@ -51,8 +51,8 @@ def layer_names():
 def order_variables(function):
     """Sorts the variables of a traced function.
 
-    An export numbers variables in the order that functions have them in, which
-    is that of their addresses in memory.
+    An export numbers variables in the order in which they appear in functions.
+    Without sorting, this order depends on their addresses in memory.
 
     Args:
         function: `ConcreteFunction`.
@@ -61,7 +61,7 @@ def order_variables(function):
     uses = {identity: use for use, identity in enumerate(captured)}
     function.graph.variables = sorted(
         function.graph.variables,
-        # Of equal names, the first that the function uses.
+        # Variables with equal names keep the order of their first use.
         key=lambda v: (v.name, uses.get(id(v.handle), len(uses))),
     )
 
@@ -69,8 +69,9 @@ def order_variables(function):
 def rewrite(path):
     """Replaces `saved_model.pb` and `fingerprint.pb` by canonical ones.
 
-    The graph computes the same; its functions, and what they capture, have
-    other names. The fingerprint fits it, with a hash of the model as UUID.
+    The new graph computes the same results. Only the names of functions and of
+    captured arguments change. The new fingerprint matches the new graph; its
+    UUID is a hash of the model.
 
     Args:
         path: `pathlib.Path` of the directory of a SavedModel.
@@ -119,21 +120,21 @@ def _rename_functions(graph):
         names.get(name, name): copy.deepcopy(function)
         for name, function in objects.concrete_functions.items()
     }
-    # At once: a new name may be the old one of another.
+    # All at once: a new name can equal the old name of another function.
     objects.concrete_functions.clear()
     for name, function in functions.items():
         objects.concrete_functions[name].CopyFrom(function)
 
 
 def _functions_in_order(graph):
-    """Returns names of functions, and of gradients, each once."""
+    """Returns the names of functions and gradients without duplicates."""
     library = graph.graph_def.library
     functions = {f.signature.name: f for f in library.function}
     gradients = {
         gradient.registered_op_type: gradient.gradient_func
         for gradient in library.registered_gradients
     }
-    found = {}  # As a set that keeps the order.
+    found = {}  # Used as an ordered set.
 
     def visit(name):
         if name not in found:
@@ -156,14 +157,14 @@ def _functions_in_order(graph):
             visit(trace)
         if node.HasField("bare_concrete_function"):
             visit(node.bare_concrete_function.concrete_function_name)
-    # The rest must not keep names that others get.
+    # Rename the other functions too, so that no name occurs twice.
     for name in sorted({*functions, *gradients}):
         visit(name)
     return list(found)
 
 
 def _called(node):
-    """Yields the references of a node to functions."""
+    """Yields the functions that a node calls."""
     for _, value in sorted(node.attr.items()):
         if value.HasField("func"):
             yield value.func
@@ -171,7 +172,7 @@ def _called(node):
 
 
 def _rename_captures(graph):
-    """Numbers what functions capture by its place among the arguments."""
+    """Numbers captured arguments by their position in the function."""
     objects = graph.object_graph_def
     new_names = {}
     for function in graph.graph_def.library.function:
@@ -220,7 +221,7 @@ def _renamed(tensor, names):
 
 
 def _replace(message, field, names):
-    """Renames what a field of a message has, if anything."""
+    """Renames the value of a field of a message if it has a new name."""
     name = getattr(message, field)
     if name in names:
         setattr(message, field, names[name])
@@ -233,7 +234,7 @@ def _nodes(graph):
 
 
 def _forget_machine(node):
-    """Clears what calls of functions say of devices and threads."""
+    """Clears the settings of devices and threads in a call of a function."""
     if "config_proto" in node.attr:
         value = node.attr["config_proto"]
         config = config_pb2.ConfigProto.FromString(value.s)

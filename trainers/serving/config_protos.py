@@ -49,7 +49,7 @@ _MESSAGES = {
 def _make_classes():
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
-        name="trainers/serving/serving_protos.proto",
+        name="trainers/serving/config_protos.proto",
         package="tensorflow.serving",
         syntax="proto3",
         dependency=[wrappers_pb2.DESCRIPTOR.name],

@@ -90,7 +90,7 @@ def export_once(config, workdir):
     if version is None:
         return export_best(config, workdir)
     with _writing(base):
-        # Who exported it may have been interrupted before this.
+        # The earlier export can have been interrupted before this step.
         bundle.write(base, paths)
     return version
 
@@ -133,7 +133,7 @@ def _writing(base):
 def _export(base, network, task, class_names, config, facts):
     batch_sizes = list(config.export.allowed_batch_sizes)
     with atomic.temporary_dir(base, "version") as path:
-        # What answers is compared with what was trained.
+        # The check compares the exported network with the trained network.
         trained = task.make_signatures(network, class_names)
         functions = task.make_signatures(
             task.make_inference(network), class_names

@@ -49,7 +49,8 @@ class Validation(keras.callbacks.Callback):
         """Makes the callback.
 
         Args:
-            evaluate_fn: Returns a dict of `classification_metrics`.
+            evaluate_fn: Function without arguments. Returns a dict of
+                `classification_metrics`.
             best_metric: str. Metric of one class to add to the logs as well.
         """
         super().__init__()

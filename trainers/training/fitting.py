@@ -119,8 +119,11 @@ def make_best_checkpoint(network, run, validation, save_fn):
     Args:
         network: `keras.Model`.
         run: `Run`.
-        validation: From `make_validation`.
-        save_fn: As for `BestCheckpoint`.
+        validation: `Validation` from `make_validation`.
+        save_fn: Function. Saves the weights, see `BestCheckpoint`.
+
+    Returns:
+        `BestCheckpoint`.
     """
     config = run.config.trainer
     return callbacks.BestCheckpoint(
@@ -158,8 +161,8 @@ def make_tensorboard(run, make_dataset_fn, validation):
 
     Args:
         run: `Run`.
-        make_dataset_fn: As for `TensorBoard`.
-        validation: From `make_validation`.
+        make_dataset_fn: Function. Returns batches, see `TensorBoard`.
+        validation: `Validation` from `make_validation`.
 
     Returns:
         `TensorBoard`, or `None` on workers other than the chief.
@@ -181,6 +184,9 @@ def make_history(run):
 
     Args:
         run: `Run`.
+
+    Returns:
+        `History`.
     """
     write_fn = run.paths.write_history
     if not run.workers.is_chief:
@@ -189,7 +195,7 @@ def make_history(run):
 
 
 def _write_nothing(epochs):
-    """Takes the place of `write_history` on other workers than the chief."""
+    """Replaces `write_history` on workers other than the chief."""
 
 
 def make_learning_rate_reduction(config, validation):
@@ -197,7 +203,7 @@ def make_learning_rate_reduction(config, validation):
 
     Args:
         config: `ExperimentConfig`.
-        validation: From `make_validation`.
+        validation: `Validation` from `make_validation`.
     """
     if not config.optimizer.plateau_patience:
         return None
@@ -221,7 +227,7 @@ def make_dataset(
 
     Args:
         config: `ExperimentConfig`.
-        task: From `tasks`.
+        task: Task from `tasks.make_task`.
         examples: `Examples`.
         batch_size: int. Rows of a batch over all replicas.
         start_step: int. Step of the first batch.
@@ -310,7 +316,7 @@ def make_training_model(network, config, task, steps):
     Args:
         network: `keras.Model` from preprocessed features to logits.
         config: `ExperimentConfig`.
-        task: From `tasks`.
+        task: Task from `tasks.make_task`.
         steps: `Steps`.
 
     Returns:

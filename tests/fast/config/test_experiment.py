@@ -561,14 +561,17 @@ def test_json_of_an_older_version_gets_the_defaults():
     assert experiment.from_json(text) == make_config()
 
 
-def test_a_removed_setting_is_ignored_where_it_had_no_effect():
+def test_a_removed_setting_is_ignored_with_a_warning(caplog):
     text = '{"data": {"kind": "images", "path": "digits", "service": "%s"}}'
     assert experiment.from_json(text % "") == make_config()
-    with pytest.raises(ConfigError) as error:
-        experiment.from_json(text % "host:5050")
-    assert str(error.value).startswith(
-        "`config.data.service` is not a setting of this version. Choices: "
-    )
+    assert caplog.messages == []
+    for _ in range(2):
+        assert experiment.from_json(text % "host:5050") == make_config()
+    assert caplog.messages == [
+        "`--config.data.service` is ignored: the setting no longer exists, "
+        "and training makes its batches itself, in an order that it can "
+        "repeat. Received: 'host:5050'."
+    ]
 
 
 @pytest.mark.parametrize(

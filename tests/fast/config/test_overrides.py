@@ -1,5 +1,6 @@
 """Overrides from Python: `config.with_overrides`."""
 
+import numpy as np
 import pytest
 
 from trainers.config import experiment
@@ -24,12 +25,16 @@ def with_overrides(values):
         ("model.hidden_dims", "128,64", (128, 64)),
         ("model.hidden_dims", "[0x10, 2]", (16, 2)),
         ("model.hidden_dims", (8,), (8,)),
+        ("model.hidden_dims", [8, 9], (8, 9)),
         ("data.path", "a=b", "a=b"),
+        ("config.data.path", "a", "a"),
+        ("seed", np.int64(7), 7),
+        ("optimizer.learning_rate", np.float64(0.25), 0.25),
     ],
 )
 def test_a_value_or_its_text_replaces_a_setting(name, value, expected):
     part = with_overrides({name: value})
-    for branch in name.split("."):
+    for branch in name.removeprefix("config.").split("."):
         part = getattr(part, branch)
     assert part == expected
     assert type(part) is type(expected)
@@ -77,6 +82,14 @@ def test_the_configuration_itself_stays_as_it_is():
             {"trainer.jit_compile": 1},
             "`--config.trainer.jit_compile` must be true or false. Received: "
             "1.",
+        ),
+        (
+            {"seed": np.array([1, 2])},
+            "`--config.seed` must be a whole number. Received: array([1, 2]).",
+        ),
+        (
+            {"optimizer": {"name": "sgd"}},
+            "`--config.optimizer` is not a setting. See --help for all.",
         ),
         (
             {"model.hidden_dims": "(1,2"},

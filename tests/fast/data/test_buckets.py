@@ -20,7 +20,7 @@ from trainers.data.examples import Examples
 
 
 def lognormal(count, median, longest):
-    """Lengths like those of mails or news, cut to `longest`."""
+    """Lengths similar to mails or news, cut to `longest`."""
     drawn = np.random.default_rng(0).lognormal(np.log(median), 0.8, count)
     return np.clip(drawn.astype(int), 3, longest)
 

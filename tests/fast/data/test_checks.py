@@ -43,7 +43,7 @@ def test_ten_problems_are_all_shown():
     )
 
 
-def test_of_more_than_ten_problems_the_first_ten_and_the_number_are_shown():
+def test_more_than_ten_problems_show_the_first_ten_and_the_number():
     message = refusal(
         checks.raise_problems, "odd things", range(1000), "row {}".format
     )
@@ -86,7 +86,7 @@ def test_a_label_must_be_below_the_number_of_class_names():
     )
 
 
-def test_of_many_bad_labels_ten_places_and_the_number_are_shown():
+def test_many_bad_labels_show_ten_places_and_the_number():
     splits = {"train": make_examples([0, 1] * 5 + [-3] * 25)}
     lines = refusal(checks.check_labels, splits, None, None).splitlines()
     assert lines[0].startswith("25 labels of split train that are not whole")
@@ -172,7 +172,7 @@ def test_one_class_is_too_few_to_train_on(count):
     splits = {"train": make_examples([1] * count)}
     names = ["cat", "dog"]
     assert refusal(checks.check_training_classes, splits, names) == (
-        "split train: must hold at least two classes. Received: only 'dog', "
+        "split train: must contain at least two classes. Received: only 'dog', "
         f"{count} examples."
     )
 
@@ -236,7 +236,7 @@ def test_pixels_of_a_wide_integer_type_are_checked_too():
     )
 
 
-def test_of_many_bad_images_ten_places_and_the_number_are_shown():
+def test_many_bad_images_show_ten_places_and_the_number():
     examples = make_examples([0, 1] * 6, np.full((12, 2, 2), 300))
     lines = refusal(checks.check_images, "train", examples, (2, 2)).splitlines()
     assert lines[0].startswith("12 images of split train with pixels")
@@ -385,7 +385,7 @@ def named(*labels):
     [
         (["spam", "ham", "eggs"], ["eggs", "ham", "spam"]),
         (["b", "B", "a", "Z"], ["B", "Z", "a", "b"]),
-        # By value where all are whole numbers, else as words.
+        # Sorted by value if all are whole numbers, else as text.
         (["10", "9", "-1", "0"], ["-1", "0", "9", "10"]),
         (["10", "9", "a"], ["10", "9", "a"]),
         (["1.5", "10", "9", "x"], ["1.5", "10", "9", "x"]),

@@ -47,7 +47,7 @@ class Row:
             `train` in a directory and returns the type of the error and the
             place that its message names.
         is_mixed: Whether the order is by a hash of the name of the file.
-        has_names: Whether the files hold names of classes; if not, labels are
+        has_names: Whether the files contain class names; if not, labels are
             positions in the list of names.
     """
 
@@ -791,7 +791,7 @@ def test_the_order_is_the_same_each_time_and_in_every_directory(
     assert list(splits_of_copy) == list(splits)
     for split, rows in splits_of_copy.items():
         assert [row[:2] for row in rows] == [row[:2] for row in splits[split]]
-        # Places are those of the copy.
+        # Errors name places in the copy.
         assert sorted(rows) == sorted(copy.expected(split))
 
 

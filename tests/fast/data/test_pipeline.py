@@ -193,7 +193,7 @@ LENGTHS = [3, 1, 2, 5, 1, 4, 0, 2, 3]
 
 
 def make_texts(lengths=LENGTHS):
-    """Ragged examples: row r holds `lengths[r]` times the id r."""
+    """Ragged examples: row r contains the id r `lengths[r]` times."""
     rows = np.arange(len(lengths))
     token_ids = tf.RaggedTensor.from_row_lengths(
         np.repeat(rows, lengths).astype(np.int32), lengths
@@ -352,7 +352,7 @@ def test_steps_of_an_epoch_are_rounded_up(num_examples, batch_size, steps):
 
 @pytest.mark.parametrize("make", [make_train_dataset, make_eval_dataset])
 def test_datasets_are_in_order_and_not_tuned(make):
-    # `trainers/data/tf_options.py` has the reason.
+    # `pipeline.with_options` has the reason.
     options = make(10, 4).options()
     assert options.autotune.enabled is False
     assert options.autotune.initial_parallelism == os.cpu_count()

@@ -101,7 +101,7 @@ def test_empty_texts_are_counted_by_split():
     )
 
 
-def test_repeated_rows_are_those_of_train_that_stand_there_before():
+def test_repeated_rows_of_train_are_those_after_the_first():
     report = make_report(
         {
             "train": [("a", 0), ("b", 1), ("a", 0), ("b", 1), ("a", 0)],
@@ -147,7 +147,7 @@ def test_conflicts_show_the_first_place_of_each_label():
     )
 
 
-def test_leaks_are_rows_of_other_splits_that_stand_in_train():
+def test_leaks_are_rows_of_other_splits_that_are_in_train():
     report = make_report(
         {
             "train": [("a", 0), ("b", 1), ("a", 0)],
@@ -197,7 +197,7 @@ def test_classes_that_a_split_does_not_hold_are_named():
     ]
 
 
-def test_of_each_kind_the_first_ten_are_shown():
+def test_each_kind_shows_the_first_ten():
     report = make_report(
         {
             "train": [(i // 2, i % 2) for i in range(24)],
@@ -223,7 +223,7 @@ def test_keys_of_arrays_are_equal_where_their_rows_are():
     keys = report_lib.content_keys(array)
     assert [keys.index(key) for key in keys] == [0, 0, 2, 0]
     assert {len(key) for key in keys} == {16}
-    # Whatever lies where in memory.
+    # With any layout in memory.
     assert report_lib.content_keys(np.asfortranarray(array)) == keys
 
 
@@ -332,7 +332,7 @@ def test_the_report_on_texts_goes_by_words_without_case_and_white_space():
 def test_bad_texts_leave_a_report_too():
     write_csv("train.csv", [("a", "ham"), ("b", "ham"), ("c", "ham")])
     message = (
-        "split train: must hold at least two classes. Received: only 'ham', "
+        "split train: must contain at least two classes. Received: only 'ham', "
         "3 examples."
     )
     with pytest.raises(DataError) as caught:

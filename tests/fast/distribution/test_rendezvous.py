@@ -61,7 +61,7 @@ def test_those_that_do_not_come_are_named():
     )
 
 
-def test_a_name_that_nobody_knows_does_not_come():
+def test_an_unknown_host_is_missing():
     port = worker_process.free_ports(1)[0]
     cluster = Cluster((f"127.0.0.1:{port}", "no-such-host.invalid:1"), 0)
     with pytest.raises(RunError, match=r"worker 1 at no-such-host\.invalid:1"):

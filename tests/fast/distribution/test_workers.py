@@ -1,4 +1,4 @@
-"""Workers: what one alone does, and what is said of one that is lost."""
+"""A single worker, and the messages about a lost worker."""
 
 import numpy as np
 import pytest
@@ -59,11 +59,11 @@ def test_one_alone_has_the_same_as_all(alone):
     assert alone.check_same({"b": [1, None], "a": "ä"}, "words") is None
 
 
-def test_one_alone_waits_for_nobody(alone):
+def test_a_single_worker_does_not_wait(alone):
     assert alone.wait() is None
 
 
-# What TensorFlow says of a worker that is gone.
+# Messages of TensorFlow about a lost worker.
 
 ABORTED = (
     "Collective ops is aborted by: Connection reset by peer\n"

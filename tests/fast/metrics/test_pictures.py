@@ -82,7 +82,7 @@ def test_a_long_name_is_cut():
     assert (draw("a" * 24) != draw("a" * 23 + "…")).any()
 
 
-def test_of_many_classes_some_are_named():
+def test_some_of_many_classes_are_named():
     names = [f"class {i}" for i in range(250)]
     matrix = np.eye(250, dtype=int)
     image = pictures.confusion_matrix(matrix, names)

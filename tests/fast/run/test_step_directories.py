@@ -147,7 +147,7 @@ def test_rows_tell_what_is_whole_and_what_is_not(steps):
     assert [(row.step, row.path) for row in rows] == [
         (step, paths[step]) for step in (5, 4, 3, 2, 1)
     ]
-    # Those of the manifest stay known where a file is damaged.
+    # The facts of the manifest are known even if a file is damaged.
     assert [row.facts.get("step") for row in rows] == [5, 4, None, 2, 1]
     size = (paths[5] / "manifest.json").stat().st_size
     assert [row.size for row in rows] == [

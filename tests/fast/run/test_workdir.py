@@ -133,7 +133,7 @@ def lost(name):
     ],
 )
 @pytest.mark.parametrize("resume", ["auto", "must", "never"])
-def test_a_run_goes_on_or_is_refused(left, answers, resume, tmp_path):
+def test_a_run_is_resumed_or_refused(left, answers, resume, tmp_path):
     path = tmp_path / "run"
     if left is not None:
         make_run(path, **left)
@@ -280,7 +280,7 @@ def test_a_file_is_refused(tmp_path):
     not pathlib.Path("/proc/self").is_dir(), reason="there is no /proc"
 )
 def test_a_directory_that_takes_no_files_is_refused():
-    """In /proc nobody can make files, root neither."""
+    """No user can create files in /proc, not even root."""
     for path in ("/proc/self", "/proc/run"):
         # Root and others get different reasons.
         assert re.fullmatch(

@@ -245,7 +245,7 @@ def test_what_is_published_already_is_replaced_on_request(tmp_path):
     assert os.listdir(tmp_path) == ["final"]
 
 
-def test_to_replace_what_is_not_there_is_to_publish(tmp_path):
+def test_replacing_a_missing_directory_publishes_it(tmp_path):
     final = publish(tmp_path, {"a.txt": b"one"}, {"step": 1}, replace=True)
     assert atomic.verify(final) == {"step": 1}
     assert os.listdir(tmp_path) == ["final"]

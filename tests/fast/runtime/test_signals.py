@@ -15,15 +15,15 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def heeded():
-    """Whoever starts the tests may have SIGINT ignored, as shells do."""
+def sigint_enabled():
+    """Enables SIGINT, which a shell can have disabled for the tests."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
-def handlers(heeded):
+def handlers(sigint_enabled):
     """Checks that a test leaves everything as it was."""
     before = state()
     yield before[0]
@@ -63,13 +63,13 @@ def test_a_request_is_remembered_and_raises_nothing_by_itself(number):
     )
 
 
-def test_a_request_that_nobody_looked_at_is_not_lost():
-    went_on = False
+def test_an_unread_request_is_not_lost():
+    continued = False
     with pytest.raises(Stopped) as error:
         with signals.requests():
             os.kill(os.getpid(), signal.SIGTERM)
-            went_on = True
-    assert went_on
+            continued = True
+    assert continued
     assert str(error.value) == (
         "Stopped by SIGTERM; the same command resumes the run."
     )
@@ -119,7 +119,7 @@ def test_work_that_saves_nothing_is_stopped(number):
     with pytest.raises(Stopped) as error:
         with signals.raising():
             os.kill(os.getpid(), number)
-            raise AssertionError("it went on")
+            raise AssertionError("it continued")
     assert str(error.value) == (
         f"Stopped by {number.name}; the same command resumes the run."
     )
@@ -140,13 +140,13 @@ def test_a_signal_that_comes_twice_at_once_is_one():
 
 
 def test_without_a_command_the_second_signal_is_an_interrupt():
-    """As in a notebook, whose process has to go on."""
+    """A notebook, for example, must keep its process."""
     with pytest.raises(Stopped, match="Stopped by SIGINT"):
         with signals.requests():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(signals.ONE_REQUEST_SECONDS + 0.1)
             os.kill(os.getpid(), signal.SIGINT)
-            raise AssertionError("it went on")
+            raise AssertionError("it continued")
 
 
 def test_requests_inside_of_raising():
@@ -187,8 +187,8 @@ def test_fifty_uses_leave_nothing_behind(handlers):
                     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def test_whoever_was_woken_by_signals_is_again():
-    """An event loop, as a notebook has one."""
+def test_the_wakeup_descriptor_is_restored():
+    """An event loop, for example of a notebook, sets one."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     before = signal.set_wakeup_fd(writer)
@@ -202,3 +202,29 @@ def test_whoever_was_woken_by_signals_is_again():
         signal.set_wakeup_fd(before)
         os.close(reader)
         os.close(writer)
+
+
+@pytest.mark.parametrize("place", ["monotonic", "Signals"])
+def test_a_signal_while_the_first_is_handled_is_the_same_request(
+    place, monkeypatch
+):
+    """As when both come at once: Python handles one inside the other."""
+    received = []
+    handler = signals.TwoSignals(
+        lambda number: received.append(("first", number)),
+        lambda number: received.append(("second", number)),
+    )
+    module = {"monotonic": signals.time, "Signals": signals.signal}[place]
+    original, calls = getattr(module, place), []
+
+    def interrupted(*args):
+        calls.append(args)
+        if len(calls) == 1:
+            handler(signal.SIGINT)
+        return original(*args)
+
+    monkeypatch.setattr(module, place, interrupted)
+    handler(signal.SIGTERM)
+    assert len(calls) == 2
+    assert received == [("first", signal.SIGINT)]
+    assert handler.name == "SIGINT"

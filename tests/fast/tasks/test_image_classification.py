@@ -127,7 +127,7 @@ def test_a_smaller_image_is_resized_between_pixel_centres():
 
 
 def test_a_larger_image_is_averaged_not_sampled():
-    # A third of the columns, those that sampling would hit, is white.
+    # A third of the columns is white: the columns that sampling would hit.
     image = np.array([[0, 255, 0] * 3], np.uint8)
     decoded = make_task((1, 3)).decode(encode_png(image))
     # Triangles of weights 1 2 3 2 1, at the edges 2 3 2 1, over their sum.
@@ -253,7 +253,7 @@ def test_the_loss_is_the_cross_entropy_of_each_example():
     )
 
 
-def test_the_loss_is_float32_whatever_the_model_computes_in():
+def test_the_loss_is_float32_with_any_dtype_of_the_model():
     # In half precision exp(20) is infinite and the loss NaN or 0.
     logits = tf.constant([[0.0, 20.0]], tf.float16)
     loss = make_task().example_losses(np.array([0], np.int32), logits)

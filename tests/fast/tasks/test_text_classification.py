@@ -71,7 +71,7 @@ def preprocess(task, ids):
 # --- Preprocessing -----------------------------------------------------------
 
 
-def test_texts_stand_between_two_tokens_and_are_padded(make_task):
+def test_texts_are_between_two_tokens_and_are_padded(make_task):
     ids, mask = preprocess(make_task(), [[5, 6], [], [7, 8, 9, 10, 11, 12]])
     assert ids == [
         [2, 5, 6, 3, 0, 0, 0, 0],
@@ -188,7 +188,7 @@ def test_weights_of_classes_multiply_the_loss(make_task):
     )
 
 
-def test_the_loss_is_float32_whatever_the_model_computes_in(make_task):
+def test_the_loss_is_float32_with_any_dtype_of_the_model(make_task):
     for dtype in (tf.float16, tf.bfloat16):
         task = make_task(label_smoothing=0.5)
         loss = task.example_losses(
@@ -199,7 +199,7 @@ def test_the_loss_is_float32_whatever_the_model_computes_in(make_task):
 
 
 def write_csv(path, num_rows=40):
-    """Three rows of four are ham; each label has a letter of its own."""
+    """Three rows of four are ham; each label has its own letter."""
     rows = [
         f"{'a b' if row % 4 else 'c d'} {'e' * (row % 7)} {row},"
         f"{'ham' if row % 4 else 'spam'}"
@@ -424,7 +424,7 @@ def test_any_bytes_are_answered_with_numbers(served):
     texts = [b"", b" \t\r\n", b"\xff\xfe", b"a\xe4\xb8", b"\x00", b"a" * 9999]
     answer = signatures["serving_default"](text=tf.constant(texts))
     assert np.isfinite(answer["logits"]).all()
-    # What holds no token is answered as the empty text.
+    # A text without tokens is answered like the empty text.
     for row in (1, 2, 4):
         np.testing.assert_array_equal(
             answer["logits"][row], answer["logits"][0]
@@ -514,7 +514,7 @@ def test_files_make_the_task_what_it_was(tmp_path):
         (
             "vocabulary.txt",
             "\n".join([*WORDS, "a"]).encode(),
-            "must hold each token once. Received: 'a' 2 times.",
+            "must contain each token once. Received: 'a' 2 times.",
         ),
         ("vocabulary.txt", b"\xff", "can't decode byte 0xff"),
         ("encoder.json", b'{"hidden_dim": 8', "delimiter"),

@@ -166,7 +166,7 @@ def test_the_best_weights_are_on_disk_before_the_checkpoint_that_names_them(
 
 
 @pytest.mark.parametrize("damage", ["gone", "flipped"])
-def test_lost_best_weights_are_told_before_training_goes_on(damage, paths):
+def test_lost_best_weights_are_reported_before_training(damage, paths):
     with checkpointing.Writer(paths, IDENTITY, 2) as writer:
         writer.save_best({"a": np.zeros(3)}, step=4, facts={})
         writer.save(make_checkpoint(4))
@@ -328,7 +328,7 @@ def test_a_run_does_not_begin_anew_where_all_are_damaged(steps, paths, caplog):
 
 
 def rewrite(path, **files):
-    """Publishes a checkpoint anew with other files and a right manifest.
+    """Publishes a checkpoint again with other files and a valid manifest.
 
     Args:
         path: Its directory.
@@ -555,7 +555,7 @@ def test_a_manifest_with_dots_reads_no_file_elsewhere(paths, caplog, tmp_path):
     manifest = json.loads((path / "manifest.json").read_text())
     files = manifest["files"]
     files["../step-00000004/run.json"] = files["run.json"]
-    # Whoever tampers can make the sum anew.
+    # An attacker can compute the hash again.
     del manifest["sha256_of_the_rest"]
     text = json.dumps(manifest, sort_keys=True).encode()
     manifest["sha256_of_the_rest"] = hashlib.sha256(text).hexdigest()
@@ -564,8 +564,8 @@ def test_a_manifest_with_dots_reads_no_file_elsewhere(paths, caplog, tmp_path):
     assert caplog.messages[0].endswith("missing or damaged.")
 
 
-def test_a_damaged_newest_does_not_push_out_what_comes_after_it(paths):
-    """A run goes on from step 4, and saves step 5 while 8 is damaged."""
+def test_a_damaged_newest_checkpoint_does_not_push_out_later_ones(paths):
+    """A run resumes from step 4 and saves step 5 while 8 is damaged."""
     write(paths, 4, 8)
     corrupt(paths.checkpoints.paths()[8], "arrays.npz", flip)
     assert checkpointing.restore_latest(paths, IDENTITY).step == 4
@@ -575,7 +575,7 @@ def test_a_damaged_newest_does_not_push_out_what_comes_after_it(paths):
 
 
 def test_a_lost_checkpoint_may_have_taken_older_best_weights_along(paths):
-    """Its epoch comes again, also for a process after the one that saw it."""
+    """Its epoch is repeated, also in a later process."""
     with checkpointing.Writer(paths, IDENTITY, 2) as writer:
         for step in (4, 8):
             writer.save_best({"a": np.zeros(3)}, step=step, facts={})

@@ -89,7 +89,7 @@ def clock(monkeypatch):
     return clock
 
 
-def test_times_of_a_run_in_one_go(clock):
+def test_times_of_an_uninterrupted_run(clock):
     timer = history.EpochTimer(num_examples=100)
     timer.on_train_begin()
     clock.now = 1.0

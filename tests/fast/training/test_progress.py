@@ -144,7 +144,7 @@ def test_each_epoch_has_a_bar_that_starts_at_zero():
         assert read().count(" examples/s)\r\n") == 2
 
 
-def test_the_bar_of_an_epoch_that_goes_on_starts_where_it_was():
+def test_the_bar_of_a_resumed_epoch_starts_where_it_was():
     with terminal() as (stream, read):
         progress = Progress(epochs=2, steps_per_epoch=8, stream=stream)
         progress.on_epoch_begin(1, {"first_batch": 6})

@@ -134,7 +134,7 @@ def test_calls_end_where_checkpoints_are_and_were(
         assert stop % planned.per_execution == 0
 
 
-def test_wanted_steps_stay_whatever_is_saved_when():
+def test_wanted_steps_do_not_depend_on_checkpoints():
     planned = plan(10, 1, wanted=5, save_every_steps=3)
     assert planned == steps.Steps(1, 10, 5)
     planned = plan(10, 1, wanted=5, save_every_steps=5, first_batch=5)

@@ -38,7 +38,7 @@ def scenario_of(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def reference_of(tmp_path_factory, scenario_of, user_env):
-    """Returns the work directory of a run that nobody interrupts."""
+    """Returns the work directory of an uninterrupted run."""
     finished = {}
 
     def get(name):

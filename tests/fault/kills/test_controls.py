@@ -1,4 +1,4 @@
-"""The comparison finds whatever a run can lose when it goes on."""
+"""The comparison finds everything that a resumed run can lose."""
 
 import shutil
 

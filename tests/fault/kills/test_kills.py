@@ -1,4 +1,4 @@
-"""A run that is killed ends as one that never was, bit for bit."""
+"""A killed and resumed run is bit-identical to an uninterrupted run."""
 
 import collections
 import random
@@ -14,7 +14,7 @@ SMALL = [
     "texts_bfloat16",
     "texts_mirrored",
 ]
-# Operations of a process that goes on from a checkpoint, in their order.
+# Operations of a process that resumes from a checkpoint, in their order.
 RESTORE = [
     "read checkpoints/step-N/manifest.json",
     "read checkpoints/step-N/arrays.npz",
@@ -28,7 +28,7 @@ RESTORE = [
 
 
 class Victim:
-    """A run that is killed again and again, and begun anew when it ended.
+    """A run that is killed repeatedly, and is started again when it ends.
 
     Attributes:
         num_kills: How many times SIGKILL has ended it.
@@ -53,7 +53,7 @@ class Victim:
         self.num_kills = 0
         self.operations = collections.Counter()
 
-    def go_on(self, **how):
+    def resume(self, **how):
         """Starts a process; returns whether it came to the end of the run."""
         workdir = self._root / f"run{self._num_runs}"
         ended = self._start(self._scenario, workdir, **how)
@@ -74,12 +74,12 @@ class Victim:
 
     def finish(self):
         """Runs to the end."""
-        assert self.go_on()
+        assert self.resume()
 
     def run_again(self):
         """Runs once more after the end, where nothing changes."""
         self._num_runs -= 1
-        assert self.go_on()
+        assert self.resume()
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_run_killed_at_any_file_operations_ends_the_same(
             signals = [[kind, generator.choice((1, 1, 2, 4)), "SIGKILL"]]
         if generator.random() < 0.2:
             signals.append(["", generator.randint(20, 150), "SIGTERM"])
-        if victim.go_on(signals=signals):
+        if victim.resume(signals=signals):
             # It has no such operation any more.
             victim.operations[signals[0][0]] += 1
     victim.finish()
@@ -140,9 +140,9 @@ def test_a_run_killed_in_each_part_of_a_restore_ends_the_same(victim_of, name):
     """Each process but the first is killed before it trained a step."""
     victim = victim_of(name)
     # Event files are ahead of the checkpoint then.
-    victim.go_on(signals=[["write history.json.tmp", 3, "SIGKILL"]])
+    victim.resume(signals=[["write history.json.tmp", 3, "SIGKILL"]])
     for kind in RESTORE:
-        victim.go_on(signals=[[kind, 1, "SIGKILL"]])
+        victim.resume(signals=[[kind, 1, "SIGKILL"]])
     assert victim.num_kills == 1 + len(RESTORE)
     victim.finish()
     victim.run_again()
@@ -160,9 +160,9 @@ def test_a_run_killed_in_each_part_of_a_restore_ends_the_same(victim_of, name):
 def test_a_run_killed_while_it_tidies_up_at_its_end_ends_the_same(
     victim_of, operation
 ):
-    """It saves nothing any more when it goes on, but has to tidy up."""
+    """The resumed run saves nothing, but must tidy up."""
     victim = victim_of("digits")
-    assert not victim.go_on(signals=[[operation, 1, "SIGKILL"]])
+    assert not victim.resume(signals=[[operation, 1, "SIGKILL"]])
     assert victim.num_kills == 1
     victim.finish()
 
@@ -174,9 +174,9 @@ def test_a_run_killed_while_it_replaces_its_one_checkpoint_ends_the_same(
     """It was stopped before a validation, after which it saves this step."""
     victim = victim_of("digits_one_checkpoint")
     saving = "write checkpoints/step-00000016.tmp/run.json"
-    assert not victim.go_on(signals=[[saving, 1, "SIGTERM"]])
+    assert not victim.resume(signals=[[saving, 1, "SIGTERM"]])
     replacing = "rename checkpoints/step-00000032.tmp"
-    assert not victim.go_on(signals=[[replacing, 1, "SIGKILL"]])
+    assert not victim.resume(signals=[[replacing, 1, "SIGKILL"]])
     assert victim.num_kills == 1
     victim.finish()
 
@@ -198,7 +198,7 @@ def test_a_run_killed_at_any_moments_ends_the_same(victim_of, name, num_kills):
         sign = generator.choice(("line", "saved", "saved", "saving"))
         count = generator.randint(1, 8)
         moment = processes.Moment(sign, count, generator.uniform(0, 0.2))
-        victim.go_on(kill=moment)
+        victim.resume(kill=moment)
     victim.finish()
 
 
@@ -231,5 +231,5 @@ def test_the_command_itself_killed_ends_the_same(
         moment = processes.Moment(
             sign, generator.randint(1, 4), generator.uniform(0, 0.3)
         )
-        victim.go_on(kill=moment)
+        victim.resume(kill=moment)
     victim.finish()

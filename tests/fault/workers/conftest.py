@@ -1,4 +1,4 @@
-"""Workers, their data, and one run of two that nobody disturbs."""
+"""Workers, their data, and one undisturbed run of two workers."""
 
 import pytest
 import worker_runs
@@ -12,7 +12,7 @@ def all_workers(tmp_path_factory, user_env):
 
 @pytest.fixture
 def workers(all_workers):
-    """Starts workers, and ends those that a test leaves."""
+    """Starts workers, and ends the workers that a test leaves."""
     yield all_workers
     all_workers.end_all()
 
@@ -27,7 +27,7 @@ def data_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def whole(all_workers, data_file, tmp_path_factory):
-    """A run that nobody disturbed: its directory and its two workers."""
+    """An undisturbed run: its directory and its two workers."""
     workdir = tmp_path_factory.mktemp("whole") / "run"
     try:
         ended = all_workers.run(worker_runs.words(data_file, workdir))

@@ -11,13 +11,13 @@ _STEP = worker_runs.STEPS_PER_EPOCH + 2
 
 
 def codes(victim, step, number):
-    """Returns code for both workers, of which one gets a signal."""
+    """Returns code for both workers; it sends a signal to one of them."""
     code = worker_runs.at_step(step, number)
     return (code, "") if victim == 0 else ("", code)
 
 
-def go_on(workers, all_words, workdir, whole, step):
-    """Runs the same command again, to the end of the undisturbed run."""
+def check_resumes(workers, all_words, workdir, whole, step):
+    """Resumes with the same command and compares with the undisturbed run."""
     epoch, batch = divmod(step, worker_runs.STEPS_PER_EPOCH)
     chief, other = workers.run(all_words)
     assert [chief.code, other.code] == [0, 0], [chief, other]
@@ -30,7 +30,7 @@ def go_on(workers, all_words, workdir, whole, step):
 
 
 @pytest.mark.parametrize("victim", [0, 1], ids=["chief", "other"])
-def test_one_that_is_killed_ends_the_other_and_the_run_goes_on(
+def test_a_killed_worker_ends_the_other_and_the_run_resumes(
     victim, workers, whole, data_file, tmp_path
 ):
     workdir = tmp_path / "run"
@@ -51,7 +51,7 @@ def test_one_that_is_killed_ends_the_other_and_the_run_goes_on(
     step = worker_runs.fault_runs.whole_steps(workdir)[0]
     assert step == 12 or (step == 11 and victim == 0)
     assert ended[1].operations == []
-    go_on(workers, all_words, workdir, whole, step)
+    check_resumes(workers, all_words, workdir, whole, step)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_one_that_is_asked_to_end_stops_all_with_a_checkpoint(
         assert [chief.code, other.code] == [0, 0], [chief, other]
         comparison.check_same(whole[0], workdir)
     else:
-        go_on(workers, all_words, workdir, whole, step)
+        check_resumes(workers, all_words, workdir, whole, step)

@@ -33,7 +33,7 @@ class Launcher:
         self.pids = []
 
     def __enter__(self):
-        """Waits for both workers, of which the first is the chief."""
+        """Waits for both workers; the first is the chief."""
         worker_runs.wait_until(lambda: len(self.find()) == 2)
         return self
 
@@ -77,7 +77,7 @@ def wait_for_checkpoint(launcher, workdir, at_least):
 
 
 def is_gone(pid):
-    """Returns whether a process has ended, though nobody asked how."""
+    """Returns whether a process has ended, even if its exit code is unread."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -127,7 +127,7 @@ def test_after_a_kill_all_go_on_to_the_same_end(
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="no /proc")
-def test_ctrl_c_ends_all_and_the_same_command_goes_on(
+def test_ctrl_c_ends_all_and_the_same_command_resumes(
     whole, data_file, tmp_path, user_env
 ):
     workdir = tmp_path / "run"
@@ -174,7 +174,7 @@ TEXTS = (
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="no /proc")
-def test_bert_goes_on_after_a_kill_to_the_same_end(workers, tmp_path, user_env):
+def test_bert_resumes_after_a_kill_bit_identical(workers, tmp_path, user_env):
     """Dropout in attention and elsewhere; batches of texts by length."""
     file = tmp_path / "texts.csv"
     scenarios.write_texts(file)

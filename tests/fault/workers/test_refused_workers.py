@@ -110,7 +110,7 @@ def test_what_is_wrong_is_said_before_tensorflow_is_imported(
 
 
 def test_a_strategy_of_one_process_is_refused_with_several(workers, all_words):
-    """Each would train for itself; nobody waits for the other."""
+    """Each worker would train alone, without waiting for the other."""
     mirrored = "--config.trainer.strategy=mirrored"
     for ended in workers.run([*all_words, mirrored]):
         assert error_of(ended, 2) == (
@@ -160,7 +160,7 @@ def test_workers_with_other_data_are_refused(workers, tmp_path):
 def test_workers_that_see_another_work_directory_are_refused(
     whole, workers, data_file, tmp_path
 ):
-    """The second has none, as on a disk of its own."""
+    """The second worker has none, as on a separate disk."""
     for index in (0, 1):
         (tmp_path / str(index)).mkdir()
     workdir = shutil.copytree(whole[0], tmp_path / "0" / "run")
@@ -173,7 +173,7 @@ def test_workers_that_see_another_work_directory_are_refused(
 
 
 def start_in(workers, words, folder, workdir):
-    """Runs two workers, each in a directory of its own."""
+    """Runs two workers in separate directories."""
     ports = worker_process.free_ports(2)
     pids = [
         workers.start(

@@ -1,4 +1,4 @@
-"""16, 17, 18: workers that nobody disturbs, equal to one and to themselves."""
+"""16, 17, 18: undisturbed workers equal one worker, and a second run."""
 
 import shutil
 
@@ -18,7 +18,7 @@ def best_weights(workdir):
 
 
 def last_weights(workdir):
-    """Returns those of the weights at the end of the run, by name."""
+    """Returns the arrays of weights at the end of the run, by name."""
     path = next(iter(Workdir(workdir).checkpoints.paths().values()))
     with np.load(path / "arrays.npz") as archive:
         return {n: archive[n] for n in archive.files if n.startswith("model/")}

@@ -16,10 +16,9 @@ TOLERANCE = 1e-3
 
 @pytest.fixture(scope="module")
 def core():
-    """OpenVINO, which sends nobody word of being used."""
+    """OpenVINO without its telemetry."""
     with pytest.MonkeyPatch.context() as patch:
-        # Its import fails, and the place of its functions is taken by others
-        # that do nothing.
+        # Without this module, OpenVINO uses functions that do nothing.
         patch.setitem(sys.modules, "openvino_telemetry", None)
         import openvino
     core = openvino.Core()

@@ -177,7 +177,7 @@ def test_validation_and_the_best_epoch_take_the_averages(strategy, tmp_path):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_training_goes_on_with_the_weights_and_ends_with_them(policy, tmp_path):
+def test_averages_do_not_change_the_trained_weights(policy, tmp_path):
     """Averages that are only looked at change no step."""
     runs = {}
     for momentum in (0.0, MOMENTUM):

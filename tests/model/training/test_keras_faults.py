@@ -100,7 +100,7 @@ model.fit(data.repeat(4), shuffle=False, verbose=0)
 
 def test_keras_still_fails_with_several_steps_on_several_replicas():
     """`make_train_function`."""
-    # In a process of its own: it leaves unfinished collectives behind.
+    # In a separate process: it leaves unfinished collectives behind.
     run = commands.run("", code=MANY_STEPS, env=os.environ, timeout=120)
     assert run.returncode == 1
     assert "You must feed a value for placeholder tensor" in run.stderr
@@ -236,7 +236,7 @@ def test_each_dropout_inside_of_layers_has_seeds_of_its_own():
 
 
 def test_each_layer_that_draws_has_a_generator_that_is_found():
-    """Of those that Keras has, the ones that models are made of."""
+    """Tests the layers of Keras that models use."""
     layers = keras.layers
     inputs = keras.Input((8, 8))
     x = layers.GaussianNoise(0.1)(inputs)

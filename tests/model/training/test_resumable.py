@@ -1,4 +1,4 @@
-"""Runs that are ended after any step and go on, bit for bit as in one go."""
+"""Resumed runs are bit-identical to uninterrupted runs."""
 
 import functools
 import math
@@ -44,7 +44,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory):
-    """Returns a function from settings to the run in one go. Read-only."""
+    """Returns a function from settings to an uninterrupted run. Read-only."""
 
     @functools.cache
     def run(name):
@@ -68,7 +68,7 @@ def whole_run(tmp_path_factory):
     ],
     ids=SETTINGS,
 )
-def test_a_run_stopped_many_times_ends_as_one_in_one_go(
+def test_a_run_stopped_many_times_equals_an_uninterrupted_run(
     name, stops, whole_run, tmp_path
 ):
     whole = whole_run(name)
@@ -99,7 +99,7 @@ def test_a_run_stopped_many_times_ends_as_one_in_one_go(
 
 
 @pytest.mark.parametrize("kill_at", [1, 5, 8, 12])
-def test_a_run_killed_after_any_step_ends_as_one_in_one_go(
+def test_a_run_killed_after_any_step_equals_an_uninterrupted_run(
     kill_at, whole_run, tmp_path
 ):
     whole = whole_run("adam")
@@ -161,7 +161,7 @@ def test_batches_begin_with_the_number_with_which_they_end(tmp_path):
     "name, calls_before",
     [("adam", 0), ("adam", 2), ("float16_averages", 1)],
 )
-def test_a_run_stopped_in_a_validation_ends_as_one_in_one_go(
+def test_a_run_stopped_in_a_validation_equals_an_uninterrupted_run(
     name, calls_before, whole_run, tmp_path
 ):
     """Each validation has three batches; every second life ends an epoch."""
@@ -211,7 +211,7 @@ def test_the_steps_of_a_call_change_no_bit(per_execution, whole_run, tmp_path):
     tiny_runs.assert_same_end(tiny_runs.live(config, tmp_path), whole)
 
 
-def test_without_validation_a_run_goes_on_too(tmp_path):
+def test_a_run_without_validation_resumes_too(tmp_path):
     config = tiny_runs.make_config()
     whole = tiny_runs.live(config, tmp_path / "whole", num_validation=0)
     for stop_at in (4, 5, 12):

@@ -157,7 +157,7 @@ def test_names_of_an_encoder_do_not_count_what_a_process_made_before():
         for _ in range(2)
     ]
     assert names[0] == names[1]
-    # Each dropout has a seed of its own.
+    # Each dropout layer has its own seed.
     seeds = [n for n in names[0] if n.endswith("seed_generator_state")]
     assert len(set(seeds)) == len(seeds) > 3
 
@@ -323,7 +323,7 @@ def test_an_empty_array_and_no_array_are_finite():
 
 
 def test_a_bit_of_nothing_stays():
-    # -0.0, the smallest number and NaN with a payload of its own.
+    # -0.0, the smallest number and NaN with a special payload.
     bits = np.array([1 << 31, 1, 0x7FC12345, 0x3F800001], np.uint32)
     config = tiny_runs.make_config()
     model = tiny_runs.make_model(config)

@@ -43,7 +43,7 @@ def read_all(workdir, run):
 
 
 def curves(workdir, run):
-    """Returns the points of a run's curves without those of time."""
+    """Returns the points of a run's curves except the curves of time."""
     return sorted(
         event
         for event in read_all(workdir, run)
@@ -64,7 +64,7 @@ def live(workdir, **kwargs):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The work directory of a run in one go. Read-only."""
+    """The work directory of an uninterrupted run. Read-only."""
     workdir = tmp_path_factory.mktemp("whole")
     live(workdir)
     return workdir
@@ -83,7 +83,7 @@ def assert_same_points(workdir, whole):
     assert ends == ["_hparams_/session_end_info"]
 
 
-def test_a_run_in_one_go_has_one_point_a_step(whole):
+def test_an_uninterrupted_run_has_one_point_a_step(whole):
     assert_same_points(whole, whole)
     assert len(files(whole / "tensorboard")) == 2
 

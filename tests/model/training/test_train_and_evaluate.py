@@ -117,7 +117,7 @@ def test_setting_trains_to_a_lower_loss(settings, tmp_path):
 
 
 def test_xla_trains_to_a_lower_loss(run_command, tmp_path):
-    """In a process of its own: deterministic kernels, which Keras does not
+    """In a separate process: deterministic kernels, which Keras does not
     compile with XLA, cannot be switched off again in this one."""
     run = run_command(
         "trainers.train",
@@ -226,7 +226,7 @@ def without_times(metrics):
     return metrics | {"train": train}
 
 
-def test_a_signal_stops_a_run_and_the_same_call_goes_on(
+def test_a_signal_stops_a_run_and_the_same_call_resumes_it(
     tmp_path, monkeypatch, caplog
 ):
     config = smoke(epochs=3, save_every_steps=5)

@@ -1,4 +1,4 @@
-"""The embedded descriptions of Debian packages, and how they are made."""
+"""The script that makes the embedded descriptions of Debian packages."""
 
 import csv
 import gzip
@@ -141,9 +141,7 @@ def test_what_is_no_description_of_its_own_is_left_out(tmp_path, left_out):
         f"other synopsis\n {LONG}, and here they differ: 23456",
     ],
 )
-def test_of_two_that_are_nearly_the_same_the_first_by_hash_stays(
-    tmp_path, twin
-):
+def test_the_first_by_hash_of_two_similar_packages_stays(tmp_path, twin):
     moon = record("moon", f"moon\n {LONG}, and here they differ: 12345")
     hashes = [hashlib.sha256(name).hexdigest() for name in (b"b", b"moon")]
     assert hashes == sorted(hashes)

@@ -18,8 +18,8 @@ from trainers.config import files
 from trainers.distribution import worker_process
 from trainers.run.workdir import Workdir
 
-# Whoever runs the tests may have SIGINT ignored, as shells do, and SIGHUP, as
-# `nohup` does.
+# The tests can inherit an ignored SIGINT from a shell, and an ignored SIGHUP
+# from `nohup`.
 LAUNCHER = """
 import json, signal, sys
 from trainers.distribution import launcher
@@ -101,7 +101,7 @@ def notes(folder):
 
 
 def is_gone(pid):
-    """Returns whether a process has ended, though nobody asked how."""
+    """Returns whether a process has ended, even if its exit code is unread."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -224,7 +224,7 @@ def test_closed_streams_do_no_harm(closed, tmp_path):
     assert len(notes(tmp_path)) == 2
 
 
-def test_workers_go_on_when_nobody_reads_stderr(tmp_path):
+def test_workers_continue_when_stderr_is_closed(tmp_path):
     read, write = os.pipe()
     os.close(read)
     program = "os.write(2, b'x\\n' * 999_999); os.write(1, b'end\\n')"
@@ -240,7 +240,7 @@ def test_workers_go_on_when_nobody_reads_stderr(tmp_path):
 
 
 def test_what_a_worker_leaves_behind_is_ended(tmp_path):
-    """It holds stderr open, too."""
+    """It keeps stderr open, too."""
     program = (
         "left = subprocess.Popen(['sleep', '600']) if index else None\n"
         "note(left=left and left.pid)\n"
@@ -250,7 +250,7 @@ def test_what_a_worker_leaves_behind_is_ended(tmp_path):
     wait_until(lambda: is_gone(notes(tmp_path)[1]["left"]))
 
 
-def test_a_process_of_a_session_of_its_own_holds_nobody_up(tmp_path):
+def test_a_process_in_another_session_does_not_delay_the_launcher(tmp_path):
     program = (
         "left = subprocess.Popen(\n"
         "    ['sleep', '600'], stdout=2, start_new_session=True\n"
@@ -607,8 +607,8 @@ def test_help_names_the_flags(run_command):
     ]
 
 
-def test_a_training_goes_on_after_its_worker_was_killed(user_env, tmp_path):
-    """Though it was told never to go on with what is there."""
+def test_training_resumes_after_its_worker_was_killed(user_env, tmp_path):
+    """Although the flag says never to resume."""
     workdir = tmp_path / "run"
     words = ["--num_workers=1", "--max_restarts=1", "--", CONFIG]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Strategies by name, and what is refused."""
+"""Strategies in whole processes: devices and kernels."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""`TF_CONFIG`: which worker a process is, and what is refused."""
+"""Reading `TF_CONFIG` does not import TensorFlow."""
 
 import subprocess
 import sys

@@ -184,7 +184,7 @@ def test_an_address_that_cannot_be_one_is_refused(url):
 
 def test_a_server_that_is_not_there_is_an_instruction():
     with socket.socket() as taken:
-        # Bound, and listening to nobody.
+        # Bound to a port, but not listening.
         taken.bind(("127.0.0.1", 0))
         origin = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(RunError) as error:

@@ -73,7 +73,7 @@ def test_columns_are_named_by_settings(served_text, tmp_path):
     data = TextDataConfig(text_column="body")
     (answer,) = rows.predict(served_text, data, files=[str(file)])
     assert answer["example"] == f"{file}, line 2"
-    # Those of a model of images say nothing of texts.
+    # The settings of an image model have no text column.
     data = ImageDataConfig()
     with pytest.raises(ConfigError, match="text_column.* Received: 'text'"):
         list(rows.predict(served_text, data, files=[str(file)]))

@@ -1,4 +1,4 @@
-"""The contract of a work directory."""
+"""Locks of work directories between processes."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from trainers.run.workdir import Workdir
 
 @contextlib.contextmanager
 def a_holder(path):
-    """Another process that holds the lock, until its stdin is closed."""
+    """Another process that has the lock until its stdin is closed."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -77,7 +77,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
             pass
 
 
-def test_a_lock_that_names_nobody_is_one(tmp_path):
+def test_a_lock_without_a_process_id_is_a_lock(tmp_path):
     with a_holder(tmp_path):
         (tmp_path / "lock").write_text(" \n")
         assert lock_problem(tmp_path) == (

@@ -1,4 +1,4 @@
-"""Files and directories that are complete or not there."""
+"""Atomic writes of killed and concurrent processes."""
 
 import contextlib
 import os

@@ -1,10 +1,8 @@
-"""Stops on request: between two steps, or at once."""
+"""Signals in whole processes."""
 
-import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -15,30 +13,11 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def heeded():
-    """Whoever starts the tests may have SIGINT ignored, as shells do."""
+def sigint_enabled():
+    """Enables SIGINT, which a shell can have disabled for the tests."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture(autouse=True)
-def handlers(heeded):
-    """Checks that a test leaves everything as it was."""
-    before = state()
-    yield before[0]
-    assert state() == before
-
-
-def state():
-    wakeup_fd = signal.set_wakeup_fd(-1)
-    signal.set_wakeup_fd(wakeup_fd)
-    return (
-        [signal.getsignal(number) for number in SIGNALS],
-        wakeup_fd,
-        len(os.listdir("/proc/self/fd")),
-        threading.enumerate(),
-    )
 
 
 START = """
@@ -46,7 +25,7 @@ import ctypes
 from trainers.runtime import signals
 
 def hang():
-    # The second time it waits for ever, whatever signals come.
+    # The second call waits forever, and no signal ends it.
     mutex = ctypes.create_string_buffer(64)
     lock = ctypes.CDLL(None).pthread_mutex_lock
     lock(mutex)
@@ -56,7 +35,7 @@ def hang():
 
 
 def exit_code(program, *steps):
-    """Runs a program that prints a line, then gets a signal, and so on."""
+    """Runs a program; sends a signal after each expected line."""
     process = subprocess.Popen(
         [sys.executable, "-c", START + program],
         stdout=subprocess.PIPE,

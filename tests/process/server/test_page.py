@@ -116,7 +116,7 @@ def test_a_text_gets_the_bars_of_the_rest_answer(open_page, served_text):
     assert bars(page) == expected
     assert sum(widths(page)) == pytest.approx(1, abs=1e-3)
     assert widths(page) == sorted(widths(page), reverse=True)
-    # What is read out to those who do not see the bars.
+    # Screen readers read this text in place of the bars.
     label, number = expected[0].split(" ", 1)
     assert re.fullmatch(
         rf"{label}, {number}\. Answered in [\d.]+ ms",

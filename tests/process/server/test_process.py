@@ -28,7 +28,7 @@ async def main():
         print(end.is_alive(), flush=True)
         time.sleep(0.6)
         signal.raise_signal(signal.SIGTERM)
-        print("goes on", flush=True)
+        print("continues", flush=True)
 
 asyncio.run(main())
 """

@@ -217,7 +217,7 @@ def test_requests_that_come_while_the_thread_is_busy_run_together():
         return model
 
     model = asyncio.run(scenario())
-    # Eight rows are full; the first waited for nobody.
+    # Eight rows fill a batch; the first request did not wait.
     assert model.observed == [(1, 1), (8, 8)]
 
 
@@ -356,7 +356,7 @@ def test_over_rest_a_bad_image_fails_alone_in_a_batch_of_four(tiny_base):
 @pytest.mark.parametrize(
     ("method", "body"),
     [
-        # Refused before anybody looks at the rows, which are all wrong.
+        # Refused before the rows are checked, which are all wrong.
         ("predict", {"instances": ["wrong"] * 9}),
         ("predict", {"inputs": ["wrong"] * 9}),
         (

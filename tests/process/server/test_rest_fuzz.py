@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is JSON, and no fault of the server."""
+"""The answer to any request is JSON and never an internal error."""
 
 import json
 

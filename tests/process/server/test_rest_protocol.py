@@ -669,7 +669,7 @@ def test_copies_of_a_context_are_bounded(server):
     )
 
 
-def test_a_large_body_is_read_while_the_loop_goes_on(server, monkeypatch):
+def test_a_large_body_is_parsed_outside_the_event_loop(server, monkeypatch):
     threads = []
 
     def parse(body):

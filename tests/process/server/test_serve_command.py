@@ -31,7 +31,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def bundle(smoke_workdir, tmp_path_factory):
-    """A copy of the smoke run's export, with files of its own."""
+    """A copy of the smoke run's export with other files."""
     base = tmp_path_factory.mktemp("serve") / "digits"
     base.mkdir()
     shutil.copytree(smoke_workdir / "export" / "mnist_mlp" / "1", base / "1")
@@ -72,7 +72,7 @@ def ended(process):
 
 
 class Connection:
-    """One that stays open between requests."""
+    """A connection that stays open between requests."""
 
     def __init__(self, netloc):
         self._http = http.client.HTTPConnection(netloc, timeout=WAIT_SECONDS)
@@ -233,7 +233,7 @@ def test_a_second_signal_ends_at_once(bundle, user_env, half_sent):
     with serving(bundle, user_env) as (process, netloc, path):
         connection = half_sent(netloc, f"{path}:predict", b"x" * 100)
         process.send_signal(signal.SIGTERM)
-        # One that comes a moment later is the same request.
+        # A second signal a moment later is the same request.
         time.sleep(0.6)
         while process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -301,8 +301,8 @@ def test_what_a_connection_may_send_is_bounded(bundle, user_env, half_sent):
         Connection(netloc) as connection,
     ):
         predict = f"{path}:predict"
-        # More than the buffers between the two hold: nobody could read the
-        # answer if the server did not take the rest.
+        # Larger than the buffers of both sockets: the client can only read the
+        # answer if the server reads the rest of the body.
         status, text = connection.ask("POST", predict, b"x" * 30 * 2**20)
         assert (status, json.loads(text)) == (
             413,

@@ -100,7 +100,7 @@ def test_the_comment_shows_how_to_serve_two_versions(
     file = base / "models.config"
     lines = file.read_text().splitlines()
     lines = [x for x in lines if "latest" not in x]
-    # As somebody would who follows the comment.
+    # Removes the comment signs, as the comment in the file says.
     file.write_text("\n".join(x.replace("    # ", "    ") for x in lines))
     message = config_protos.read(file, config_protos.ModelServerConfig)
     (model,) = message.model_config_list.config
@@ -200,15 +200,15 @@ def test_what_people_edited_stays(workdir, base, caplog):
     ]
     assert "Digits of letters | é.\n" in card.read_text()
     assert card.read_text().startswith("# mnist_mlp, version 2\n")
-    # The one that nobody touched is of the new version.
+    # The unedited file is of the new version.
     assert "versions: 1 versions: 2" in (base / "models.config").read_text()
-    # And deleted ones come back.
+    # A deleted file is written again.
     edited.unlink()
     bundle.write(base, Workdir(workdir))
     assert list(batching_of(base).allowed_batch_sizes) == [1, 64]
 
 
-def test_a_card_of_somebodys_own_stays(workdir, base):
+def test_a_card_that_a_user_wrote_stays(workdir, base):
     (base / "MODEL_CARD.md").write_text("# Ours\n")
     bundle.write(base, Workdir(workdir))
     assert (base / "MODEL_CARD.md").read_text() == "# Ours\n"
@@ -225,7 +225,7 @@ def test_an_interrupted_export_is_completed(workdir, base):
     assert contents(base) == before
 
 
-def test_files_with_a_temporary_name_of_somebody_else_stay(workdir, base):
+def test_other_files_with_a_temporary_name_stay(workdir, base):
     own = [base / name for name in ("notes.txt.tmp-1", "models.tmp-2")]
     left = [base / f"{name}.tmp-{i}" for i, name in enumerate(NAMES)]
     for file in own + left:

@@ -1,4 +1,4 @@
-"""Equal weights and settings give equal bytes, whoever exports them."""
+"""Equal weights and settings give equal bytes in any process."""
 
 import hashlib
 import re
@@ -45,7 +45,7 @@ def sums(path):
 @pytest.mark.parametrize("run", ["smoke_workdir", "smoke_text_workdir"])
 def test_processes_export_equal_bytes(run, request, tmp_path, user_env):
     trained = request.getfixturevalue(run)
-    # The place is not in the version either.
+    # The path of the work directory does not change the bytes either.
     workdir = shutil.copytree(trained, tmp_path / "elsewhere")
     for seed in ("1", "2"):
         exported = subprocess.run(
@@ -57,7 +57,7 @@ def test_processes_export_equal_bytes(run, request, tmp_path, user_env):
         )
         assert exported.returncode == 0, exported.stderr
     (base,) = (workdir / "export").iterdir()
-    # 1 is by the process that trained, and has counted and traced a lot.
+    # Version 1 is by the training process, which built and traced more.
     by_training, *by_export = [sums(base / number) for number in "123"]
     assert list(by_training) == FILES
     assert by_export == [by_training, by_training]
@@ -83,13 +83,13 @@ def test_layers_without_a_name_are_counted_from_0(
     before = [keras.layers.Flatten().name for _ in range(2)]
     second = exporter.export_best(config, workdir)
     assert sums(first) == sums(second)
-    # Other networks are counted as if there had been no export.
+    # An export does not change the count of layers outside.
     assert keras.layers.Flatten().name not in before
 
 
 def make_functions(scale):
     """Returns functions that use what TensorFlow numbers, and a network."""
-    # Equal names, and names in another order than that of use.
+    # Equal names, and names in another order than their first use.
     a, b, c = [
         tf.Variable(tf.fill((3, 3), scale * number), name=name)
         for number, name in [(1.0, "z"), (2.0, "same"), (3.0, "same")]
@@ -99,7 +99,7 @@ def make_functions(scale):
 
     @tf.function
     def inner(x):
-        return tf.nn.silu(x @ a) * captured  # A gradient of its own.
+        return tf.nn.silu(x @ a) * captured  # Has its own gradient.
 
     @tf.custom_gradient
     def doubled(x):
@@ -136,7 +136,7 @@ def make_functions(scale):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """Three SavedModels, the last of other weights, and their functions."""
+    """Three SavedModels and their functions; the last has other weights."""
     directory = tmp_path_factory.mktemp("written")
     paths, functions = [], []
     for number, scale in enumerate([0.1, 0.1, 0.2]):
@@ -144,7 +144,7 @@ def written(tmp_path_factory):
         path.mkdir()
         made = make_functions(scale)
         if number == 1:
-            # Traced in the other order, and differentiated.
+            # Traced in the other order, with gradients.
             x = tf.ones((2, 3))
             with tf.GradientTape() as tape:
                 tape.watch(x)
@@ -156,7 +156,7 @@ def written(tmp_path_factory):
     return paths, functions
 
 
-def test_what_a_process_did_before_does_not_show(written):
+def test_bytes_do_not_depend_on_earlier_work_of_the_process(written):
     first, second, other = map(sums, written[0])
     assert first == second
     assert [name for name in first if first[name] != other[name]] == [
@@ -221,7 +221,7 @@ def read_fingerprint(path):
     return fingerprint_pb2.FingerprintDef.FromString(data)
 
 
-def test_a_fingerprint_is_that_of_the_files(written, tmp_path):
+def test_the_fingerprint_matches_the_files(written, tmp_path):
     uuids = []
     for path in written[0]:
         found = read_fingerprint(path)
@@ -230,7 +230,7 @@ def test_a_fingerprint_is_that_of_the_files(written, tmp_path):
         fingerprinting_utils.write_fingerprint(str(copy))
         expected = read_fingerprint(copy)
         assert found.uuid != expected.uuid
-        found.uuid = expected.uuid  # TensorFlow draws it.
+        found.uuid = expected.uuid  # TensorFlow draws it at random.
         assert found == expected
         singleprint = tf.saved_model.experimental.read_fingerprint(
             str(path)
@@ -242,13 +242,13 @@ def test_a_fingerprint_is_that_of_the_files(written, tmp_path):
     assert all(0 <= int(uuid) < 2**128 for uuid in uuids)
 
 
-def test_to_rewrite_again_changes_nothing(written, tmp_path):
+def test_rewriting_again_changes_nothing(written, tmp_path):
     path = shutil.copytree(written[0][0], tmp_path / "copy")
     canonical.rewrite(path)
     assert sums(path) == sums(written[0][0])
 
 
-def test_nothing_says_how_many_devices_and_threads_there_were(written):
+def test_devices_and_threads_are_not_in_the_graph(written):
     (graph,) = read_saved_model(written[0][0]).meta_graphs
     nodes = list(graph.graph_def.node)
     for function in graph.graph_def.library.function:

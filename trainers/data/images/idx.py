@@ -114,7 +114,7 @@ def read_idx(file):
     kind, num_dims = content[2], content[3]
     if kind != _UNSIGNED_BYTE:
         raise DataError(
-            f"{file}: must hold unsigned bytes (type 0x08). "
+            f"{file}: must contain unsigned bytes (type 0x08). "
             f"Received: type {kind:#04x}."
         )
     start = 4 + 4 * num_dims

@@ -41,7 +41,7 @@ def open_source(data, image_shape, decode_fn):
     )
     if not splits:
         raise ConfigError(
-            "`--config.data.path` must hold arrays x_train and y_train. "
+            "`--config.data.path` must contain arrays x_train and y_train. "
             f"Received: {path} with {', '.join(sorted(arrays)) or 'no arrays'}."
         )
     for split in splits:

@@ -49,8 +49,8 @@ def fingerprint(files, facts):
     """Returns a hash of the content of files and of other facts.
 
     Args:
-        files: List of paths, in a fixed order.
-        facts: JSON-like.
+        files: List of `pathlib.Path` or str, in a fixed order.
+        facts: Value that `json.dumps` accepts.
 
     Returns:
         str of 32 hexadecimal digits.
@@ -105,8 +105,8 @@ def write(directory, name, arrays, facts):
     Args:
         directory: `pathlib.Path`; `None` means no cache.
         name: str from `fingerprint`.
-        arrays: Dict of arrays by name.
-        facts: JSON-like.
+        arrays: Dict of `numpy.ndarray` by name.
+        facts: Value that `json.dumps` accepts.
     """
     if directory is None:
         return

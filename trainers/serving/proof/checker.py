@@ -19,7 +19,6 @@ import tempfile
 
 import tensorflow as tf
 
-import trainers
 from trainers.errors import RunError
 from trainers.serving.proof import runtime_2_20
 
@@ -113,7 +112,7 @@ def _run(directory, python, *words):
     """Runs a module of this package with an interpreter."""
     # Only this package is added to the search path: another environment has
     # its own versions of the other packages.
-    package = pathlib.Path(trainers.__file__).parent
+    package = pathlib.Path(__file__).parents[2]
     (pathlib.Path(directory) / package.name).symlink_to(package)
     search = [directory]
     if python == sys.executable:

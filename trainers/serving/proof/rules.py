@@ -95,7 +95,14 @@ def read(path):
 
 
 def signatures(graph):
-    """Returns the `SignatureDef`s of a `MetaGraphDef` in a dict by name."""
+    """Returns the signatures of a graph without TensorFlow's internal ones.
+
+    Args:
+        graph: `MetaGraphDef`.
+
+    Returns:
+        Dict of `SignatureDef` by name.
+    """
     return {
         name: signature
         for name, signature in graph.signature_def.items()

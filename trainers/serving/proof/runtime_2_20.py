@@ -23,6 +23,8 @@ from trainers.errors import RunError
 from trainers.runtime import atomic
 
 TENSORFLOW = "2.20.0"
+# The first release for Python 3.13 has the same ops.
+_TEXT = "2.20.1" if sys.version_info >= (3, 13) else TENSORFLOW
 # Arguments of one `pip install` each. The second needs `--no-deps`: its
 # packages depend on `tensorflow`, and `tensorflow-cpu` is installed.
 _INSTALLS = (
@@ -30,7 +32,7 @@ _INSTALLS = (
     (f"tensorflow-cpu=={TENSORFLOW}", "numpy>=2.1,<3", "protobuf>=5.28,<8"),
     (
         "--no-deps",
-        f"tensorflow-text=={TENSORFLOW}",
+        f"tensorflow-text=={_TEXT}",
         f"tensorflow-serving-api=={TENSORFLOW}",
     ),
 )

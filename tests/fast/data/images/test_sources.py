@@ -157,7 +157,7 @@ def test_an_unknown_tfds_name_without_network_is_one_clear_error(
     tmp_path, monkeypatch
 ):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # Nobody listens.
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # No server there.
     message = refusal(
         ConfigError, load, "tfds", "no_such_data", data_dir=str(tmp_path)
     )
@@ -370,7 +370,7 @@ IDX_IMAGES = idx_bytes(numbered_images(5))
         (b"\x89PNG" + IDX_IMAGES, "does not begin like an IDX file."),
         (
             idx_bytes(numbered_images(5), kind=0x0D),
-            "must hold unsigned bytes (type 0x08). Received: type 0x0d.",
+            "must contain unsigned bytes (type 0x08). Received: type 0x0d.",
         ),
         (
             IDX_IMAGES[:-1],
@@ -534,7 +534,7 @@ def test_an_npz_archive_without_arrays_is_refused(tmp_path):
     path = tmp_path / "data.npz"
     np.savez(path)
     assert refusal(ConfigError, load, "npz", path) == (
-        "`--config.data.path` must hold arrays x_train and y_train. "
+        "`--config.data.path` must contain arrays x_train and y_train. "
         f"Received: {path} with no arrays."
     )
 
@@ -543,7 +543,7 @@ def test_an_npz_archive_with_other_arrays_names_them(tmp_path):
     path = tmp_path / "data.npz"
     np.savez(path, x_train=numbered_images(2), labels=np.arange(2))
     assert refusal(ConfigError, load, "npz", path) == (
-        "`--config.data.path` must hold arrays x_train and y_train. "
+        "`--config.data.path` must contain arrays x_train and y_train. "
         f"Received: {path} with labels, x_train."
     )
 
@@ -554,7 +554,7 @@ def test_files_in_an_npz_archive_that_are_no_arrays_do_not_count(tmp_path):
         archive.writestr("x_train", b"not an array")
         archive.writestr("y_train", b"not an array")
     assert refusal(ConfigError, load, "npz", path) == (
-        "`--config.data.path` must hold arrays x_train and y_train. "
+        "`--config.data.path` must contain arrays x_train and y_train. "
         f"Received: {path} with no arrays."
     )
 
@@ -757,7 +757,7 @@ def test_class_folders_alone_are_cut_into_80_10_10_percent(tmp_path):
         for row in row_numbers(split)
     ]
     assert sorted(rows) == list(range(20))
-    # Mixed, so that no slice holds one class alone.
+    # Mixed, so that every slice contains several classes.
     assert set(splits.train.labels[:8]) == {0, 1}
 
 
@@ -885,7 +885,7 @@ def test_a_directory_that_may_not_be_read_is_refused():
     with tempfile.TemporaryDirectory() as path:
         os.chmod(path, 0)
         user = os.geteuid()
-        if user == 0:  # Root may read everything: be nobody for a moment.
+        if user == 0:  # Root can read everything: use another user.
             os.seteuid(65534)
         try:
             message = refusal(ConfigError, load, "image_folder", path)
@@ -1251,7 +1251,7 @@ def test_one_class_alone_can_be_evaluated(tmp_path):
     [
         (
             [0] * 20,
-            "split train: must hold at least two classes. Received: only "
+            "split train: must contain at least two classes. Received: only "
             "'0', 18 examples.",
         ),
         (

@@ -1,4 +1,4 @@
-"""Whatever bytes a file of texts holds: rows, or one of two errors."""
+"""Any bytes of a text file give rows or one of two errors."""
 
 import csv
 import gzip

@@ -245,7 +245,7 @@ def test_lengths_count_the_two_tokens_around_a_text():
 @pytest.mark.parametrize(("longest", "warns"), [(17, True), (18, False)])
 def test_up_to_a_tenth_may_be_cut_without_a_warning(longest, warns):
     write_lengths(range(1, 21))  # 3 to 22 with the two around them.
-    # Those that are cut in a test are the training data's affair.
+    # Cut texts in the test split cause no warning.
     write_lengths([30] * 4, "test.csv")
     splits, _ = load(validation="none", sequence_length=longest + 2)
     share = splits.report["splits"]["train"]["truncated_share"]
@@ -305,7 +305,7 @@ def test_what_only_groups_and_cuts_does_not_tokenize_again(
     assert share == (0.5 if length == 3 else 0)
 
 
-def test_whatever_else_is_set_has_an_entry_of_its_own():
+def test_other_settings_have_their_own_cache_entry():
     rows = [(f"a {i}", "ab"[i % 2], f"b {i}", f"x {i}") for i in range(40)]
     write_csv("train.csv", rows, "text,label,other,body")
     write_csv("other.csv", rows, "text,label,other,body")

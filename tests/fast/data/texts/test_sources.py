@@ -351,7 +351,7 @@ def test_wrong_csv_columns_are_refused(content, settings, kind, message):
     assert got == message
 
 
-def test_a_name_twice_that_nobody_needs_is_fine():
+def test_an_unused_column_name_can_occur_twice():
     assert read("a.csv", b"x,text,label,x\n1,a,b,2\n")[0] == [b"a"]
 
 

@@ -442,7 +442,7 @@ def test_fractions_that_leave_nothing_are_refused():
         "must be below 1 together, to leave rows to train. Received: 0.5 and "
         "0.5."
     )
-    # One that is not cut does not count.
+    # A split that is not cut does not count.
     data = TextDataConfig(train="a.csv", test="none", **settings)
     assert len(reading.read_splits(data)["validation"]) == 50
 

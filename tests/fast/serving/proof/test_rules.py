@@ -29,7 +29,7 @@ def version(tmp_path_factory):
         scores = tf.cast(tf.strings.length(inputs), tf.float32)[:, tf.newaxis]
         return {"classes": inputs[:, tf.newaxis], "scores": scores}
 
-    return save(tmp_path_factory.mktemp("linter") / "1", serve)
+    return save(tmp_path_factory.mktemp("version") / "1", serve)
 
 
 def changed(version, path, change_fn):
@@ -334,7 +334,7 @@ def test_an_op_that_no_server_links_is_named(tmp_path):
     ]
 
 
-def test_ops_that_nobody_knows_are_named_in_order(version, tmp_path):
+def test_unknown_ops_are_named_in_order(version, tmp_path):
     def change(graph):
         graph.graph_def.node.add(name="b", op="TFText>Unheard")
         function = graph.graph_def.library.function[0]

@@ -127,7 +127,7 @@ def test_padding_does_not_change_the_answer(family, pooling):
     expected = network(make_inputs(lengths, 16)).numpy()
     padded = make_inputs(lengths, 32)
     np.testing.assert_allclose(network(padded), expected, atol=1e-5)
-    # Whatever stands there.
+    # The padded ids have no effect.
     padded["token_ids"][padded["padding_mask"] == 0] = 7
     np.testing.assert_allclose(network(padded), expected, atol=1e-5)
     alone = make_inputs(lengths, 16)
@@ -240,7 +240,7 @@ def test_frozen_layers_are_those_from_below(
     family, frozen_layers, trained_layers
 ):
     network = make_network(family=family, frozen_layers=frozen_layers)
-    # What stands on the encoder learns in any case.
+    # The layers after the encoder always learn.
     expected = HEAD | POOLER
     for index in trained_layers:
         expected |= layer_paths(index)

@@ -18,7 +18,7 @@ LABELS = tf.constant([0, 1, 2, 3, 4])
 
 
 def make_network(implementation, *, dtype="float32", **changes):
-    """Returns a network without dropout of which every weight matters."""
+    """Returns a network without dropout in which every weight matters."""
     encoder = {"vocabulary_size": 500, "num_heads": 4, "dropout": 0.0}
     pooling = changes.pop("pooling", "mean")
     config = BertClassifierConfig(

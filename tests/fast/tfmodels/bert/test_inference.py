@@ -22,7 +22,7 @@ def make_config(family="bert", pooling="mean", activation="gelu"):
 
 
 def make_network(config):
-    """Returns a network of which every weight matters."""
+    """Returns a network in which every weight matters."""
     network = bert_classifier.make_bert_classifier(config, 5)
     rng = np.random.default_rng(0)
     for variable in network.variables:

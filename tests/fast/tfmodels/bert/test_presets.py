@@ -337,7 +337,7 @@ def test_a_package_holds_a_preset(directories, tmp_path, monkeypatch):
 def test_other_families_are_refused(facts, kind, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(facts))
     assert refusal(str(tmp_path)) == (
-        f"{FLAG} must hold a BERT or DistilBERT encoder. Received: "
+        f"{FLAG} must contain a BERT or DistilBERT encoder. Received: "
         f"{str(tmp_path)!r} with {kind}. {BERT_ALONE}"
     )
 
@@ -437,14 +437,14 @@ def test_a_vocabulary_that_cannot_be_used_is_refused(tmp_path):
     (path / "vocab.txt").write_text("".join(f"{t} 7\n" for t in VOCABULARY))
     assert refusal(path, read) == (
         f"{FLAG}={path} cannot be used: {path / 'vocab.txt'}: A WordPiece "
-        "vocabulary must hold [PAD], [UNK], [CLS], [SEP]. Received: "
+        "vocabulary must contain [PAD], [UNK], [CLS], [SEP]. Received: "
         f"{len(VOCABULARY)} tokens without [PAD], [UNK], [CLS], [SEP]."
     )
     lines = [*VOCABULARY[:-1], "a 17"]
     (path / "vocab.txt").write_text("".join(f"{t}\n" for t in lines))
     assert refusal(path, read) == (
         f"{FLAG}={path} cannot be used: {path / 'vocab.txt'}: A WordPiece "
-        "vocabulary must hold tokens of at most 256 bytes, without spaces. "
+        "vocabulary must contain tokens of at most 256 bytes, without spaces. "
         "Received: 'a 17'."
     )
 
@@ -530,7 +530,7 @@ def test_names_of_other_families_are_refused_before_a_download(
 @pytest.mark.parametrize(
     "preset", ["bert_bse_en", "bert-base-uncased", "model.safetensors"]
 )
-def test_names_that_nobody_has_list_the_choices(preset, no_download):
+def test_unknown_names_list_the_choices(preset, no_download):
     message = refusal(preset, read)
     start = (
         f"{FLAG} must be a directory that exists, or the name of a KerasHub "
@@ -572,7 +572,7 @@ def test_a_vocabulary_in_tokenizer_json_is_read(lowercase, tmp_path):
 
 
 def test_more_tokens_than_vectors_are_refused(tmp_path):
-    """A word that somebody added would end training, or a request."""
+    """An added word would end training, or a request."""
     path = write_hf(tmp_path / "x", HF_BERT)
     with open(path / "vocab.txt", "a") as stream:
         stream.write("added\n")

@@ -261,7 +261,7 @@ def test_a_character_that_the_byte_limit_cuts_in_two_is_dropped(
     assert tokens_of(tokenizer, "aé中") == tokens
 
 
-def test_of_a_long_text_only_the_first_bytes_are_read():
+def test_only_the_first_bytes_of_a_long_text_are_read():
     tokenizer = make_tokenizer("a", lowercase=True, max_bytes=8)
     ids = tokenizer(tf.constant(["a " * 500_000, "\x00" * 8 + "a"]))
     assert ids.to_list() == [[5, 5, 5, 5], []]
@@ -420,8 +420,8 @@ def test_a_vocabulary_without_room_keeps_the_most_frequent_characters():
     texts.append("".join(chr(0x4E00 + i) for i in range(300)).encode())
     vocabulary = wordpiece.learn_vocabulary(texts, size=100, lowercase=True)
     assert vocabulary[5:7] == ["我", "你"]
-    # Each once, and of equally frequent ones those of low code points; no
-    # `##一`, as a Chinese character is never inside a word.
+    # Each once; equally frequent characters in the order of code points. No
+    # `##一`, because a Chinese character is never inside a word.
     assert vocabulary[7:] == [chr(0x4E00 + i) for i in range(48)]
 
 
@@ -455,32 +455,32 @@ def test_texts_without_words_give_the_special_tokens():
     [
         (
             ["[PAD]", "[UNK]", "[CLS]", "a"],
-            "A WordPiece vocabulary must hold [PAD], [UNK], [CLS], [SEP]. "
+            "A WordPiece vocabulary must contain [PAD], [UNK], [CLS], [SEP]. "
             "Received: 4 tokens without [SEP].",
         ),
         (
             [],
-            "A WordPiece vocabulary must hold [PAD], [UNK], [CLS], [SEP]. "
+            "A WordPiece vocabulary must contain [PAD], [UNK], [CLS], [SEP]. "
             "Received: 0 tokens without [PAD], [UNK], [CLS], [SEP].",
         ),
         (
             [*SPECIAL_TOKENS, "a", "b", "a"],
-            "A WordPiece vocabulary must hold each token once. Received: 'a' "
-            "2 times.",
+            "A WordPiece vocabulary must contain each token once. Received: "
+            "'a' 2 times.",
         ),
         (
             [*SPECIAL_TOKENS, "a 17"],
-            "A WordPiece vocabulary must hold tokens of at most 256 bytes, "
+            "A WordPiece vocabulary must contain tokens of at most 256 bytes, "
             "without spaces. Received: 'a 17'.",
         ),
         (
             [*SPECIAL_TOKENS, "é" * 129],
-            "A WordPiece vocabulary must hold tokens of at most 256 bytes, "
+            "A WordPiece vocabulary must contain tokens of at most 256 bytes, "
             f"without spaces. Received: '{'é' * 40}'.",
         ),
         (
             [*SPECIAL_TOKENS, "\x00"],
-            "A WordPiece vocabulary must hold tokens of at most 256 bytes, "
+            "A WordPiece vocabulary must contain tokens of at most 256 bytes, "
             r"without spaces. Received: '\x00'.",
         ),
     ],
@@ -527,12 +527,12 @@ def test_a_file_that_is_no_vocabulary_is_refused_by_name(tmp_path):
     )
     file.write_bytes(b"")
     assert refusal() == (
-        f"{file}: A WordPiece vocabulary must hold [PAD], [UNK], [CLS], "
+        f"{file}: A WordPiece vocabulary must contain [PAD], [UNK], [CLS], "
         "[SEP]. Received: 1 tokens without [PAD], [UNK], [CLS], [SEP]."
     )
     file.write_text("\n".join([*SPECIAL_TOKENS, "x", "x"]))
     assert refusal() == (
-        f"{file}: A WordPiece vocabulary must hold each token once. "
+        f"{file}: A WordPiece vocabulary must contain each token once. "
         "Received: 'x' 2 times."
     )
 

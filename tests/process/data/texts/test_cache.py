@@ -1,4 +1,4 @@
-"""The cache of tokenized data: what names it, and what it survives."""
+"""Two processes that write the cache of tokenized data."""
 
 import json
 import os

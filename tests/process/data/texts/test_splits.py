@@ -1,4 +1,4 @@
-"""Which rows of text files are train, validation and test."""
+"""Rows of splits in another process."""
 
 import os
 import pathlib
@@ -28,7 +28,7 @@ def cut(rows, **fractions):
 
 
 def test_a_cut_is_the_same_in_another_process():
-    """Without this a run that goes on could train on its test rows."""
+    """Without this, a resumed run could train on its test rows."""
     program = (
         "from trainers.data.texts import hash_split\n"
         "texts = [b'text %d' % i for i in range(40)]\n"

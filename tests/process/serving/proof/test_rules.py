@@ -1,4 +1,4 @@
-"""Rules of the APIs, and the ops that servers link."""
+"""The tables of ops match the installed packages."""
 
 import subprocess
 import sys

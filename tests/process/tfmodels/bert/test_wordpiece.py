@@ -1,4 +1,4 @@
-"""The tokenizer: exact tokens, the same everywhere, BERT's own."""
+"""Learned vocabularies are equal in all processes."""
 
 import json
 import os
