@@ -11,16 +11,16 @@ import re
 
 import kubernetes_validate
 import pytest
-import yaml
+from deploy_files import DEPLOY
+from deploy_files import SBATCH
+from deploy_files import TRAIN
+from deploy_files import copied
+from deploy_files import documents
+from deploy_files import instructions
+from deploy_files import pod
 from repository import ROOT
 
 from trainers.config import files as files_lib
-
-DEPLOY = ROOT / "deploy"
-
-
-SBATCH = DEPLOY / "slurm" / "train.sbatch"
-
 
 # What train.yaml says that it needs, and the newest that the validator has.
 KUBERNETES = ("1.31", "1.37")
@@ -41,28 +41,13 @@ def test_slurm_header():
     ]
 
 
-def documents(name):
-    text = (DEPLOY / "kubernetes" / name).read_text(encoding="utf-8")
-    return {item["kind"]: item for item in yaml.safe_load_all(text)}
-
-
 CLAIM = documents("storage.yaml")["PersistentVolumeClaim"]
-
-
-TRAIN = documents("train.yaml")
 
 
 SERVING = documents("serving.yaml")
 
 
 ALL = [CLAIM, *TRAIN.values(), *SERVING.values()]
-
-
-def pod(workload):
-    """Returns the pod specification of a workload, and its container."""
-    spec = workload["spec"]["template"]["spec"]
-    (container,) = spec["containers"]
-    return spec, container
 
 
 def env(container):
@@ -295,24 +280,6 @@ def test_serving_loses_no_request_in_an_update():
     spec, server = pod(SERVING["Deployment"])
     sleep = server["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert 0 < sleep < spec["terminationGracePeriodSeconds"]
-
-
-def instructions():
-    """Returns `(name, rest)` of the Dockerfile's instructions."""
-    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
-    lines = re.sub(r"^#.*\n", "", text, flags=re.M).replace("\\\n", "")
-    return [tuple(line.split(None, 1)) for line in lines.split("\n") if line]
-
-
-def copied():
-    """Returns what the Dockerfile copies, by destination."""
-    return {
-        source: words[-1]
-        for name, rest in instructions()
-        if name == "COPY"
-        for words in [rest.split()]
-        for source in words[:-1]
-    }
 
 
 def test_dockerfile_instructions():

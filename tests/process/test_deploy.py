@@ -6,7 +6,6 @@ They run unchanged, with fake commands of SLURM and a fake Python.
 import fnmatch
 import json
 import pathlib
-import re
 import shlex
 import shutil
 import signal
@@ -16,15 +15,13 @@ import zipfile
 from email import parser
 
 import pytest
-import yaml
+from deploy_files import SBATCH
+from deploy_files import TRAIN
+from deploy_files import copied
+from deploy_files import instructions
+from deploy_files import pod
 from packaging.requirements import Requirement
 from repository import ROOT
-
-DEPLOY = ROOT / "deploy"
-
-
-SBATCH = DEPLOY / "slurm" / "train.sbatch"
-
 
 # Notes how it was called, and ends with the code that the test has chosen for
 # its worker, or with the trainer's 75 at SIGTERM.
@@ -207,21 +204,6 @@ def test_slurm_passes_other_codes_on(fake_commands, codes, expected):
     assert note(fake_commands, "scontrol") is None
 
 
-def documents(name):
-    text = (DEPLOY / "kubernetes" / name).read_text(encoding="utf-8")
-    return {item["kind"]: item for item in yaml.safe_load_all(text)}
-
-
-TRAIN = documents("train.yaml")
-
-
-def pod(workload):
-    """Returns the pod specification of a workload, and its container."""
-    spec = workload["spec"]["template"]["spec"]
-    (container,) = spec["containers"]
-    return spec, container
-
-
 def start_pod(environment, index, num_workers):
     """Starts the container's command as the pod `index` of the Job `train`."""
     _, container = pod(TRAIN["Job"])
@@ -266,24 +248,6 @@ def test_sigterm_reaches_python_in_a_pod(fake_commands, tmp_path):
     assert worker["pid"] == process.pid
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 75
-
-
-def instructions():
-    """Returns `(name, rest)` of the Dockerfile's instructions."""
-    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
-    lines = re.sub(r"^#.*\n", "", text, flags=re.M).replace("\\\n", "")
-    return [tuple(line.split(None, 1)) for line in lines.split("\n") if line]
-
-
-def copied():
-    """Returns what the Dockerfile copies, by destination."""
-    return {
-        source: words[-1]
-        for name, rest in instructions()
-        if name == "COPY"
-        for words in [rest.split()]
-        for source in words[:-1]
-    }
 
 
 def test_image_has_the_whole_package_and_its_dependencies(tmp_path):

@@ -6,32 +6,7 @@ import pathlib
 import subprocess
 import sys
 
-import numpy as np
-import pytest
-
 from trainers.data.texts import cache as cache_lib
-
-FACTS = {"classes": ["ham", "späm"], "report": {"share": 0.25, "none": None}}
-
-
-NAME = "0123456789abcdef"
-
-
-def make_arrays():
-    return {
-        "train/token_ids": np.arange(1000, dtype=np.int32),
-        "train/row_splits": np.array([0, 400, 400, 1000]),
-        "train/labels": np.array([0, 1, 1], np.int32),
-    }
-
-
-@pytest.fixture
-def cache(tmp_path):
-    """A cache directory with one entry."""
-    directory = tmp_path / "deep" / "cache"
-    cache_lib.write(directory, NAME, make_arrays(), FACTS)
-    return directory
-
 
 WRITER = """
 import json, pathlib, sys
