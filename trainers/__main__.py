@@ -4,9 +4,10 @@ python -m trainers
 """
 
 import ast
-import os
 import pathlib
 import sys
+
+from trainers.runtime import startup
 
 # Modules that are not commands.
 _NOT_COMMANDS = ("__init__", "__main__", "errors", "flags")
@@ -44,8 +45,7 @@ def main(arguments):
             print(f"python -m trainers.{name:{width}}  {line}")
         sys.stdout.flush()
     except BrokenPipeError:
-        # `| head` closed stdout; keep Python from complaining at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        startup.discard_stdout()
         return 1
     if not arguments or arguments[0] in ("-h", "--help"):
         return 0

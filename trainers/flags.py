@@ -5,7 +5,6 @@
 flags are reported at once.
 """
 
-import os
 import pathlib
 import re
 import sys
@@ -86,8 +85,7 @@ def run(
     except (DataError, RunError) as error:
         _fail(error, FAILED)
     except BrokenPipeError:
-        # `| head` closed stdout. Python must not report that when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        startup.discard_stdout()
         sys.exit(FAILED)
     except OSError as error:
         # For example a full disk, or a file that was removed.

@@ -43,6 +43,14 @@ class _Formatter(logging.Formatter):
         return message
 
 
+def discard_stdout():
+    """Keeps Python from reporting at its exit that stdout is closed.
+
+    For a `BrokenPipeError`, such as after `| head`.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def tensorflow_reason(error):
     """Returns the reason of a file or memory error of TensorFlow in one line.
 
