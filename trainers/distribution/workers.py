@@ -73,7 +73,7 @@ class Workers:
 
         # Traced once for each shape. One replica of each worker has the value
         # and the others have zeros, so this sums over workers.
-        @tf.function(reduce_retracing=False)
+        @tf.function(reduce_retracing=False, autograph=False)
         def total(values):
             def on_replica(value):
                 replicas = tf.distribute.get_replica_context()
@@ -149,6 +149,19 @@ class Workers:
         """Waits until all workers make this call; no signal ends it."""
         with signals.deferred():
             self.any(False)
+
+    def leave(self):
+        """Waits until all workers make this call, before they end.
+
+        In a sum, one worker can have its result while another still receives
+        it. If the first one ended then, the other would fail, although both
+        have finished. So each stays for a second wait, whose failure means
+        only that another worker has already ended.
+        """
+        self.wait()
+        if self._num_workers > 1:
+            with contextlib.suppress(tf.errors.OpError):
+                self.wait()
 
     def _total(self, array):
         devices = len(self._strategy.extended.worker_devices)

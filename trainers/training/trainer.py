@@ -74,7 +74,7 @@ def train_and_evaluate(config, workdir, export_fn=None):
             paths.write_metrics(metrics)
             if export_fn is not None:
                 export_fn()
-        workers.wait()
+        workers.leave()
     return metrics
 
 

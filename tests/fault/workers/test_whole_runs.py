@@ -108,6 +108,33 @@ def test_several_steps_in_one_call_have_the_bits_of_single_steps(
         assert worker_runs.numbers(tmp_path / "run", name) == expected
 
 
+LEAVES_FIRST = """
+import os
+from trainers.distribution.workers import Workers
+
+def leave(self):
+    self.wait()
+    os._exit(0)
+
+Workers.leave = leave
+"""
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_worker_that_leaves_first_fails_no_other(
+    first, workers, data_file, tmp_path
+):
+    """Its connections can close while the other still receives a result."""
+    codes = ["", ""]
+    codes[first] = LEAVES_FIRST
+    words = worker_runs.words(
+        data_file, tmp_path / "run", "--config.trainer.epochs=1"
+    )
+    ended = workers.run(words, codes=codes)
+    assert [worker.code for worker in ended] == [0, 0], ended
+    assert (tmp_path / "run" / "metrics.json").exists()
+
+
 def test_the_chief_alone_writes(whole):
     workdir, (chief, other) = whole
     assert other.operations == []
