@@ -24,15 +24,21 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 _CACHE = tempfile.TemporaryDirectory()
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
 
+import autograph_guard  # noqa: E402
 import commands  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from tensorflow.python.autograph.impl import api  # noqa: E402
 
 # Before TensorFlow first runs; `mirrored` is tested on these.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,
 )
+
+# The smoke runs below check their exports in new processes, as users do.
+# Looked up at each call: fast tests refuse to start processes.
+commands.fork_checks(lambda *words, **kw: commands.run(*words, **kw))
 
 # Shells let background jobs ignore SIGINT. Tests send it to this process, and
 # to others, which inherit whether it is ignored.
@@ -67,6 +73,24 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker("torture")
 
 
+@pytest.fixture(autouse=True)
+def no_autograph(request, monkeypatch):
+    """Fails a test in which AutoGraph converts a function of the project.
+
+    That takes a command 0.5 to 1.4 s, and no function needs it. Fast tests may
+    convert: they call single functions in graphs of their own.
+    """
+    if _tier(request.node) == "fast":
+        yield
+        return
+    converted = []
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "_convert_actual", api._convert_actual)
+        autograph_guard.watch(converted.append)
+        yield
+    assert converted == [], autograph_guard.ADVICE
+
+
 # Users do not set it: the commands have to be quiet by themselves.
 USER_ENV = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
 
@@ -99,6 +123,8 @@ def made_once(tmp_path_factory):
         with (root / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not done.exists():
+                # Left by a failure, which would otherwise hide its reason.
+                subprocess.run(["rm", "-rf", path], check=True)
                 make(path)
                 done.touch()
         return path
@@ -126,7 +152,8 @@ def _smoke_run(workdir):
             *(sys.executable, "-m", "trainers.train"),
             *(f"--config=configs/{name}.py:smoke", f"--workdir={workdir}"),
         ],
-        env=USER_ENV,
+        # Another order of sets than in the export of `test_reproducible`.
+        env=USER_ENV | {"PYTHONHASHSEED": "2"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

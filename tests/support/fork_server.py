@@ -20,7 +20,6 @@ When its stdin ends, the server kills all forked processes and ends.
 import gc
 import json
 import os
-import runpy
 import select
 import signal
 import socket
@@ -28,6 +27,7 @@ import sys
 
 import commands
 import driver  # noqa: F401
+import forked
 
 
 def _import(address):
@@ -37,6 +37,7 @@ def _import(address):
     """
     # `startup` sets this too, but too late for the imports below.
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    import autograph_guard
     import keras_nlp  # noqa: F401
     import sklearn.metrics  # noqa: F401
     import tensorflow_datasets.public_api  # noqa: F401
@@ -46,43 +47,19 @@ def _import(address):
     from trainers.prediction import rows  # noqa: F401
     from trainers.server import process  # noqa: F401
     from trainers.serving import exporter  # noqa: F401
-    from trainers.serving.proof import checker
     from trainers.training import trainer  # noqa: F401
 
-    client = commands.Client(address)
-    started = checker._run
-
-    def run(directory, python, *words):
-        """Checks an export in another process of this server."""
-        if python != sys.executable:
-            return started(directory, python, *words)
-        env = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
-        return client.run(*words, env=env)
-
-    checker._run = run
+    autograph_guard.watch(_refuse_autograph)
+    commands.fork_checks(commands.Client(address).run)
     # The collector would copy shared pages: exclude all objects of modules.
     gc.collect()
     gc.freeze()
 
 
-def _become(request, streams):
-    """Runs the command in this process, and exits."""
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
-    # Background jobs of shells inherit an ignored SIGINT.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.chdir(request["cwd"])
-    if request["umask"] != -1:
-        os.umask(request["umask"])
-    os.environ.clear()
-    os.environ.update(request["env"])
-    sys.argv = [request["module"], *request["words"]]
-    sys.path[0] = request["cwd"]
-    exec(request["code"], {"__name__": "__main__"})
-    if request["module"]:
-        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
-    sys.exit()
+def _refuse_autograph(name):
+    """Ends a command at a function that AutoGraph converts."""
+    print(f"AutoGraph converts {name}", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def _serve(listener):
@@ -110,7 +87,10 @@ def _serve(listener):
                 for number, (other, _) in running.items():
                     os.close(number)
                     other.close()
-                _become(json.loads(text), streams)
+                for number, stream in enumerate(streams):
+                    os.dup2(stream, number)
+                    os.close(stream)
+                forked.become(json.loads(text))
             for stream in streams:
                 os.close(stream)
             _answer(connection, process)

@@ -83,15 +83,20 @@ def grouped(lengths, *, num_examples, batch_size, seed, start_step):
             return tf.gather(values, batches)[start:]
 
         parts = (in_batches(rows), in_batches(weights))
-        return tf.data.Dataset.from_tensor_slices(parts).map(
-            lambda rows, weights: (epoch, rows, weights)
-        )
+
+        @tf.autograph.experimental.do_not_convert
+        def with_epoch(rows, weights):
+            return epoch, rows, weights
+
+        return tf.data.Dataset.from_tensor_slices(parts).map(with_epoch)
+
+    @tf.autograph.experimental.do_not_convert
+    def whole_epoch(epoch):
+        return epoch_of(epoch, 0)
 
     first = start_step // steps
     rest = epoch_of(tf.constant(first, tf.int64), start_step % steps)
-    later = tf.data.Dataset.counter(first + 1).flat_map(
-        lambda epoch: epoch_of(epoch, 0)
-    )
+    later = tf.data.Dataset.counter(first + 1).flat_map(whole_epoch)
     return rest.concatenate(later)
 
 

@@ -129,6 +129,7 @@ def _random_order(num_examples, batch_size, seed, start_step):
     """Returns `(epoch, rows, weights)` of each step, in random order."""
     steps = num_steps(num_examples, batch_size)
 
+    @tf.autograph.experimental.do_not_convert
     def rows_of(step):
         epoch = step // steps
         positions, weights = _positions(step % steps, batch_size, num_examples)
@@ -217,9 +218,11 @@ def _split_batches(dataset, count):
             tf.reshape(x, shape), (count, rows, *x.shape[1:])
         )
 
-    return dataset.map(
-        lambda *batch: tf.nest.map_structure(cut, batch)
-    ).unbatch()
+    @tf.autograph.experimental.do_not_convert
+    def cut_all(*batch):
+        return tf.nest.map_structure(cut, batch)
+
+    return dataset.map(cut_all).unbatch()
 
 
 def _on_cpu(examples):
@@ -253,6 +256,7 @@ def _draws(seed, epoch, rows, num_draws):
 
 def _finish(steps, batch_fn):
     """Maps steps to batches, in order, and prefetches them."""
+    batch_fn = tf.autograph.experimental.do_not_convert(batch_fn)
     batches = steps.map(batch_fn, num_parallel_calls=tf.data.AUTOTUNE)
     return with_options(batches.prefetch(tf.data.AUTOTUNE))
 

@@ -124,10 +124,14 @@ def read_columns(builder, data, columns, split, start, stop, decoders=None):
         decoders=decoders,
         shuffle_files=False,
     )
+
     # Only these columns: the shapes of others may not fit into a batch.
-    chosen = dataset.map(lambda row: tuple(row[name] for name in columns))
+    @tf.autograph.experimental.do_not_convert
+    def choose(row):
+        return tuple(row[name] for name in columns)
+
     try:
-        batches = list(chosen.batch(1024).as_numpy_iterator())
+        batches = list(dataset.map(choose).batch(1024).as_numpy_iterator())
     except tf.errors.OpError as error:
         # Only the reason, without the names of graph nodes.
         reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]

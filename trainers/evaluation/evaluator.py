@@ -153,7 +153,7 @@ class Evaluator:
             return self._strategy.gather(rows, axis=0)
 
         # Traced once, here. The dataset gives the shapes.
-        self._step = tf.function(step).get_concrete_function(
+        self._step = tf.function(step, autograph=False).get_concrete_function(
             self._dataset.element_spec
         )
 

@@ -24,7 +24,7 @@ def make(feature, logits_fn, class_names):
     spec = tf.TensorSpec((None,), tf.string, name="inputs")
     parsed_as = {feature: tf.io.FixedLenFeature((), tf.string)}
 
-    @tf.function(input_signature=[spec])
+    @tf.function(input_signature=[spec], autograph=False)
     def classify(inputs):
         values = tf.io.parse_example(inputs, parsed_as)[feature]
         return ranking(logits_fn(values), class_names)

@@ -231,11 +231,11 @@ class ImageClassification:
         )
         bytes_spec = tf.TensorSpec((None,), tf.string, name="image_bytes")
 
-        @tf.function(input_signature=[image_spec])
+        @tf.function(input_signature=[image_spec], autograph=False)
         def serve_image(image):
             return answers.classification(logits_of(image), class_names)
 
-        @tf.function(input_signature=[bytes_spec])
+        @tf.function(input_signature=[bytes_spec], autograph=False)
         def serve_image_bytes(image_bytes):
             logits = logits_of_files(image_bytes)
             return answers.classification(logits, class_names)

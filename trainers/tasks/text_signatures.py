@@ -67,16 +67,16 @@ def make(task, network, class_names):
     def logits_of(text):
         return network(features_of(text), training=False)
 
-    @tf.function(input_signature=[text_spec])
+    @tf.function(input_signature=[text_spec], autograph=False)
     def serve_text(text):
         return answers.classification(logits_of(text), class_names)
 
-    @tf.function(input_signature=[ids_spec])
+    @tf.function(input_signature=[ids_spec], autograph=False)
     def serve_tokens(token_ids):
         logits = network(_model_inputs(task, token_ids), training=False)
         return answers.classification(logits, class_names)
 
-    @tf.function(input_signature=[text_spec])
+    @tf.function(input_signature=[text_spec], autograph=False)
     def tokenize(text):
         return {"token_ids": features_of(text)["token_ids"]}
 

@@ -112,7 +112,9 @@ class TrainingModel(keras.Model):
             return self.train_function
         strategy = self.distribute_strategy
 
-        @tf.function(jit_compile=self.jit_compile, reduce_retracing=True)
+        @tf.function(
+            jit_compile=self.jit_compile, reduce_retracing=True, autograph=False
+        )
         def one_step(batch):
             logs = strategy.run(self.train_step, args=(batch,))
             return {
@@ -120,17 +122,17 @@ class TrainingModel(keras.Model):
                 for name, value in logs.items()
             }
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def steps(iterator):
-            logs = {metric.name: 0.0 for metric in self.metrics}
             if self.steps_per_execution == 1:
                 return one_step(next(iterator))
-            for _ in tf.range(self.steps_per_execution):
+            _, logs = tf.while_loop(
+                lambda step, _: step < self.steps_per_execution,
+                lambda step, _: (step + 1, one_step(next(iterator))),
+                (0, {metric.name: 0.0 for metric in self.metrics}),
                 # Otherwise steps overlap and updates of metrics are lost.
-                tf.autograph.experimental.set_loop_options(
-                    parallel_iterations=1
-                )
-                logs = one_step(next(iterator))
+                parallel_iterations=1,
+            )
             return logs
 
         self.train_function = steps

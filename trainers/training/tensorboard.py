@@ -98,7 +98,9 @@ class TensorBoard(keras.callbacks.Callback):
             lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype),
             dataset.element_spec[0],
         )
-        forward = tf.function(lambda x: self.model(x, training=False))
+        forward = tf.function(
+            lambda x: self.model(x, training=False), autograph=False
+        )
         tf.summary.graph(forward.get_concrete_function(specs).graph)
 
     def _write_images(self, dataset):

@@ -26,6 +26,7 @@ def decode_examples(encoded, labels, where, *, image_shape, decode_fn):
         DataError: Images cannot be decoded. The message has the first ten
             places.
     """
+    decode_fn = tf.autograph.experimental.do_not_convert(decode_fn)
     dataset = (
         tf.data.Dataset.from_tensor_slices(encoded)
         .map(decode_fn, num_parallel_calls=tf.data.AUTOTUNE)
@@ -48,7 +49,7 @@ def decode_examples(encoded, labels, where, *, image_shape, decode_fn):
 def _broken_rows(encoded, decode_fn):
     """Returns the rows that cannot be decoded."""
     spec = [tf.TensorSpec([], tf.string)]
-    decode = tf.function(decode_fn, input_signature=spec)
+    decode = tf.function(decode_fn, input_signature=spec, autograph=False)
     rows = []
     for row, content in enumerate(encoded):
         try:

@@ -155,11 +155,12 @@ def _key(text):
 
 def _tokenize(texts, tokenizer):
     """Returns `int32[num_texts, (tokens)]`, ragged, of all texts."""
+    tokenize = tf.autograph.experimental.do_not_convert(tokenizer)
     dataset = (
         # A list of bytes, because an object array would be copied twice.
         tf.data.Dataset.from_tensor_slices(tf.constant(list(texts)))
         .batch(_BATCH_SIZE)
-        .map(tokenizer, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(tokenize, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
     batches = list(pipeline.with_options(dataset))
