@@ -108,7 +108,7 @@ class Client:
     """A client of the fork server at an address."""
 
     def __init__(self, address):
-        self._address = address
+        self.address = address
 
     def start(
         self,
@@ -159,7 +159,7 @@ class Client:
                 files.append(stream)
             # Connect last: the server waits for the request of each connection.
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            connection.connect(self._address)
+            connection.connect(self.address)
             socket.send_fds(connection, [json.dumps(request).encode()], files)
         return Process([module, *words], connection, ours)
 
@@ -183,6 +183,27 @@ class Client:
         )
 
 
+def fork_checks(run_fn):
+    """Checks exports in forked processes from now on, and not in new ones.
+
+    Args:
+        run_fn: `run` or `Client.run`.
+    """
+    from trainers.serving.proof import checker
+
+    start = checker._run
+
+    @functools.wraps(start)
+    def run(directory, python, *words):
+        # Another interpreter has other libraries.
+        if python != sys.executable:
+            return start(directory, python, *words)
+        env = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+        return run_fn(*words, env=env)
+
+    checker._run = run
+
+
 @functools.cache
 def _client():
     """Starts the fork server at the first command of this process."""
@@ -204,6 +225,11 @@ def _client():
     stack.enter_context(server)
     stack.callback(server.stdin.close)
     return Client(address)
+
+
+def address():
+    """Returns the address of the server, for a `Client` elsewhere."""
+    return _client().address
 
 
 def start(module, *words, **kwargs):

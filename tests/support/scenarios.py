@@ -25,6 +25,8 @@ _TEXTS = (
     "--config.model.encoder.intermediate_dim=32",
     "--config.model.encoder.num_layers=1",
     "--config.model.encoder.vocabulary_size=200",
+    # Batches of two lengths: XLA compiles for each.
+    "--config.data.sequence_length=16",
     "--config.data.global_batch_size=8",
     "--config.data.validation_fraction=0.2",
     "--config.trainer.epochs=4",

@@ -14,16 +14,8 @@ from trainers.runtime.signals import Stopped
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def sigint_enabled():
-    """Enables SIGINT, which a shell can have disabled for the tests."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture(autouse=True)
-def handlers(sigint_enabled):
+def handlers():
     """Checks that a test leaves everything as it was."""
     before = state()
     yield before[0]

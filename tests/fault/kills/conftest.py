@@ -22,10 +22,9 @@ def trainers(tmp_path_factory, user_env):
 
 
 @pytest.fixture(scope="session")
-def scenario_of(tmp_path_factory):
+def scenario_of(made_once):
     """Returns a scenario by name, with its texts in a file."""
-    texts = tmp_path_factory.mktemp("texts") / "texts.csv"
-    scenarios.write_texts(texts)
+    texts = made_once("texts.csv", scenarios.write_texts)
 
     def get(name):
         scenario = scenarios.SCENARIOS[name]
@@ -37,16 +36,18 @@ def scenario_of(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def reference_of(tmp_path_factory, scenario_of, user_env):
-    """Returns the work directory of an uninterrupted run."""
-    finished = {}
+def reference_of(made_once, scenario_of, user_env):
+    """Returns the work directory of an uninterrupted run. Read-only.
+
+    The run is in a new process, whose order of sets is another one than that
+    of the forked processes.
+    """
 
     def get(name):
-        if name not in finished:
-            workdir = tmp_path_factory.mktemp(name) / "reference"
+        def make(workdir):
             run = processes.command(scenario_of(name), workdir, user_env)
             assert run.returncode == 0, run.stdout
-            finished[name] = workdir
-        return finished[name]
+
+        return made_once(f"reference_{name}", make)
 
     return get

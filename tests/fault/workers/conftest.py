@@ -1,5 +1,7 @@
 """Workers, their data, and one undisturbed run of two workers."""
 
+import pickle
+
 import pytest
 import worker_runs
 
@@ -18,20 +20,24 @@ def workers(all_workers):
 
 
 @pytest.fixture(scope="session")
-def data_file(tmp_path_factory):
+def data_file(made_once):
     """A file of 83 / 21 / 20 images. Read-only."""
-    file = tmp_path_factory.mktemp("workers_data") / "data.npz"
-    worker_runs.write_data(file)
-    return file
+    return made_once("workers.npz", worker_runs.write_data)
 
 
 @pytest.fixture(scope="session")
-def whole(all_workers, data_file, tmp_path_factory):
-    """An undisturbed run: its directory and its two workers."""
-    workdir = tmp_path_factory.mktemp("whole") / "run"
-    try:
-        ended = all_workers.run(worker_runs.words(data_file, workdir))
-    finally:
-        all_workers.end_all()
-    assert [worker.code for worker in ended] == [0, 0], ended
-    return workdir, ended
+def whole(all_workers, data_file, made_once):
+    """An undisturbed run: its directory and its two workers. Read-only."""
+
+    def make(directory):
+        directory.mkdir()
+        words = worker_runs.words(data_file, directory / "run")
+        try:
+            ended = all_workers.run(words)
+        finally:
+            all_workers.end_all()
+        assert [worker.code for worker in ended] == [0, 0], ended
+        (directory / "ended").write_bytes(pickle.dumps(ended))
+
+    directory = made_once("whole_workers", make)
+    return directory / "run", pickle.loads((directory / "ended").read_bytes())

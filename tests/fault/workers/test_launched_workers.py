@@ -3,9 +3,8 @@
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 
+import commands
 import comparison
 import pytest
 import scenarios
@@ -15,20 +14,22 @@ from trainers.run.workdir import Workdir
 
 
 class Launcher:
-    """`python -m trainers.launch` with two workers, to be used in a `with`."""
+    """`python -m trainers.launch` with two workers, to be used in a `with`.
+
+    Its workers are forked. The launcher of docs/distribution.md starts new
+    processes, and so does one in tests/process/distribution.
+    """
 
     def __init__(self, all_words, env, folder):
         self._files = [folder / name for name in ("stdout", "stderr")]
         with self._files[0].open("w") as out, self._files[1].open("w") as err:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "trainers.launch", "--num_workers=2"]
-                + ["--", *all_words],
+            self._process = commands.start(
+                *("trainers.launch", "--num_workers=2", "--", *all_words),
                 cwd=worker_runs.ROOT,
                 env=env,
-                stdin=subprocess.DEVNULL,
+                code="import forked; forked.fork_workers()",
                 stdout=out,
                 stderr=err,
-                preexec_fn=worker_runs.fault_runs.heed_interrupts,
             )
         self.pids = []
 
@@ -165,9 +166,11 @@ TEXTS = (
     "--config.model.encoder.intermediate_dim=32",
     "--config.model.encoder.num_layers=1",
     "--config.model.encoder.vocabulary_size=200",
+    # Batches of two lengths: XLA compiles for each.
+    "--config.data.sequence_length=16",
     "--config.data.global_batch_size=8",
     "--config.data.validation_fraction=0.2",
-    "--config.trainer.epochs=6",
+    "--config.trainer.epochs=3",
     "--config.trainer.save_every_steps=3",
     "--config.trainer.save_every_seconds=0",
 )

@@ -2,9 +2,8 @@
 
 import os
 import socket
-import subprocess
-import sys
 
+import commands
 import pytest
 
 from trainers.distribution import worker_process
@@ -17,12 +16,8 @@ strategies.make_strategy(TrainerConfig(strategy="mirrored"))
 
 
 def test_mirrored_on_one_device_is_warned_of():
-    run = subprocess.run(
-        [sys.executable, "-c", ONE_DEVICE],
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
+    run = commands.run(
+        "", env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}, code=ONE_DEVICE
     )
     assert run.returncode == 0, run.stderr
     assert (
@@ -48,13 +43,10 @@ for setting in sys.argv[1:]:
 
 @pytest.mark.parametrize("last", ["auto", "always"])
 def test_kernels_are_deterministic_where_that_is_wanted(last):
-    run = subprocess.run(
-        [sys.executable, "-c", DETERMINISTIC_OPS]
-        + ["never", "auto_with_gpu", last, "never"],
+    run = commands.run(
+        *("", "never", "auto_with_gpu", last, "never"),
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
+        code=DETERMINISTIC_OPS,
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == [
@@ -83,12 +75,10 @@ def test_workers_are_connected_before_tensorflow_runs():
     ports = worker_process.free_ports(2)
     # The other worker is there.
     with socket.create_server(("127.0.0.1", ports[1])):
-        run = subprocess.run(
-            [sys.executable, "-c", USED_BEFORE],
+        run = commands.run(
+            "",
             env=os.environ | {"TF_CONFIG": worker_process.tf_config(ports, 0)},
-            capture_output=True,
-            text=True,
-            timeout=120,
+            code=USED_BEFORE,
         )
     assert run.stdout == (
         "`TF_CONFIG` names several workers, which have to be connected before "

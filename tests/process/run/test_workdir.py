@@ -1,42 +1,23 @@
 """Locks of work directories between processes."""
 
-import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 
 import pytest
+from waiting import waiting
 
 from trainers.errors import ConfigError
 from trainers.run.workdir import Workdir
 
-
-@contextlib.contextmanager
-def a_holder(path):
-    """Another process that has the lock until its stdin is closed."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys\n"
-            "from trainers.run.workdir import Workdir\n"
-            "with Workdir(sys.argv[1]).lock():\n"
-            "    print('held', flush=True)\n"
-            "    sys.stdin.read()\n",
-            str(path),
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        with process:
-            assert process.stdout.readline() == b"held\n"
-            yield process
-    finally:
-        process.kill()
-        process.wait()
+# It has the lock while it waits.
+HOLDER = """
+import sys
+from trainers.run.workdir import Workdir
+with Workdir(sys.argv[1]).lock():
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
 
 
 def lock_problem(path):
@@ -47,7 +28,7 @@ def lock_problem(path):
 
 
 def test_a_second_holder_is_refused_and_told_of_the_first(tmp_path):
-    with a_holder(tmp_path) as process:
+    with waiting(HOLDER, tmp_path) as process:
         for _ in range(2):
             assert lock_problem(tmp_path) == (
                 "`--workdir` must not be in use by another trainer. "
@@ -63,14 +44,14 @@ def test_a_second_holder_is_refused_and_told_of_the_first(tmp_path):
 
 
 def test_a_refused_one_touches_nothing(tmp_path):
-    with a_holder(tmp_path):
+    with waiting(HOLDER, tmp_path):
         (tmp_path / "config.json.tmp-1").write_text("being written")
         lock_problem(tmp_path)
         assert (tmp_path / "config.json.tmp-1").read_text() == "being written"
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):
-    with a_holder(tmp_path) as process:
+    with waiting(HOLDER, tmp_path) as process:
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         with Workdir(tmp_path).lock():
@@ -78,7 +59,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
 
 
 def test_a_lock_without_a_process_id_is_a_lock(tmp_path):
-    with a_holder(tmp_path):
+    with waiting(HOLDER, tmp_path):
         (tmp_path / "lock").write_text(" \n")
         assert lock_problem(tmp_path) == (
             "`--workdir` must not be in use by another trainer. "

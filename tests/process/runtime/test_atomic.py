@@ -1,10 +1,11 @@
 """Atomic writes of killed and concurrent processes."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
+
+from waiting import waiting
 
 from trainers.runtime import atomic
 
@@ -19,34 +20,17 @@ def publish(parent, files, facts=None, **kwargs):
     return final
 
 
-@contextlib.contextmanager
-def a_writer(parent, name="final"):
-    """A process that has written half of a directory, and then waits."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import pathlib, sys\n"
-            "from trainers.runtime import atomic\n"
-            "parent, name = pathlib.Path(sys.argv[1]), sys.argv[2]\n"
-            "with atomic.temporary_dir(parent, name) as path:\n"
-            "    (path / 'a.txt').write_text('one')\n"
-            "    print('written', flush=True)\n"
-            "    sys.stdin.read()\n"
-            "    atomic.publish(path, parent / name, {})\n",
-            str(parent),
-            name,
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    try:
-        with process:
-            assert process.stdout.readline() == b"written\n"
-            yield process
-    finally:
-        process.kill()
-        process.wait()
+# It has written half of a directory when it waits.
+WRITER = """
+import pathlib, sys
+from trainers.runtime import atomic
+parent, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+with atomic.temporary_dir(parent, name) as path:
+    (path / "a.txt").write_text("one")
+    print("ready", flush=True)
+    sys.stdin.read()
+    atomic.publish(path, parent / name, {})
+"""
 
 
 def kill(process):
@@ -55,7 +39,7 @@ def kill(process):
 
 
 def test_a_killed_process_leaves_no_final_directory(tmp_path):
-    with a_writer(tmp_path) as process:
+    with waiting(WRITER, tmp_path, "final") as process:
         kill(process)
     assert os.listdir(tmp_path) == [f"final.tmp-{process.pid}"]
     # The next process is not disturbed.
@@ -65,7 +49,7 @@ def test_a_killed_process_leaves_no_final_directory(tmp_path):
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path):
-    with a_writer(tmp_path) as process:
+    with waiting(WRITER, tmp_path, "final") as process:
         path = tmp_path / f"final.tmp-{process.pid}"
         atomic.remove_abandoned(tmp_path)
         assert (path / "a.txt").read_text() == "one"
@@ -76,7 +60,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
 
 
 def test_what_a_living_process_writes_is_left_to_it(tmp_path):
-    with a_writer(tmp_path, "other") as process:
+    with waiting(WRITER, tmp_path, "other") as process:
         publish(tmp_path, {"a.txt": b"two"})
         assert sorted(os.listdir(tmp_path)) == [
             "final",

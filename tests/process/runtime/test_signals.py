@@ -12,14 +12,6 @@ from trainers.runtime import signals
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def sigint_enabled():
-    """Enables SIGINT, which a shell can have disabled for the tests."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 START = """
 import ctypes
 from trainers.runtime import signals
