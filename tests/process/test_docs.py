@@ -1,5 +1,8 @@
 """The commands in README.md and docs/ do what these documents say."""
 
+import csv
+import gzip
+import io
 import json
 import os
 import pathlib
@@ -9,8 +12,10 @@ import socket
 import subprocess
 
 import commands as commands_lib
+import numpy as np
 import pytest
 import warm_programs
+from PIL import Image
 from repository import ROOT
 
 # The documents in the order in which their blocks run, and the commands in
@@ -18,17 +23,27 @@ from repository import ROOT
 DOCUMENTS = {
     "README.md": [
         "train-predict",
+        "train",  # MiniLM
         "train-predict-evaluate",
+        "train",  # images
         "serve-predict",
-        "train",
+        "train",  # mirrored
     ],
-    "docs/commands.md": ["evaluate-export-predict", "train", "python"],
-    "docs/data.md": ["check_data"],
+    "docs/commands.md": [
+        "evaluate-export-predict",
+        "evaluate",
+        "train",
+        "python",
+    ],
+    "docs/data.md": ["train", "check_data"],
     "docs/resume.md": ["train-checkpoints-train"],
     "docs/serving.md": [],
     "docs/distribution.md": ["launch"],
     "docs/performance.md": [],
 }
+
+
+SECTIONS = ("games", "science", "sound")
 
 
 def read(document):
@@ -62,6 +77,33 @@ BLOCKS = [
 def docs_tmp(tmp_path_factory):
     """Replaces /tmp of the documents. All blocks share it, in order."""
     return tmp_path_factory.mktemp("docs")
+
+
+@pytest.fixture(scope="module")
+def users_dir(tmp_path_factory):
+    """The current directory of the documents, with the files of a user."""
+    directory = tmp_path_factory.mktemp("user")
+    packages = ROOT / "trainers/data/debian_packages/packages.csv.gz"
+    with gzip.open(packages, "rt", encoding="utf-8", newline="") as stream:
+        rows = [r for r in csv.DictReader(stream) if r["label"] in SECTIONS]
+    texts = io.StringIO()
+    table = csv.DictWriter(texts, ("text", "label"), extrasaction="ignore")
+    table.writeheader()
+    table.writerows(rows[:64])
+    content = texts.getvalue().encode()
+    (directory / "mails.csv").write_bytes(content)
+    for name in "abc":
+        path = directory / f"{name}.csv.gz"
+        path.write_bytes(gzip.compress(content))
+    rng = np.random.default_rng(0)
+    for folder, shape in (("photos", (80, 60, 3)), ("digits", (28, 28))):
+        for label in range(10):
+            (directory / folder / str(label)).mkdir(parents=True)
+            for number in range(12):
+                pixels = rng.integers(0, 256, shape, np.uint8)
+                path = directory / folder / str(label) / f"{number}.png"
+                Image.fromarray(pixels).save(path)
+    return directory
 
 
 @pytest.fixture(scope="module")
@@ -99,22 +141,22 @@ def test_no_document_is_forgotten():
 
 
 @pytest.mark.parametrize(("language", "block"), BLOCKS)
-def test_block_runs(language, block, docs_tmp, port, path):
+def test_block_runs(language, block, docs_tmp, port, path, users_dir):
     if "curl" in block and not shutil.which("curl"):
         pytest.skip("needs the program `curl`")
     # Installing is what the test command itself has done.
-    script = block.replace("pip install -e . && ", "")
+    script = re.sub(r"^pip install .*?(&& |\n)", "", block)
     script = script.replace("/tmp/", f"{docs_tmp}/")
     script = script.replace("8501", str(port))
     env = os.environ | {"PATH": path}
     if language == "python":
-        run = commands_lib.run("", env=env, cwd=ROOT, code=script)
+        run = commands_lib.run("", env=env, cwd=users_dir, code=script)
     else:
         # The trap ends what a failure leaves in the background.
         script = f"trap 'jobs -p | xargs -r kill' EXIT\n{script}"
         run = subprocess.run(
             ["bash", "-ec", script],
-            cwd=ROOT,
+            cwd=users_dir,
             env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
