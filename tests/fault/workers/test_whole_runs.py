@@ -108,15 +108,33 @@ def test_several_steps_in_one_call_have_the_bits_of_single_steps(
         assert worker_runs.numbers(tmp_path / "run", name) == expected
 
 
+# The other has its result of the first wait before this worker ends.
 LEAVES_FIRST = """
-import os
+import os, time
 from trainers.distribution.workers import Workers
 
 def leave(self):
     self.wait()
+    while not os.path.exists(flag):
+        time.sleep(0.01)
     os._exit(0)
 
 Workers.leave = leave
+"""
+LEAVES_LAST = """
+from trainers.distribution.workers import Workers
+
+leave, wait = Workers.leave, Workers.wait
+
+def wait_and_tell(self):
+    wait(self)
+    open(flag, "w").close()
+
+def leave_and_tell(self):
+    Workers.wait = wait_and_tell
+    leave(self)
+
+Workers.leave = leave_and_tell
 """
 
 
@@ -124,13 +142,14 @@ Workers.leave = leave
 def test_a_worker_that_leaves_first_fails_no_other(
     first, workers, data_file, tmp_path
 ):
-    """Its connections can close while the other still receives a result."""
-    codes = ["", ""]
+    """The second wait of the other fails, which means nothing."""
+    codes = [LEAVES_LAST, LEAVES_LAST]
     codes[first] = LEAVES_FIRST
+    flag = f"flag = {str(tmp_path / 'flag')!r}\n"
     words = worker_runs.words(
         data_file, tmp_path / "run", "--config.trainer.epochs=1"
     )
-    ended = workers.run(words, codes=codes)
+    ended = workers.run(words, codes=[flag + code for code in codes])
     assert [worker.code for worker in ended] == [0, 0], ended
     assert (tmp_path / "run" / "metrics.json").exists()
 
