@@ -156,14 +156,14 @@ def write_texts(directory):
 
     data = files.load("configs/bert_classifier.py:minilm").data
     splits = reading.read_splits(data)
-    names = {label for split in splits.values() for label in split.labels}
+    names = {label for split in splits.values() for label in split.targets}
     (directory / "classes.json").write_text(json.dumps(sorted(names)))
     for name, examples in splits.items():
         with (directory / f"{name}.csv").open("w") as file:
             rows = csv.writer(file)
             rows.writerow(("text", "label"))
             values = examples.features["text"]
-            for text, label in zip(values, examples.labels, strict=True):
+            for text, label in zip(values, examples.targets, strict=True):
                 rows.writerow((text.decode(), label))
     return {}
 

@@ -26,7 +26,6 @@ import tensorflow as tf
 
 from trainers import tasks
 from trainers.config import files
-from trainers.data.examples import Examples
 from trainers.distribution import strategies
 from trainers.distribution import tf_config as tf_config_lib
 from trainers.distribution import worker_process
@@ -128,10 +127,7 @@ def longest(task, examples):
     if lengths is None:
         return examples
     rows = np.flatnonzero(lengths == lengths.max())
-    features = {
-        name: tf.gather(x, rows) for name, x in examples.features.items()
-    }
-    return Examples(features, examples.labels[rows], examples.where)
+    return examples.take(rows)
 
 
 def first_batch_again(strategy, config, task, splits, steps):

@@ -38,7 +38,7 @@ def digits(tmp_path_factory):
     root = tmp_path_factory.mktemp("digits")
     files = []
     for row, image in enumerate(examples.features["image"]):
-        folder = root / "test" / str(examples.labels[row])
+        folder = root / "test" / str(examples.targets[row])
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{row}.png"
         file.write_bytes(tf.io.encode_png(image[..., None]).numpy())
@@ -101,7 +101,7 @@ def test_evaluate_takes_another_source(smoke_workdir, run_command, digits):
     result = json.loads(run.stdout)
     assert result["num_examples"] == 20
     support = [result["per_class"][str(d)]["support"] for d in range(10)]
-    assert support == np.bincount(examples.labels, minlength=10).tolist()
+    assert support == np.bincount(examples.targets, minlength=10).tolist()
 
 
 def test_predict_answers_files_and_splits_alike(
@@ -120,7 +120,7 @@ def test_predict_answers_files_and_splits_alike(
     by_split = [json.loads(line) for line in for_split.stdout.splitlines()]
     assert [row["file"] for row in by_file] == list(map(str, files))
     assert [row["true_label"] for row in by_split] == [
-        str(label) for label in examples.labels
+        str(label) for label in examples.targets
     ]
     assert by_split[3]["example"].endswith("split test, item 3")
     for a, b in zip(by_file, by_split, strict=True):

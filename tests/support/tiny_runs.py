@@ -17,6 +17,7 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.data.examples import Examples
 from trainers.data.examples import Splits
+from trainers.data.places import Places
 from trainers.distribution import strategies
 from trainers.distribution.workers import ALONE
 from trainers.run import identity as identity_lib
@@ -68,7 +69,7 @@ def make_examples(num_examples, seed=0):
     return Examples(
         {"image": rng.integers(0, 256, (num_examples, 4, 4), np.uint8)},
         rng.integers(0, 3, num_examples).astype(np.int32),
-        str,
+        Places.numbered("row ", range(num_examples)),
     )
 
 

@@ -57,11 +57,11 @@ def check_images(split, examples, image_shape):
             f"Received: {got}. {fix}"
         )
     if images.dtype != np.uint8:
-        images = _whole_bytes(split, images, examples.where)
+        images = _whole_bytes(split, images, examples.places)
     examples.features["image"] = images
 
 
-def _whole_bytes(split, images, where):
+def _whole_bytes(split, images, places):
     if images.dtype.kind not in "iufb":
         raise DataError(
             f"split {split}: pixels must be numbers from 0 to 255. "
@@ -80,7 +80,7 @@ def _whole_bytes(split, images, where):
         f"images of split {split} with pixels that are not whole numbers "
         "from 0 to 255",
         bad,
-        lambda row: f"{where(int(row))}: {pixels[row][~good[row]][0]}",
+        lambda row: f"{places[row]}: {pixels[row][~good[row]][0]}",
     )
     return images.astype(np.uint8)
 
@@ -104,9 +104,9 @@ def check_labels(splits, source_names, class_names):
     """
     for name, examples in splits.items():
         limit = len(source_names or class_names or ()) or None
-        examples.labels = _whole_labels(name, examples, limit)
+        examples.targets = _whole_labels(name, examples, limit)
     if class_names is None:
-        largest = max(int(e.labels.max()) for e in splits.values())
+        largest = max(int(e.targets.max()) for e in splits.values())
         class_names = [str(label) for label in range(largest + 1)]
     elif source_names is not None and source_names != class_names:
         _rename(splits, source_names, class_names)
@@ -132,11 +132,11 @@ def is_utf8(name):
 
 
 def _whole_labels(split, examples, limit):
-    labels = np.asarray(examples.labels)
+    labels = np.asarray(examples.targets)
     if labels.dtype.kind not in "iufb":
         raise DataError(
             f"split {split}: labels must be whole numbers. Received: dtype "
-            f"{labels.dtype}, {examples.where(0)}: {labels[0]}"
+            f"{labels.dtype}, {examples.places[0]}: {labels[0]}"
         )
     # In float64, because float16 overflows above 65504.
     numbers = labels.astype(np.float64)
@@ -152,7 +152,7 @@ def _whole_labels(split, examples, limit):
         f"labels of split {split} that are not whole numbers from 0 and "
         f"{upper}",
         bad,
-        lambda row: f"{examples.where(int(row))}: {labels[row]}",
+        lambda row: f"{examples.places[row]}: {labels[row]}",
     )
     return labels.astype(np.int32)
 
@@ -167,7 +167,7 @@ def _rename(splits, source_names, class_names):
         )
     table = np.asarray([class_names.index(n) for n in source_names], np.int32)
     for examples in splits.values():
-        examples.labels = table[examples.labels]
+        examples.targets = table[examples.targets]
 
 
 def name_labels(splits, class_names=None):
@@ -188,7 +188,7 @@ def name_labels(splits, class_names=None):
     """
     if class_names is None:
         class_names = _sorted_names(
-            {label for e in splits.values() for label in e.labels}
+            {label for e in splits.values() for label in e.targets}
         )
         num_rows = sum(map(len, splits.values()))
         if len(class_names) > max(num_rows / 2, 10):
@@ -206,13 +206,13 @@ def name_labels(splits, class_names=None):
             f"{', ...' if len(class_names) > _SHOWN else ''})",
             [
                 r
-                for r, label in enumerate(examples.labels)
+                for r, label in enumerate(examples.targets)
                 if label not in table
             ],
-            lambda row, e=examples: f"{e.where(row)}: {e.labels[row]!r}",
+            lambda row, e=examples: f"{e.places[row]}: {e.targets[row]!r}",
         )
-        examples.labels = np.asarray(
-            [table[label] for label in examples.labels], np.int32
+        examples.targets = np.asarray(
+            [table[label] for label in examples.targets], np.int32
         )
     return class_names
 
@@ -250,7 +250,7 @@ def check_training_classes(splits, class_names):
         DataError: `train` has fewer than two classes, or another split has a
             class that `train` does not have.
     """
-    counts = np.bincount(splits["train"].labels, minlength=len(class_names))
+    counts = np.bincount(splits["train"].targets, minlength=len(class_names))
     if np.count_nonzero(counts) < 2:
         raise DataError(
             "split train: must contain at least two classes. Received: only "
@@ -259,7 +259,7 @@ def check_training_classes(splits, class_names):
     missing = np.flatnonzero(counts == 0)
     in_others = {
         label: {
-            split: int((examples.labels == label).sum())
+            split: int((examples.targets == label).sum())
             for split, examples in splits.items()
             if split != "train"
         }
@@ -294,9 +294,9 @@ def check_cut(cut, splits, class_names):
     Raises:
         DataError: A class is missing in a cut split.
     """
-    in_train = np.bincount(splits["train"].labels, minlength=len(class_names))
+    in_train = np.bincount(splits["train"].targets, minlength=len(class_names))
     for name in cut:
-        in_split = np.bincount(splits[name].labels, minlength=len(class_names))
+        in_split = np.bincount(splits[name].targets, minlength=len(class_names))
         missing = np.flatnonzero((in_train >= 100) & (in_split == 0))
         if len(missing):
             raise DataError(

@@ -1,9 +1,14 @@
-"""Labelled examples in memory."""
+"""Examples in memory: inputs, what is learned, and where they come from."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
+
+from trainers.data import columns
+from trainers.data import places as places_lib
+from trainers.data.places import Places
 
 
 @dataclasses.dataclass
@@ -13,31 +18,60 @@ class Examples:
     >>> import numpy as np
     >>> examples = Examples(
     ...     features={"image": np.zeros([2, 28, 28], np.uint8)},
-    ...     labels=np.array([7, 1], np.int32),
-    ...     where=lambda row: f"digits.npz, row {row}",
+    ...     targets=np.array([7, 1], np.int32),
+    ...     places=Places.numbered("digits.npz, row ", range(2)),
     ... )
-    >>> len(examples), examples.where(1)
+    >>> len(examples), examples.places[1]
     (2, 'digits.npz, row 1')
 
     Attributes:
-        features: Dict of arrays by name. Each array has one row for each
-            example: `image: uint8[num_examples, height, width]`,
-            `image: uint8[num_examples, height, width, 3]`,
+        features: Dict of columns by name, arrays or `columns.Ragged`. Each has
+            one row for each example: `image: uint8[num_examples, height,
+            width]`, `image: uint8[num_examples, height, width, 3]`,
             `text: object[num_examples]` or `token_ids: int32[num_examples,
             (tokens)]`, ragged.
-        labels: int32[num_examples]. Positions in the list of class names.
-            Before `checks` runs, the labels of the source in any type.
-        where: Function from the number of a row to its file and place, for
-            messages.
+        targets: Column of what is learned; `None` if the data has none. For
+            one label an example, int32[num_examples], positions in the list
+            of class names. Sources return them in any type; the objective
+            checks and converts them.
+        places: `Places`. The file and place of each example, for messages.
     """
 
-    features: dict[str, np.ndarray]
-    labels: np.ndarray
-    where: Callable[[int], str]
+    features: dict[str, np.ndarray | columns.Ragged]
+    targets: np.ndarray | columns.Ragged | None
+    places: Places
 
     def __len__(self):
         """Returns the number of examples."""
-        return len(self.labels)
+        return len(self.places)
+
+    def take(self, rows):
+        """Returns some examples, in the given order.
+
+        Args:
+            rows: int[num_rows]. Numbers of the examples.
+        """
+        return Examples(
+            {
+                name: columns.take(column, rows)
+                for name, column in self.features.items()
+            },
+            columns.take(self.targets, rows),
+            self.places.take(rows),
+        )
+
+    def sha256(self):
+        """Returns a hash of features and targets in hexadecimal."""
+        digest = hashlib.sha256()
+        for name, column in sorted(self.features.items()):
+            columns.update_digest(digest, name, column)
+        targets = self.targets
+        # Without a header, which checkpoints before 2026-11-27 do not have.
+        if isinstance(targets, np.ndarray) and targets.ndim == 1:
+            digest.update(columns.bytes_of(targets))
+        elif targets is not None:
+            columns.update_digest(digest, "targets", targets)
+        return digest.hexdigest()
 
 
 def concatenate(parts):
@@ -51,19 +85,13 @@ def concatenate(parts):
     """
     if len(parts) == 1:
         return parts[0]
-    starts = np.cumsum([0, *map(len, parts)])
-
-    def where(row):
-        part = int(np.searchsorted(starts, row, side="right")) - 1
-        return parts[part].where(row - int(starts[part]))
-
     return Examples(
         {
-            name: np.concatenate([part.features[name] for part in parts])
+            name: columns.concatenate([part.features[name] for part in parts])
             for name in parts[0].features
         },
-        np.concatenate([part.labels for part in parts]),
-        where,
+        columns.concatenate([part.targets for part in parts]),
+        places_lib.concatenate([part.places for part in parts]),
     )
 
 
@@ -75,7 +103,8 @@ class Source:
     >>> def read(split, start, stop):
     ...     pixels = np.zeros([stop - start, 8, 8], np.uint8)
     ...     labels = np.zeros(stop - start, np.int32)
-    ...     return Examples({"image": pixels}, labels, "row {}".format)
+    ...     places = Places.numbered("row ", range(start, stop))
+    ...     return Examples({"image": pixels}, labels, places)
     >>> source = Source({"train": 100}, class_names=["cat", "dog"], read=read)
     >>> len(source.read("train", 90, 100))
     10
@@ -101,10 +130,10 @@ class Splits:
     >>> train = Examples(
     ...     {"image": np.zeros([2, 8, 8], np.uint8)},
     ...     np.array([0, 1], np.int32),
-    ...     "row {}".format,
+    ...     Places.numbered("row ", range(2)),
     ... )
     >>> splits = Splits(["cat", "dog"], train)
-    >>> splits.class_names[splits.train.labels[1]], splits.test is None
+    >>> splits.class_names[splits.train.targets[1]], splits.test is None
     ('dog', True)
 
     Attributes:

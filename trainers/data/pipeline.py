@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import buckets
+from trainers.data.columns import Ragged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,14 +227,16 @@ def _split_batches(dataset, count):
 
 
 def _on_cpu(examples):
+    """Returns features and targets as tensors."""
     with tf.device("CPU:0"):
-        return (
-            {
-                name: x if isinstance(x, tf.RaggedTensor) else tf.constant(x)
-                for name, x in examples.features.items()
-            },
-            tf.constant(examples.labels),
-        )
+        features = {name: _tensor(x) for name, x in examples.features.items()}
+        return features, _tensor(examples.targets)
+
+
+def _tensor(column):
+    if isinstance(column, Ragged):
+        return tf.RaggedTensor.from_row_splits(column.values, column.row_splits)
+    return tf.constant(column)
 
 
 def _positions(step, batch_size, num_examples):

@@ -39,7 +39,7 @@ def make_report(splits, class_names, *, keys, empty=None):
         },
     }
     report["empty"] = {
-        name: _found(rows, splits[name].where)
+        name: _found(rows, splits[name].places.__getitem__)
         for name, rows in (empty or {}).items()
     }
     groups = _group(splits, keys)
@@ -67,7 +67,7 @@ def content_keys(array):
 
 
 def _counts(examples, class_names):
-    counts = np.bincount(examples.labels, minlength=len(class_names))
+    counts = np.bincount(examples.targets, minlength=len(class_names))
     return dict(zip(class_names, counts.tolist(), strict=True))
 
 
@@ -101,7 +101,7 @@ def _repeated(groups, splits):
 
 def _conflicts(groups, splits, class_names):
     def label(place):
-        return int(splits[place[0]].labels[place[1]])
+        return int(splits[place[0]].targets[place[1]])
 
     def describe(group):
         # The first place of each label: ten places of one label would not
@@ -110,7 +110,7 @@ def _conflicts(groups, splits, class_names):
         for place in group:
             first_places.setdefault(label(place), place)
         return [
-            {"place": splits[name].where(row), "label": class_names[position]}
+            {"place": splits[name].places[row], "label": class_names[position]}
             for position, (name, row) in list(first_places.items())[:_SHOWN]
         ]
 
@@ -130,7 +130,7 @@ def _leaks(groups, splits, name):
 
 
 def _places(pair, splits):
-    return [splits[name].where(row) for name, row in pair]
+    return [splits[name].places[row] for name, row in pair]
 
 
 def _warnings(report):

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 
 from trainers.data import paths
+from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -108,8 +109,7 @@ def read_columns(builder, data, columns, split, start, stop, decoders=None):
         decoders: Dict for `builder.as_dataset`; `None` means the defaults.
 
     Returns:
-        Tuple of an array for each column and a function from a row to its
-        place.
+        Tuple of an array for each column and the `Places` of the rows.
 
     Raises:
         DataError: The files cannot be read.
@@ -139,10 +139,8 @@ def read_columns(builder, data, columns, split, start, stop, decoders=None):
             f"{data.path}, split {split}: cannot be read: {reason}"
         ) from None
     arrays = map(np.concatenate, zip(*batches, strict=True))
-    return (
-        *arrays,
-        lambda row: f"{data.path}, split {split}, item {start + row}",
-    )
+    name = f"{data.path}, split {split}, item "
+    return (*arrays, Places.numbered(name, range(start, stop)))
 
 
 def _one_line(error):

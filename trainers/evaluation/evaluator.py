@@ -101,10 +101,12 @@ class Evaluator:
     >>> import numpy as np
     >>> from trainers.config import ExperimentConfig
     >>> from trainers.data.examples import Examples
+    >>> from trainers.data.places import Places
     >>> config = ExperimentConfig()
     >>> network = tfmodels.make_model(config.model, num_classes=2)
     >>> images = {"image": np.zeros([3, 28, 28], np.uint8)}
-    >>> examples = Examples(images, np.zeros(3, np.int32), where=str)
+    >>> places = Places.numbered("row ", range(3))
+    >>> examples = Examples(images, np.zeros(3, np.int32), places)
     >>> evaluator = Evaluator(network, tasks.make_task(config), examples)
     >>> labels, logits = evaluator.logits()
     >>> labels.shape, logits.shape

@@ -107,8 +107,8 @@ def _read_split(config, data, split, class_names):
 def _places(examples, class_names):
     for row in range(len(examples)):
         yield {
-            "example": examples.where(row),
-            "true_label": class_names[examples.labels[row]],
+            "example": examples.places[row],
+            "true_label": class_names[examples.targets[row]],
         }
 
 

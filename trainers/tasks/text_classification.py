@@ -123,7 +123,7 @@ class TextClassification:
         )
         self._set_encoder(encoder, vocabulary)
         self._class_weights = class_weights.parse(
-            self._config.class_weights, splits.class_names, splits.train.labels
+            self._config.class_weights, splits.class_names, splits.train.targets
         )
         return splits
 
@@ -231,7 +231,7 @@ class TextClassification:
         Returns:
             `int64[num_examples]`.
         """
-        lengths = examples.features["token_ids"].row_lengths().numpy() + 2
+        lengths = examples.features["token_ids"].lengths() + 2
         return np.minimum(lengths, self.sequence_length)
 
     def padding_share(self, examples, *, batch_size, seed):

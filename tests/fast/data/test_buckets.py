@@ -16,7 +16,9 @@ from trainers.config.data import TextDataConfig
 from trainers.config.task import TextClassificationConfig
 from trainers.data import buckets
 from trainers.data import pipeline
+from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 
 
 def lognormal(count, median, longest):
@@ -257,10 +259,12 @@ def test_the_padding_share_is_what_the_batches_of_an_epoch_hold():
     count = 101  # The last batch has three rows of weight 0.
     task = text_task(64)
     tokens = lognormal(count, 40, 200)
-    token_ids = tf.RaggedTensor.from_row_lengths(
-        np.full(tokens.sum(), 4, np.int32), tokens
+    token_ids = Ragged.from_lengths(np.full(tokens.sum(), 4, np.int32), tokens)
+    examples = Examples(
+        {"token_ids": token_ids},
+        np.zeros(count, int),
+        Places.numbered("row ", range(count)),
     )
-    examples = Examples({"token_ids": token_ids}, np.zeros(count, int), str)
     lengths = task.lengths(examples)
     assert lengths.tolist() == np.minimum(tokens + 2, 64).tolist()
     dataset = pipeline.make_train_dataset(

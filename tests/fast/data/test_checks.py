@@ -8,6 +8,7 @@ import pytest
 from trainers.data import checks
 from trainers.data import examples as examples_lib
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.errors import DataError
 
 
@@ -17,7 +18,7 @@ def make_examples(labels=(0, 1), images=None):
     return Examples(
         {"image": np.asarray(images)},
         np.asarray(labels),
-        lambda row: f"data.npz, row {row}",
+        Places.numbered("data.npz, row ", range(len(images))),
     )
 
 
@@ -118,7 +119,7 @@ def test_labels_that_are_text_are_refused(labels, kind):
 def test_whole_labels_of_any_type_become_int32(dtype):
     splits = {"train": make_examples(np.array([1, 0, 1], dtype))}
     assert checks.check_labels(splits, None, None) == ["0", "1"]
-    labels = splits["train"].labels
+    labels = splits["train"].targets
     assert labels.dtype == np.int32
     assert labels.tolist() == [1, 0, 1]
 
@@ -181,7 +182,7 @@ def test_one_class_alone_can_be_tested():
     splits = {"test": make_examples([1])}
     names = ["cat", "dog"]
     assert checks.check_labels(splits, None, names) == names
-    assert splits["test"].labels.tolist() == [1]
+    assert splits["test"].targets.tolist() == [1]
 
 
 def test_labels_are_translated_to_the_order_of_the_model():
@@ -189,8 +190,8 @@ def test_labels_are_translated_to_the_order_of_the_model():
     model_names = ["owl", "ant", "cat", "dog"]
     got = checks.check_labels(splits, ["cat", "dog", "owl"], model_names)
     assert got == model_names
-    assert splits["test"].labels.tolist() == [2, 3, 0, 2]
-    assert splits["test"].labels.dtype == np.int32
+    assert splits["test"].targets.tolist() == [2, 3, 0, 2]
+    assert splits["test"].targets.dtype == np.int32
 
 
 def test_class_names_that_the_model_does_not_know_are_refused():
@@ -358,7 +359,7 @@ def test_images_of_another_shape_are_refused_with_a_shape_that_works(
 def numbered(name, rows):
     images = np.asarray(rows, np.uint8)[:, None, None]
     return Examples(
-        {"image": images}, np.asarray(rows), lambda row: f"{name} {rows[row]}"
+        {"image": images}, np.asarray(rows), Places.numbered(f"{name} ", rows)
     )
 
 
@@ -367,8 +368,8 @@ def test_joined_examples_keep_their_order_and_places():
     joined = examples_lib.concatenate(parts)
     assert len(joined) == 5
     assert joined.features["image"][:, 0, 0].tolist() == [1, 2, 3, 4, 5]
-    assert joined.labels.tolist() == [1, 2, 3, 4, 5]
-    assert [joined.where(row) for row in range(5)] == [
+    assert joined.targets.tolist() == [1, 2, 3, 4, 5]
+    assert [joined.places[row] for row in range(5)] == [
         *("a 1", "a 2", "b 3", "c 4", "c 5")
     ]
 
@@ -395,22 +396,22 @@ def named(*labels):
 def test_names_of_labels_are_sorted(labels, class_names):
     examples = named(*labels, *labels)
     assert checks.name_labels({"train": examples}) == class_names
-    assert examples.labels.dtype == np.int32
-    assert [class_names[i] for i in examples.labels] == labels * 2
+    assert examples.targets.dtype == np.int32
+    assert [class_names[i] for i in examples.targets] == labels * 2
 
 
 def test_names_of_labels_are_those_of_all_splits():
     splits = {"train": named("b", "c", "b"), "test": named("a", "c")}
     assert checks.name_labels(splits) == ["a", "b", "c"]
-    assert splits["train"].labels.tolist() == [1, 2, 1]
-    assert splits["test"].labels.tolist() == [0, 2]
+    assert splits["train"].targets.tolist() == [1, 2, 1]
+    assert splits["test"].targets.tolist() == [0, 2]
 
 
 def test_names_of_labels_have_the_order_of_the_model():
     examples = named("ham", "spam")
     names = ["spam", "eggs", "ham"]
     assert checks.name_labels({"test": examples}, names) == names
-    assert examples.labels.tolist() == [2, 0]
+    assert examples.targets.tolist() == [2, 0]
     # However many they are, the model knows them.
     names = [str(number) for number in range(100)]
     assert checks.name_labels({"test": named("7")}, names) == names

@@ -735,8 +735,8 @@ def read_one(data, kind, split, names):
 def rows(examples, names):
     """Returns `(content, label, place)` of each row."""
     ((feature, contents),) = examples.features.items()
-    assert examples.labels.dtype == np.int32
-    assert len(contents) == len(examples.labels) == len(examples)
+    assert examples.targets.dtype == np.int32
+    assert len(contents) == len(examples.targets) == len(examples)
     if feature == "image":
         assert contents.dtype == np.uint8
         assert contents.shape == (len(examples), *IMAGE_SHAPE)
@@ -745,9 +745,9 @@ def rows(examples, names):
         assert feature == "text"
         assert contents.dtype == object
     return [
-        (content, names[label], examples.where(row))
+        (content, names[label], examples.places[row])
         for row, (content, label) in enumerate(
-            zip(contents, examples.labels, strict=True)
+            zip(contents, examples.targets, strict=True)
         )
     ]
 

@@ -8,7 +8,9 @@ import pytest
 import tensorflow as tf
 
 from trainers.data import pipeline
+from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 
 
 def make_examples(count):
@@ -16,7 +18,9 @@ def make_examples(count):
     rows = np.arange(count)
     images = np.zeros((count, 2, 3), np.uint8) + rows[:, None, None]
     return Examples(
-        {"image": images.astype(np.uint8)}, (10 * rows).astype(np.int32), str
+        {"image": images.astype(np.uint8)},
+        (10 * rows).astype(np.int32),
+        Places.numbered("row ", range(len(rows))),
     )
 
 
@@ -195,10 +199,14 @@ LENGTHS = [3, 1, 2, 5, 1, 4, 0, 2, 3]
 def make_texts(lengths=LENGTHS):
     """Ragged examples: row r contains the id r `lengths[r]` times."""
     rows = np.arange(len(lengths))
-    token_ids = tf.RaggedTensor.from_row_lengths(
+    token_ids = Ragged.from_lengths(
         np.repeat(rows, lengths).astype(np.int32), lengths
     )
-    return Examples({"token_ids": token_ids}, (10 * rows).astype(np.int32), str)
+    return Examples(
+        {"token_ids": token_ids},
+        (10 * rows).astype(np.int32),
+        Places.numbered("row ", range(len(rows))),
+    )
 
 
 def pad(features):

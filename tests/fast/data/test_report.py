@@ -15,6 +15,7 @@ from trainers.config.data import TextDataConfig
 from trainers.config.task import TextClassificationConfig
 from trainers.data import report as report_lib
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.errors import DataError
 from trainers.run.workdir import Workdir
 
@@ -34,7 +35,7 @@ def make_report(rows, class_names=NAMES, **settings):
         name: Examples(
             {},
             np.array([label for _, label in of_split], np.int32),
-            lambda row, name=name: f"{name}.csv, line {row + 2}",
+            Places.numbered(f"{name}.csv, line ", range(2, 2 + len(of_split))),
         )
         for name, of_split in rows.items()
     }

@@ -7,6 +7,7 @@ import tensorflow as tf
 from trainers.config.trainer import TrainerConfig
 from trainers.data import pipeline
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.distribution import strategies
 
 LENGTHS = np.array([3, 9, 4, 4, 8, 2, 7, 7, 3, 5])
@@ -14,7 +15,9 @@ LENGTHS = np.array([3, 9, 4, 4, 8, 2, 7, 7, 3, 5])
 
 def make_examples(count=10):
     rows = np.arange(count, dtype=np.int32)
-    return Examples({"row": rows}, 10 * rows, str)
+    return Examples(
+        {"row": rows}, 10 * rows, Places.numbered("row ", range(len(rows)))
+    )
 
 
 def make_train_dataset(shard, **settings):

@@ -14,7 +14,9 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import TextDataConfig
 from trainers.config.task import TextClassificationConfig
+from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.tasks import classify_signature
@@ -142,8 +144,12 @@ def test_preprocessing_is_the_same_in_eager_graph_and_tf_data(make_task):
 
 def test_lengths_are_those_that_the_model_gets(make_task):
     task = make_task(sequence_length=10)
-    ids = tf.ragged.constant([[5], [], [5] * 8, [5] * 9], tf.int32, 1)
-    examples = Examples({"token_ids": ids}, np.zeros(4, np.int32), str)
+    ids = Ragged.from_lengths(np.full(18, 5, np.int32), [1, 0, 8, 9])
+    examples = Examples(
+        {"token_ids": ids},
+        np.zeros(4, np.int32),
+        Places.numbered("row ", range(4)),
+    )
     assert task.lengths(examples).tolist() == [3, 2, 10, 10]
     # All four in one batch, padded to 10.
     share = task.padding_share(examples, batch_size=4, seed=1)
@@ -217,7 +223,7 @@ def test_weights_of_classes_come_with_the_data(text, tmp_path):
     task = tasks.make_task(config)
     splits = task.load(config.data)
     assert splits.class_names == ["ham", "spam"]
-    counts = np.bincount(splits.train.labels)
+    counts = np.bincount(splits.train.targets)
     factors = {
         "none": [1, 1],
         "balanced": counts.sum() / (2 * counts),

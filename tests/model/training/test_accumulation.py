@@ -13,6 +13,7 @@ from trainers.config import experiment
 from trainers.config.optimizer import OptimizerConfig
 from trainers.config.trainer import TrainerConfig
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.distribution import strategies
 from trainers.training import steps
 from trainers.training.fitting import make_dataset
@@ -56,7 +57,7 @@ def fit(config, strategy_name, num_examples=13):
     examples = Examples(
         {"image": rng.integers(0, 256, (num_examples, 4, 4), np.uint8)},
         rng.integers(0, 3, num_examples).astype(np.int32),
-        str,
+        Places.numbered("row ", range(num_examples)),
     )
     per_epoch = -(-num_examples // BATCH_SIZE)
     model = make_model(config, strategy_name, per_epoch)

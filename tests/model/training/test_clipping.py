@@ -11,6 +11,7 @@ from trainers.config import experiment
 from trainers.config.optimizer import OptimizerConfig
 from trainers.config.trainer import TrainerConfig
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.distribution import strategies
 from trainers.training import steps
 from trainers.training.fitting import make_dataset
@@ -56,7 +57,7 @@ def fit(model, config, num_steps=1):
     examples = Examples(
         {"image": rng.integers(0, 256, (13, 4, 4), np.uint8)},
         rng.integers(0, 3, 13).astype(np.int32),
-        str,
+        Places.numbered("row ", range(13)),
     )
     return model.fit(
         make_dataset(config, tasks.make_task(config), examples, 8),

@@ -18,6 +18,7 @@ from trainers.config import experiment
 from trainers.config.trainer import TrainerConfig
 from trainers.data import pipeline
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.distribution import strategies
 from trainers.distribution import worker_process
 from trainers.training import model as model_lib
@@ -263,7 +264,7 @@ def test_four_steps_in_one_call_have_the_bits_of_four_calls():
     examples = Examples(
         {"image": rng.integers(0, 256, (61, 4, 4), np.uint8)},
         rng.integers(0, 3, 61).astype(np.int32),
-        str,
+        Places.numbered("row ", range(61)),
     )
     task = tasks.make_task(config)
     strategy = two_replicas()

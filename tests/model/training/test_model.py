@@ -12,6 +12,7 @@ from trainers.config.optimizer import OptimizerConfig
 from trainers.config.trainer import TrainerConfig
 from trainers.data import pipeline
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.distribution import strategies
 from trainers.training import steps
 from trainers.training.fitting import make_dataset
@@ -36,7 +37,7 @@ def make_examples(num_examples):
     return Examples(
         {"image": rng.integers(0, 256, (num_examples, 4, 4), np.uint8)},
         rng.integers(0, 3, num_examples).astype(np.int32),
-        str,
+        Places.numbered("row ", range(num_examples)),
     )
 
 
@@ -114,7 +115,7 @@ def test_one_sgd_step_is_the_gradient_of_the_weighted_mean_loss():
     with tf.GradientTape() as tape:
         logits = network({"image": images})
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            examples.labels, logits
+            examples.targets, logits
         )
         kernels = [w for w in network.trainable_weights if w.ndim == 2]
         penalty = tf.add_n([0.1 * tf.reduce_sum(w**2) for w in kernels])
@@ -127,7 +128,7 @@ def test_one_sgd_step_is_the_gradient_of_the_weighted_mean_loss():
     model = TrainingModel.from_network(network, task)
     model.compile(optimizer=keras.optimizers.SGD(0.5), jit_compile=False)
     weights = np.array([1, 1, 1, 1, 1, 0], np.float32)
-    batch = ({"image": images}, examples.labels, weights)
+    batch = ({"image": images}, examples.targets, weights)
     model.fit(
         tf.data.Dataset.from_tensors(batch),
         steps_per_epoch=1,

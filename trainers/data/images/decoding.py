@@ -8,14 +8,13 @@ from trainers.data import pipeline
 from trainers.data.examples import Examples
 
 
-def decode_examples(encoded, labels, where, *, image_shape, decode_fn):
+def decode_examples(encoded, targets, places, *, image_shape, decode_fn):
     """Decodes images and reports all broken images together.
 
     Args:
         encoded: List of bytes. One file for each image.
-        labels: int[num_examples].
-        where: Function from the number of a row to its file and place, for
-            messages.
+        targets: Column of what is learned.
+        places: `Places`.
         image_shape: Tuple of int. Shape of an image, without the batch.
         decode_fn: Function from an encoded image to uint8[*image_shape].
 
@@ -40,10 +39,12 @@ def decode_examples(encoded, labels, where, *, image_shape, decode_fn):
         checks.raise_problems(
             "files that cannot be decoded as PNG, JPEG, BMP or GIF",
             _broken_rows(encoded, decode_fn),
-            where,
+            places.__getitem__,
         )
         raise
-    return Examples({"image": images.reshape(-1, *image_shape)}, labels, where)
+    return Examples(
+        {"image": images.reshape(-1, *image_shape)}, targets, places
+    )
 
 
 def _broken_rows(encoded, decode_fn):

@@ -21,6 +21,7 @@ import numpy as np
 from trainers.data import examples
 from trainers.data import paths
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -75,7 +76,7 @@ def open_source(data, image_shape, decode_fn):
         return Examples(
             {"image": images[start:stop]},
             labels[start:stop],
-            lambda row: f"{files[split]}, item {start + row}",
+            Places.numbered(f"{files[split]}, item ", range(start, stop)),
         )
 
     sizes = {split: len(labels) for split, (_, labels) in arrays.items()}

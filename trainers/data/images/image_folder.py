@@ -14,6 +14,7 @@ from trainers.data import checks
 from trainers.data import examples
 from trainers.data import paths
 from trainers.data.images import decoding
+from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -67,7 +68,7 @@ def open_source(data, image_shape, decode_fn):
         return decoding.decode_examples(
             encoded,
             np.asarray([label for _, label in chosen], np.int32),
-            lambda row: str(chosen[row][0]),
+            Places.named([str(file) for file, _ in chosen]),
             image_shape=image_shape,
             decode_fn=decode_fn,
         )

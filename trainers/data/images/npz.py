@@ -12,6 +12,7 @@ import numpy as np
 from trainers.data import examples
 from trainers.data import paths
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -58,7 +59,7 @@ def open_source(data, image_shape, decode_fn):
         return Examples(
             {"image": arrays["x_" + split][start:stop]},
             arrays["y_" + split][start:stop],
-            lambda row: f"{path}, split {split}, row {start + row}",
+            Places.numbered(f"{path}, split {split}, row ", range(start, stop)),
         )
 
     return examples.Source(

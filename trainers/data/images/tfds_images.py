@@ -28,7 +28,7 @@ def open_source(data, image_shape, decode_fn):
     label = features[data.label_column]
 
     def read(split, start, stop):
-        encoded, labels, where = tfds_data.read_columns(
+        encoded, labels, places = tfds_data.read_columns(
             builder,
             data,
             (data.image_column, data.label_column),
@@ -42,7 +42,7 @@ def open_source(data, image_shape, decode_fn):
         return decoding.decode_examples(
             encoded,
             labels,
-            where,
+            places,
             image_shape=image_shape,
             decode_fn=decode_fn,
         )

@@ -1,6 +1,6 @@
 """Tokenized splits on disk, so that later runs start at once.
 
-    <cache_dir>/<fingerprint>/arrays.npz     token ids, row splits, labels
+    <cache_dir>/<fingerprint>/arrays.npz     token ids, targets, places
     <cache_dir>/<fingerprint>/facts.json     the other facts
     <cache_dir>/<fingerprint>/manifest.json  SHA-256 sums of the two
 
@@ -23,7 +23,7 @@ from trainers.errors import RunError
 from trainers.runtime import atomic
 
 # Increase it when the arrays or the ops that make them change.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _ARRAYS = "arrays.npz"
 # Not in the manifest, which has no sum of its own.
 _FACTS = "facts.json"

@@ -12,33 +12,35 @@ def unlabelled(data):
         data: `TextDataConfig`.
 
     Returns:
-        Dict from the name of a setting to the name of a column.
+        Dict with the name of a column for `text`.
     """
-    return {"text_column": data.text_column}
+    return {"text": data.text_column}
 
 
 def labelled(data, with_split):
-    """Returns the columns of labelled rows, the text first.
+    """Returns the columns of labelled rows.
 
     Args:
         data: `TextDataConfig`.
         with_split: bool. Whether a column contains the split of each row.
 
     Returns:
-        Dict from the name of a setting to the name of a column.
+        Dict with the name of a column for `text`, `label` and, if wanted,
+        `split`. The setting of `text` is `text_column`, and so on.
 
     Raises:
         ConfigError: Two settings name the same column.
     """
-    columns = {**unlabelled(data), "label_column": data.label_column}
+    columns = {**unlabelled(data), "label": data.label_column}
     if with_split:
-        columns["split_column"] = data.split_column
+        columns["split"] = data.split_column
     field_of = {}
     for field, name in columns.items():
         if name in field_of:
             raise ConfigError(
-                f"`--config.data.{field}` must be another column than "
-                f"--config.data.{field_of[name]}. Received: {name!r} for both."
+                f"`--config.data.{field}_column` must be another column than "
+                f"--config.data.{field_of[name]}_column. Received: {name!r} "
+                "for both."
             )
         field_of[name] = field
     return columns
@@ -48,7 +50,7 @@ def missing(field, name, file, names, hint=""):
     """Returns the error for a missing column.
 
     Args:
-        field: str. Name of the setting that names the column.
+        field: str. `text`, `label` or `split`.
         name: str. Name of the column.
         file: Path of the file.
         names: List of str. The columns of the file.
@@ -58,8 +60,8 @@ def missing(field, name, file, names, hint=""):
         `ConfigError`.
     """
     return ConfigError(
-        f"`--config.data.{field}` must be a column of {file}. Received: "
-        f"{name!r}. Choices: {quoted(names)}.{hint}"
+        f"`--config.data.{field}_column` must be a column of {file}. "
+        f"Received: {name!r}. Choices: {quoted(names)}.{hint}"
     )
 
 

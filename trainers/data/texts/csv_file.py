@@ -11,7 +11,7 @@ from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import streams
 from trainers.errors import DataError
 
-PLACE = "{file}, line {place}"
+PLACE = ", line "
 # Allows texts of any length. The limit holds for the process; the default is
 # 131,072 characters.
 csv.field_size_limit(sys.maxsize)
@@ -23,13 +23,13 @@ def read_rows(file, data, columns, report, *, delimiter=","):
     Args:
         file: Path of the file.
         data: `TextDataConfig`.
-        columns: Dict from the name of a setting to the name of a column.
+        columns: Dict from `columns`.
         report: Function of the line and the problem of an unusable row.
         delimiter: str. Delimiter of this kind of file. `data.delimiter`, if
             it is not empty, replaces it.
 
     Yields:
-        `(line, text, others)`.
+        `(line, values)`.
 
     Raises:
         ConfigError: The file does not have the columns.
@@ -51,8 +51,8 @@ def read_rows(file, data, columns, report, *, delimiter=","):
         if problem:
             report(line, problem)
         else:
-            text = row[positions[0]].encode()
-            yield line, text, [row[i] for i in positions[1:]]
+            values = {field: row[i] for field, i in positions.items()}
+            yield line, values | {"text": values["text"].encode()}
 
 
 def _numbered(file, quoting, delimiter):
@@ -102,7 +102,7 @@ def _explain(error):
 
 
 def _find(columns, row, file, line, header):
-    """Returns the positions of the columns in the file's first row."""
+    """Returns the position of each column in the file's first row."""
     names = row if header else [str(i) for i in range(len(row))]
     hint = (
         " If its first row is an example, set --config.data.header=false."
@@ -121,4 +121,4 @@ def _find(columns, row, file, line, header):
                 f"{file}, line {line}: the column {name!r} must occur "
                 f"once. Received: {names.count(name)} times."
             )
-    return [names.index(name) for name in columns.values()]
+    return {field: names.index(name) for field, name in columns.items()}

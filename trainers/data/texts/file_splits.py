@@ -159,11 +159,11 @@ def _read_train(data, files):
     if not fractions:
         return {"train": examples}
     chosen = hash_split.cut(
-        examples.features["text"], examples.labels, fractions
+        examples.features["text"], examples.targets, fractions
     )
     for name, fraction in fractions.items():
         if not chosen[name]:
-            num_labels = len(set(examples.labels))
+            num_labels = len(set(examples.targets))
             raise ConfigError(
                 f"`--config.data.{name}` must be a file, or none: the "
                 f"{len(examples)} rows of {data.train}, with {num_labels} "
@@ -172,7 +172,7 @@ def _read_train(data, files):
                 "Received: ''."
             )
     return {
-        name: rows.select(examples, np.asarray(numbers))
+        name: examples.take(np.asarray(numbers))
         for name, numbers in chosen.items()
     }
 
@@ -193,6 +193,6 @@ def _split_by_column(data, files):
             f"{data.split_column!r}. Received: {', '.join(found)}."
         )
     return {
-        name: rows.select(examples, np.asarray(chosen))
+        name: examples.take(np.asarray(chosen))
         for name, chosen in numbers.items()
     }

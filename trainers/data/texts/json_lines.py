@@ -11,7 +11,7 @@ from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import streams
 from trainers.errors import DataError
 
-PLACE = "{file}, line {place}"
+PLACE = ", line "
 
 
 def read_rows(file, data, columns, report):
@@ -20,11 +20,11 @@ def read_rows(file, data, columns, report):
     Args:
         file: Path of the file.
         data: Not used.
-        columns: Dict from the name of a setting to the name of a column.
+        columns: Dict from `columns`.
         report: Function of the line and the problem of an unusable row.
 
     Yields:
-        `(line, text, others)`.
+        `(line, values)`.
 
     Raises:
         DataError: The file is one JSON array.
@@ -43,11 +43,11 @@ def read_rows(file, data, columns, report):
             )
         first = False
         try:
-            text, *others = _values(_parse(line), columns)
+            values = _values(_parse(line), columns)
         except _ProblemError as problem:
             report(number, str(problem))
         else:
-            yield number, text, others
+            yield number, values
 
 
 class _ProblemError(Exception):
@@ -80,15 +80,15 @@ def _values(row, columns):
     """Returns the text as bytes and the other columns as str."""
     if not isinstance(row, dict):
         raise _ProblemError(f"must be an object. Received: {_word(row)}")
-    values = []
+    values = {}
     for field, name in columns.items():
         if name not in row:
             raise _ProblemError(
-                f"has no {name!r} (--config.data.{field}), but "
+                f"has no {name!r} (--config.data.{field}_column), but "
                 f"{columns_lib.quoted(row) or 'nothing'}"
             )
         try:
-            values.append(_checked(row[name], name, field))
+            values[field] = _checked(row[name], name, field)
         except UnicodeEncodeError:
             raise _ProblemError(
                 f"{name!r} has half a surrogate pair, which is not Unicode"
@@ -105,8 +105,8 @@ def _checked(value, name, field):
     """
     if isinstance(value, str):
         content = value.encode()
-        return content if field == "text_column" else value
-    if field != "label_column":
+        return content if field == "text" else value
+    if field != "label":
         raise _ProblemError(
             f"{name!r} must be a string. Received: {_word(value)}"
         )

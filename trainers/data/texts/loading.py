@@ -9,8 +9,10 @@ import tensorflow as tf
 from trainers.data import checks
 from trainers.data import pipeline
 from trainers.data import report as report_lib
+from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
 from trainers.data.examples import Splits
+from trainers.data.places import Places
 from trainers.data.texts import cache
 from trainers.data.texts import hash_split
 from trainers.data.texts import reading
@@ -61,12 +63,16 @@ def load(data, *, make_tokenizer_fn, tokenizer_facts):
     splits = {
         split: Examples(
             {
-                "token_ids": tf.RaggedTensor.from_row_splits(
+                "token_ids": Ragged(
                     arrays[f"{split}/token_ids"], arrays[f"{split}/row_splits"]
                 )
             },
-            arrays[f"{split}/labels"],
-            lambda row, split=split: f"split {split}, row {row}",
+            arrays[f"{split}/targets"],
+            Places(
+                facts["places"][split],
+                arrays[f"{split}/name_of"],
+                arrays[f"{split}/numbers"],
+            ),
         )
         for split in facts["splits"]
     }
@@ -134,14 +140,17 @@ def _prepare(data, make_tokenizer_fn):
     arrays = {}
     for name, examples in splits.items():
         token_ids = _tokenize(texts[name], tokenizer)
-        arrays[f"{name}/token_ids"] = token_ids.values.numpy()
-        arrays[f"{name}/row_splits"] = token_ids.row_splits.numpy()
-        arrays[f"{name}/labels"] = examples.labels
+        arrays[f"{name}/token_ids"] = token_ids.values
+        arrays[f"{name}/row_splits"] = token_ids.row_splits
+        arrays[f"{name}/targets"] = examples.targets
+        arrays[f"{name}/name_of"] = examples.places.name_of
+        arrays[f"{name}/numbers"] = examples.places.numbers
     facts = {
         "splits": list(splits),
         "classes": class_names,
         "vocabulary": tokenizer.vocabulary,
         "report": report,
+        "places": {name: e.places.names for name, e in splits.items()},
     }
     return arrays, facts
 
@@ -165,7 +174,7 @@ def _tokenize(texts, tokenizer):
     )
     batches = list(pipeline.with_options(dataset))
     lengths = np.concatenate([b.row_lengths().numpy() for b in batches])
-    return tf.RaggedTensor.from_row_lengths(
+    return Ragged.from_lengths(
         np.concatenate([b.values.numpy() for b in batches]), lengths
     )
 
@@ -175,7 +184,7 @@ def _add_lengths(report, splits, sequence_length):
     report["sequence_length"] = sequence_length
     for name, examples in splits.items():
         # Plus [CLS] and [SEP].
-        lengths = examples.features["token_ids"].row_lengths().numpy() + 2
+        lengths = examples.features["token_ids"].lengths() + 2
         percentiles = np.percentile(lengths, _PERCENTILES).round()
         share = float((lengths > sequence_length).mean())
         report["splits"][name] |= {

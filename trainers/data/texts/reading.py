@@ -1,7 +1,7 @@
 """Reads labelled texts from files and from TFDS.
 
 Each kind of file has a module. Its function `read_rows` yields rows and reports
-unusable rows; its format `PLACE` turns the place of a row into words. `rows`
+unusable rows; its `PLACE` turns the number of a row into words. `rows`
 turns rows into `Examples`. `file_splits` selects the rows of train, validation
 and test.
 """

@@ -1,11 +1,12 @@
 """Reads files into `Examples` and reports the problems of all files together.
 
 Each kind of file has a function `read_rows(file, data, columns, report)`, which
-yields `(place, text, others)`:
+yields `(place, values)`:
 
-- `place`: a number or path; the format `PLACE` of the module puts it in words;
-- `text`: bytes in UTF-8;
-- `others`: the values of the other `columns`, as str.
+- `place`: a number, or the path of a file with one row; `PLACE` of the module
+  is the words between the file and the number, or `None` for paths;
+- `values`: the value of each of the `columns`: `text` as bytes in UTF-8, the
+  others as str.
 
 For a row that cannot be used, it calls `report(place, problem)` and continues
 with the next row.
@@ -19,6 +20,7 @@ from trainers.data import checks
 from trainers.data import examples as examples_lib
 from trainers.data import paths
 from trainers.data.examples import Examples
+from trainers.data.places import Places
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import csv_file
 from trainers.data.texts import json_lines
@@ -64,17 +66,16 @@ def read_labelled(files, data, *, with_split=False):
     columns = columns_lib.labelled(data, with_split)
     parts, splits, problems = [], [], []
     for file, kind in files:
-        place = _MODULES[kind].PLACE
         found = len(problems)
 
-        def report(row, problem, file=file, place=place):
-            problems.append((place, file, row, problem))
+        def report(row, problem, file=file, kind=kind):
+            problems.append((_place(file, kind, row), problem))
 
         part = _read_file(file, kind, data, columns, report, splits)
         if not len(part) and len(problems) == found:
             raise DataError(f"{file}: has no rows.")
         parts.append(part)
-    checks.raise_problems("rows that cannot be used", problems, _describe)
+    checks.raise_problems("rows that cannot be used", problems, ": ".join)
     return examples_lib.concatenate(parts), splits
 
 
@@ -93,31 +94,13 @@ def read_texts(file, kind, data):
         ConfigError: The file does not have the column of texts.
         DataError: A row cannot be used.
     """
-    place = _MODULES[kind].PLACE
 
     def report(row, problem):
-        raise DataError(f"{_describe((place, file, row, problem))}.")
+        raise DataError(f"{_place(file, kind, row)}: {problem}.")
 
     columns = columns_lib.unlabelled(data)
-    for row, text, _ in _rows(file, kind, data, columns, report):
-        yield place.format(file=file, place=row), text
-
-
-def select(examples, rows):
-    """Returns some rows of examples, in the given order.
-
-    Args:
-        examples: `Examples`.
-        rows: int[num_rows]. Numbers of the rows.
-
-    Returns:
-        `Examples`.
-    """
-    return Examples(
-        {name: values[rows] for name, values in examples.features.items()},
-        examples.labels[rows],
-        lambda row: examples.where(int(rows[row])),
-    )
+    for row, values in _rows(file, kind, data, columns, report):
+        yield _place(file, kind, row), values["text"]
 
 
 def as_objects(values):
@@ -143,33 +126,34 @@ def _rows(file, kind, data, columns, report):
 
 def _read_file(file, kind, data, columns, report, splits):
     """Returns the `Examples` of one file and adds to `splits`."""
-    texts, labels, places = [], [], []
-    for row, text, others in _rows(file, kind, data, columns, report):
-        label = others[0].strip()
+    texts, labels, found = [], [], []
+    for row, values in _rows(file, kind, data, columns, report):
+        label = values["label"].strip()
         if not label:
             report(row, "the label is empty")
             continue
-        if len(others) > 1:
-            split = _SPLITS.get(others[1].strip().lower())
+        if "split" in values:
+            split = _SPLITS.get(values["split"].strip().lower())
             if split is None:
                 report(
                     row,
                     f"{data.split_column!r} must be train, validation or "
-                    f"test. Received: {others[1]!r}",
+                    f"test. Received: {values['split']!r}",
                 )
                 continue
             splits.append(split)
-        texts.append(text)
+        texts.append(values["text"])
         labels.append(label)
-        places.append(row)
-    place = _MODULES[kind].PLACE
-    return Examples(
-        {"text": as_objects(texts)},
-        as_objects(labels),
-        lambda row: place.format(file=file, place=places[row]),
-    )
+        found.append(row)
+    words = _MODULES[kind].PLACE
+    if words is None:
+        places = Places.named([str(path) for path in found])
+    else:
+        places = Places.numbered(f"{file}{words}", found)
+    return Examples({"text": as_objects(texts)}, as_objects(labels), places)
 
 
-def _describe(problem):
-    place, file, row, words = problem
-    return f"{place.format(file=file, place=row)}: {words}"
+def _place(file, kind, row):
+    """Returns the place of a row in words."""
+    words = _MODULES[kind].PLACE
+    return str(row) if words is None else f"{file}{words}{row}"

@@ -10,7 +10,8 @@ from trainers.data.texts import streams
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
-PLACE = "{place}"
+# The file itself is the place of its text.
+PLACE = None
 _SUFFIXES = (".txt", ".txt.gz")
 
 
@@ -27,7 +28,7 @@ def read_rows(folder, data, columns, report):
         report: Function of the file and the problem of an unusable text.
 
     Yields:
-        `(file, text, [label])`.
+        `(file, values)`.
     """
     del data, columns  # The file is the text, and its folder is the label.
     for file in list_texts(folder):
@@ -37,7 +38,7 @@ def read_rows(folder, data, columns, report):
         except UnicodeDecodeError as error:
             report(file, streams.not_utf8(error))
         else:
-            yield file, text, [file.parent.name]
+            yield file, {"text": text, "label": file.parent.name}
 
 
 def list_texts(folder, flag="--config.data.train"):

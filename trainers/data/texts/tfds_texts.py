@@ -103,17 +103,17 @@ def _is_string(dtype):
 def _read_rows(builder, data, split, start, stop):
     """Returns the `Examples` of some rows of one split."""
     columns = (data.text_column, data.label_column)
-    texts, numbers, where = tfds_data.read_columns(
+    texts, numbers, places = tfds_data.read_columns(
         builder, data, columns, split, start, stop
     )
     label = builder.info.features[data.label_column]
-    labels = _check_rows(texts, numbers, getattr(label, "names", None), where)
+    labels = _check_rows(texts, numbers, getattr(label, "names", None), places)
     return Examples(
-        {"text": texts.astype(object)}, rows.as_objects(labels), where
+        {"text": texts.astype(object)}, rows.as_objects(labels), places
     )
 
 
-def _check_rows(texts, labels, names, where):
+def _check_rows(texts, labels, names, places):
     """Returns the labels as str, or raises `DataError` for unusable rows."""
     found, problems = [], []
     for row, (text, label) in enumerate(
@@ -138,18 +138,18 @@ def _check_rows(texts, labels, names, where):
     checks.raise_problems(
         "rows that cannot be used",
         problems,
-        lambda problem: f"{where(problem[0])}: {problem[1]}",
+        lambda problem: f"{places[problem[0]]}: {problem[1]}",
     )
     return found
 
 
 def _check_cut(cut, found):
     """Checks that splits cut from the end of `train` have its classes."""
-    names = sorted({label for part in found.values() for label in part.labels})
+    names = sorted({label for part in found.values() for label in part.targets})
     numbers = {name: number for number, name in enumerate(names)}
     numbered = {
         split: Examples(
-            {}, np.asarray([numbers[x] for x in part.labels]), part.where
+            {}, np.asarray([numbers[x] for x in part.targets]), part.places
         )
         for split, part in found.items()
     }

@@ -9,7 +9,7 @@ from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import streams
 from trainers.errors import DataError
 
-PLACE = "{file}, record {place}"
+PLACE = ", record "
 _CHUNK = 1 << 20
 
 
@@ -19,11 +19,11 @@ def read_rows(file, data, columns, report):
     Args:
         file: Path of the file.
         data: Not used.
-        columns: Dict from the name of a setting to the name of a feature.
+        columns: Dict from `columns`.
         report: Function of the number and the problem of an unusable record.
 
     Yields:
-        `(number, text, others)`.
+        `(number, values)`.
 
     Raises:
         DataError: A record is damaged or cut off.
@@ -38,25 +38,27 @@ def read_rows(file, data, columns, report):
         except message.DecodeError:
             report(number, "is not a tf.train.Example")
             continue
-        values, problem = [], None
+        values, problem = {}, None
         for field, name in columns.items():
-            value, problem = _value(features, field, name)
+            values[field], problem = _value(features, field, name)
             if problem:
                 report(number, problem)
                 break
-            values.append(value)
         if not problem:
-            yield number, values[0], values[1:]
+            yield number, values
 
 
 def _value(features, field, name):
     """Returns one value and `None`, or `None` and its problem."""
     if name not in features:
         names = columns_lib.quoted(sorted(features)) or "nothing"
-        return None, f"has no {name!r} (--config.data.{field}), but {names}"
+        return (
+            None,
+            f"has no {name!r} (--config.data.{field}_column), but {names}",
+        )
     kind = features[name].WhichOneof("kind")
     allowed = ["bytes_list"]
-    if field == "label_column":
+    if field == "label":
         allowed.append("int64_list")
     if kind not in allowed:
         wanted = " or ".join(allowed)
@@ -70,7 +72,7 @@ def _value(features, field, name):
         decoded = values[0].decode()
     except UnicodeDecodeError as error:
         return None, f"{name!r} {streams.not_utf8(error)}"
-    return values[0] if field == "text_column" else decoded, None
+    return values[0] if field == "text" else decoded, None
 
 
 def _read_records(file):

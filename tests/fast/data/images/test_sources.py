@@ -82,7 +82,7 @@ def mnist_subset():
 def test_the_embedded_subset_has_the_first_10000_digits_of_mnist(mnist_subset):
     splits = (mnist_subset.train, mnist_subset.validation, mnist_subset.test)
     assert [len(split) for split in splits] == [8000, 1000, 1000]
-    labels = np.concatenate([split.labels for split in splits])
+    labels = np.concatenate([split.targets for split in splits])
     assert labels.dtype == np.int32
     assert np.bincount(labels).tolist() == [
         *(1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978)
@@ -107,7 +107,7 @@ def test_the_embedded_subset_equals_what_tfds_reads(mnist_subset):
         images = got.features["image"]
         assert images.dtype == np.uint8
         np.testing.assert_array_equal(images, expected["image"][..., 0])
-        np.testing.assert_array_equal(got.labels, expected["label"])
+        np.testing.assert_array_equal(got.targets, expected["label"])
 
 
 def test_a_tfds_slice_is_those_rows_and_knows_its_place(mnist_subset):
@@ -124,12 +124,16 @@ def test_a_tfds_slice_is_those_rows_and_knows_its_place(mnist_subset):
             mnist_subset.train.features["image"],
             mnist_subset.test.features["image"],
         ),
-        (examples.labels, mnist_subset.train.labels, mnist_subset.test.labels),
+        (
+            examples.targets,
+            mnist_subset.train.targets,
+            mnist_subset.test.targets,
+        ),
     ):
         expected = np.concatenate([of_train[7990:], of_test[:5]])
         np.testing.assert_array_equal(got, expected)
-    assert examples.where(3) == f"{MNIST_PATH}, split train, item 7993"
-    assert examples.where(12) == f"{MNIST_PATH}, split test, item 2"
+    assert examples.places[3] == f"{MNIST_PATH}, split train, item 7993"
+    assert examples.places[12] == f"{MNIST_PATH}, split test, item 2"
 
 
 def test_a_prepared_tfds_data_set_is_found_by_name_in_data_dir(
@@ -330,12 +334,12 @@ def test_idx_files_are_read_exactly(tmp_path, packed):
     splits = load("idx", tmp_path, validation="none")
     np.testing.assert_array_equal(splits.train.features["image"], images[:5])
     np.testing.assert_array_equal(splits.test.features["image"], images[5:])
-    assert splits.train.labels.tolist() == [0, 1, 2, 0, 1]
-    assert splits.test.labels.tolist() == [2, 0]
+    assert splits.train.targets.tolist() == [0, 1, 2, 0, 1]
+    assert splits.test.targets.tolist() == [2, 0]
     assert splits.validation is None
     assert splits.class_names == ["0", "1", "2"]
     file = tmp_path / f"train-images-idx3-ubyte{'.gz' if packed else ''}"
-    assert splits.train.where(3) == f"{file}, item 3"
+    assert splits.train.places[3] == f"{file}, item 3"
 
 
 def test_idx_takes_dots_in_names_colour_and_labels_of_the_other_packing(
@@ -357,7 +361,7 @@ def test_idx_takes_dots_in_names_colour_and_labels_of_the_other_packing(
         test="none",
     )
     np.testing.assert_array_equal(splits.train.features["image"], images)
-    assert splits.train.labels.tolist() == [1, 0]
+    assert splits.train.targets.tolist() == [1, 0]
 
 
 IDX_IMAGES = idx_bytes(numbered_images(5))
@@ -503,21 +507,21 @@ def test_npz_arrays_are_read_exactly(tmp_path):
     )
     splits = load("npz", path, validation="none")
     assert row_numbers(splits.train) == list(range(20))
-    assert splits.train.labels.tolist() == [0, 1] * 10
-    assert splits.train.labels.dtype == np.int32
+    assert splits.train.targets.tolist() == [0, 1] * 10
+    assert splits.train.targets.dtype == np.int32
     np.testing.assert_array_equal(
         splits.test.features["image"], numbered_images(3)
     )
-    assert splits.test.labels.tolist() == [1, 0, 1]
+    assert splits.test.targets.tolist() == [1, 0, 1]
     assert splits.class_names == ["cat", "dog"]
-    assert splits.train.where(3) == f"{path}, split train, row 3"
+    assert splits.train.places[3] == f"{path}, split train, row 3"
 
 
 def test_npz_labels_may_be_a_column(tmp_path):
     labels = np.arange(20).reshape(20, 1) % 3
     path = write_npz(tmp_path / "data.npz", y_train=labels)
     splits = load("npz", path, validation="none", test="none")
-    assert splits.train.labels.tolist() == labels[:, 0].tolist()
+    assert splits.train.targets.tolist() == labels[:, 0].tolist()
     assert splits.class_names == ["0", "1", "2"]
 
 
@@ -703,9 +707,9 @@ def write_image(path, pixels, quality=95):
 def by_file(examples, root):
     """Returns `{path under root: (pixels, label)}`."""
     return {
-        str(pathlib.Path(examples.where(row)).relative_to(root)): (
+        str(pathlib.Path(examples.places[row]).relative_to(root)): (
             examples.features["image"][row],
-            examples.labels[row],
+            examples.targets[row],
         )
         for row in range(len(examples))
     }
@@ -758,7 +762,7 @@ def test_class_folders_alone_are_cut_into_80_10_10_percent(tmp_path):
     ]
     assert sorted(rows) == list(range(20))
     # Mixed, so that every slice contains several classes.
-    assert set(splits.train.labels[:8]) == {0, 1}
+    assert set(splits.train.targets[:8]) == {0, 1}
 
 
 def test_the_order_of_files_depends_on_their_names_alone(tmp_path):
@@ -1212,10 +1216,10 @@ def test_labels_are_translated_by_name_to_the_order_of_the_model(tmp_path):
     path = write_named_npz(tmp_path / "data.npz", ["cat", "dog", "owl"])
     names = ["owl", "ant", "cat", "dog"]
     examples = load_one("npz", path, "train[:4]", names)
-    assert [names[label] for label in examples.labels] == [
+    assert [names[label] for label in examples.targets] == [
         *("cat", "dog", "owl", "dog")
     ]
-    assert examples.labels.tolist() == [2, 3, 0, 3]
+    assert examples.targets.tolist() == [2, 3, 0, 3]
 
 
 def test_a_class_that_the_model_does_not_know_is_refused(tmp_path):
@@ -1243,7 +1247,7 @@ def test_one_class_alone_can_be_evaluated(tmp_path):
         examples = load_one(
             "npz", path, split, ["cat", "dog"], validation="none", test="none"
         )
-        assert examples.labels.tolist() == [1, 1, 1]
+        assert examples.targets.tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

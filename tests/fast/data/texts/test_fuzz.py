@@ -42,11 +42,11 @@ def read_rows(file, **settings):
         str(error).encode()  # It can be printed.
         return None
     assert len(examples) > 0
-    places = [examples.where(row) for row in range(len(examples))]
+    places = [examples.places[row] for row in range(len(examples))]
     assert len(set(places)) == len(places)
     texts = [text.decode() for text in examples.features["text"]]
-    assert all(label and label == label.strip() for label in examples.labels)
-    return list(zip(texts, examples.labels, strict=True))
+    assert all(label and label == label.strip() for label in examples.targets)
+    return list(zip(texts, examples.targets, strict=True))
 
 
 def files_of(header, *tokens):

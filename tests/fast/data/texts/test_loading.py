@@ -86,7 +86,7 @@ def rows_of(examples):
     """Returns tokens and label of each row."""
     ids = examples.features["token_ids"].to_list()
     tokens = [" ".join(VOCABULARY[i] for i in row) for row in ids]
-    return list(zip(tokens, examples.labels.tolist(), strict=True))
+    return list(zip(tokens, examples.targets.tolist(), strict=True))
 
 
 def check_equal(first, second):
@@ -98,11 +98,11 @@ def check_equal(first, second):
     for name in ("train", "validation", "test"):
         one, two = getattr(splits, name), getattr(other, name)
         ids = one.features["token_ids"], two.features["token_ids"]
-        assert ids[0].dtype == ids[1].dtype
+        assert ids[0].values.dtype == ids[1].values.dtype
         assert ids[0].to_list() == ids[1].to_list()
-        assert one.labels.dtype == two.labels.dtype == np.int32
-        assert one.labels.tolist() == two.labels.tolist()
-        assert one.where(0) == two.where(0)
+        assert one.targets.dtype == two.targets.dtype == np.int32
+        assert one.targets.tolist() == two.targets.tolist()
+        assert list(one.places) == list(two.places)
 
 
 # --- What a run gets ---------------------------------------------------------
@@ -120,9 +120,9 @@ def test_splits_are_ids_without_special_tokens_and_positions_of_classes():
     assert rows_of(splits.test) == [("x c", 1), ("x d x d", 0)]
     assert list(splits.train.features) == ["token_ids"]
     ids = splits.train.features["token_ids"]
-    assert (ids.dtype, ids.row_splits.dtype) == (tf.int32, tf.int64)
-    assert splits.train.labels.dtype == np.int32
-    assert splits.test.where(1) == "split test, row 1"
+    assert (ids.values.dtype, ids.row_splits.dtype) == (np.int32, np.int64)
+    assert splits.train.targets.dtype == np.int32
+    assert splits.test.places[1] == "test.csv, line 3"
 
 
 def test_the_ids_of_many_texts_are_those_of_the_tokenizer():
@@ -162,7 +162,7 @@ def test_classes_are_sorted_by_value_if_all_are_whole_numbers(
     write_csv("train.csv", zip(["a", "b", "c"] * 4, labels * 2, strict=False))
     splits, _ = load(validation="none", test="none")
     assert splits.class_names == class_names
-    got = [class_names[label] for label in splits.train.labels]
+    got = [class_names[label] for label in splits.train.targets]
     assert got == labels * 2
 
 
@@ -427,8 +427,8 @@ def test_one_split_has_labels_in_the_order_of_the_model():
     assert raw.features["text"].tolist() == [b"x c", b"x d x d"]
     assert list(examples.features) == ["token_ids"]
     assert rows_of(examples) == [("x c", 1), ("x d x d", 2)]
-    assert examples.labels.dtype == np.int32
-    assert examples.where(1) == raw.where(1) == "test.csv, line 3"
+    assert examples.targets.dtype == np.int32
+    assert examples.places[1] == raw.places[1] == "test.csv, line 3"
 
 
 def test_another_file_may_hold_one_class_alone():

@@ -55,11 +55,11 @@ def read(name, content, **settings):
 def columns(examples):
     texts = examples.features["text"]
     assert list(examples.features) == ["text"]
-    assert texts.dtype == examples.labels.dtype == object
-    assert texts.shape == examples.labels.shape == (len(examples),)
-    assert {type(label) for label in examples.labels} == {str}
-    places = [examples.where(row) for row in range(len(examples))]
-    return texts.tolist(), examples.labels.tolist(), places
+    assert texts.dtype == examples.targets.dtype == object
+    assert texts.shape == examples.targets.shape == (len(examples),)
+    assert {type(label) for label in examples.targets} == {str}
+    places = [examples.places[row] for row in range(len(examples))]
+    return texts.tolist(), examples.targets.tolist(), places
 
 
 def refusal(kind, function, *args, **settings):
@@ -785,7 +785,7 @@ def test_a_file_of_an_installed_package_is_found(monkeypatch):
     for name in ("part-1.csv", "part-*.csv"):
         data = config(f"package://some_texts/{name}")
         examples = reading.read_splits(data)["train"]
-        assert examples.where(0) == f"{file}, line 2"
+        assert examples.places[0] == f"{file}, line 2"
         assert reading.list_files(data) == [file]
 
 
@@ -1081,7 +1081,7 @@ def test_a_tfds_data_set_is_found_by_name_in_data_dir(reviews):
     splits = reading.read_splits(data)
     assert list(splits) == ["train"]
     assert columns(splits["train"])[1] == ["bad", "good", "bad", "bad"]
-    assert splits["train"].where(3) == "reviews, split test, item 1"
+    assert splits["train"].places[3] == "reviews, split test, item 1"
     files = sorted(file for file in reviews.rglob("*") if file.is_file())
     assert len(files) == 5
     assert reading.list_files(data) == files
@@ -1092,7 +1092,7 @@ def test_one_tfds_split_is_what_the_configuration_or_tfds_calls_so(reviews):
     data = tfds_config(reviews, train="train[:50%]", validation="train[50%:]")
     got = reading.read_one(data, "validation")
     assert len(got) == 10
-    assert got.where(0) == f"{reviews}, split train, item 10"
+    assert got.places[0] == f"{reviews}, split train, item 10"
     assert len(reading.read_one(data, "train")) == 10
     assert len(reading.read_one(data, "train[:3]+test")) == 5
     # Of another data set the run's slices mean nothing.

@@ -180,8 +180,8 @@ def test_empty_settings_cut_a_tenth_each_out_of_train():
     expected = cut(rows)
     for name, examples in splits.items():
         assert texts(examples) == [rows[i][0] for i in expected[name]]
-        assert examples.labels.tolist() == [rows[i][1] for i in expected[name]]
-        assert [examples.where(i) for i in range(len(examples))] == [
+        assert examples.targets.tolist() == [rows[i][1] for i in expected[name]]
+        assert [examples.places[i] for i in range(len(examples))] == [
             f"a.csv, line {i + 2}" for i in expected[name]
         ]
         one = reading.read_one(TextDataConfig(train="a.csv"), name)
@@ -262,8 +262,8 @@ def test_any_labelled_file_is_a_split():
     # What the run had is not looked for.
     data = TextDataConfig(train="gone.csv")
     got = reading.read_one(data, "other.tsv")
-    assert (texts(got), got.labels.tolist()) == (["a"], ["x"])
-    assert got.where(0) == "other.tsv, line 2"
+    assert (texts(got), got.targets.tolist()) == (["a"], ["x"])
+    assert got.places[0] == "other.tsv, line 2"
 
 
 def test_a_given_split_does_not_need_the_others():
@@ -303,8 +303,8 @@ def test_a_column_says_which_rows_are_which():
         "test": ["b", "a"],
     }
     assert list(splits) == ["train", "validation", "test"]
-    assert splits["test"].where(1) == "a.csv, line 9"
-    assert splits["test"].labels.tolist() == ["y", "y"]
+    assert splits["test"].places[1] == "a.csv, line 9"
+    assert splits["test"].targets.tolist() == ["y", "y"]
     got = reading.read_one(marked(MARKED), "validation")
     assert texts(got) == ["c", "e", "f", "g"]
 
