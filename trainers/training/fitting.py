@@ -297,17 +297,43 @@ def make_network(config, num_classes, model_config=None):
         `keras.Model`.
 
     Raises:
-        ConfigError: The preset does not fit the model.
+        ConfigError: The preset does not fit the model, or a layer mixes the
+            rows of a batch.
     """
     model_config = model_config or config.model
     keras.utils.set_random_seed(config.seed)
     with tfmodels.dtype_policy(config.trainer.dtype_policy):
         network = tfmodels.make_model(model_config, num_classes)
+    _check_rows_are_independent(network)
     try:
         tfmodels.load_pretrained(network, model_config)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return network
+
+
+def _check_rows_are_independent(network):
+    """Refuses layers that mix the rows of a batch in training.
+
+    A run computes what one device would compute, and rows that fill a batch
+    count as nothing. Statistics of a batch break both: they contain those rows,
+    and each replica and each part of an accumulated batch has its own.
+    """
+    for layer in network._flatten_layers():
+        # A frozen layer uses its stored statistics.
+        if (
+            isinstance(layer, keras.layers.BatchNormalization)
+            and layer.trainable
+        ):
+            raise ConfigError(
+                f"`config.model`: the layer {layer.path!r} must not be a "
+                f"{type(layer).__name__}: in training, its result for a row "
+                "depends on the other rows of the batch, so also on the rows "
+                "that fill the last batch, on the number of replicas and on "
+                "--config.optimizer.accumulation_steps. Use "
+                "GroupNormalization or LayerNormalization, or freeze the "
+                "layer with `trainable=False`."
+            )
 
 
 def make_training_model(network, config, task, steps):

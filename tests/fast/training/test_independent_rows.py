@@ -1,0 +1,76 @@
+"""Networks whose rows depend on each other are refused."""
+
+import keras
+import numpy as np
+import pytest
+
+import tfmodels
+from trainers.config import ExperimentConfig
+from trainers.errors import ConfigError
+from trainers.training import fitting
+
+
+@pytest.fixture
+def make_network(monkeypatch):
+    """Returns `fitting.make_network` for a network around some layers."""
+
+    def make(*layers):
+        def make_model(config, num_classes):
+            image = keras.Input(config.image_shape, name="image")
+            x = keras.layers.Flatten(name="flatten")(image)
+            for layer in layers:
+                x = layer(x)
+            logits = keras.layers.Dense(num_classes, name="logits")(x)
+            return keras.Model({"image": image}, logits)
+
+        monkeypatch.setattr(tfmodels, "make_model", make_model)
+        return fitting.make_network(ExperimentConfig(), 3)
+
+    return make
+
+
+class Inner(keras.layers.Layer):
+    """A layer of a user, with another one inside."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = keras.layers.BatchNormalization(name="norm")
+
+    def call(self, x, training=False):
+        return self.norm(x, training=training)
+
+
+def test_batch_normalization_is_refused_by_name(make_network):
+    with pytest.raises(ConfigError) as error:
+        make_network(keras.layers.BatchNormalization(name="bn"))
+    assert str(error.value) == (
+        "`config.model`: the layer 'bn' must not be a BatchNormalization: in "
+        "training, its result for a row depends on the other rows of the "
+        "batch, so also on the rows that fill the last batch, on the number "
+        "of replicas and on --config.optimizer.accumulation_steps. Use "
+        "GroupNormalization or LayerNormalization, or freeze the layer with "
+        "`trainable=False`."
+    )
+
+
+@pytest.mark.parametrize("layer", [Inner(name="mine")], ids=["inner"])
+def test_one_inside_of_another_layer_is_found(layer, make_network):
+    with pytest.raises(ConfigError, match="the layer 'mine/norm' must not be"):
+        make_network(layer)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.BatchNormalization(trainable=False),
+        keras.layers.LayerNormalization(),
+        keras.layers.GroupNormalization(groups=4),
+    ],
+    ids=["frozen", "layer", "group"],
+)
+def test_what_takes_each_row_alone_is_allowed(layer, make_network):
+    network = make_network(layer)
+    rows = np.random.default_rng(0).random((4, 28, 28), np.float32)
+    whole = network({"image": rows}, training=True).numpy()
+    part = network({"image": rows[:2]}, training=True).numpy()
+    np.testing.assert_allclose(part, whole[:2], rtol=1e-5, atol=1e-6)
