@@ -97,12 +97,12 @@ def measure(options):
     config.data.global_batch_size = options.rows * cluster.num_workers
     strategy = strategies.make_strategy(config.trainer, cluster)
     task = tasks.make_task(config)
-    splits = task.load(config.data)
+    task, splits = task.load(config.data)
     splits.train = longest(task, splits.train)
     steps = steps_lib.Steps(config.data.global_batch_size, 1000, 1)
     with strategy.scope():
         network = fitting.make_network(
-            config, len(splits.class_names), task.model_config
+            config, len(splits.class_names), task.inputs.model_config
         )
         model = fitting.make_training_model(network, config, task, steps)
     model.make_train_function()
@@ -123,7 +123,7 @@ def measure(options):
 
 def longest(task, examples):
     """Returns only the longest texts: all their batches are equal work."""
-    lengths = task.lengths(examples)
+    lengths = task.inputs.lengths(examples)
     if lengths is None:
         return examples
     rows = np.flatnonzero(lengths == lengths.max())

@@ -63,16 +63,17 @@ def make_export(scratch):
     config.trainer.dtype_policy = "float32"
     config.data.sequence_length = SEQUENCE_LENGTH
     task = tasks.make_task(config)
-    class_names = task.load(config.data).class_names
+    task, splits = task.load(config.data)
+    class_names = splits.class_names
     keras.utils.set_random_seed(config.seed)
-    network = tfmodels.make_model(task.model_config, len(class_names))
-    tfmodels.load_pretrained(network, task.model_config)
+    network = tfmodels.make_model(task.inputs.model_config, len(class_names))
+    tfmodels.load_pretrained(network, task.inputs.model_config)
     kernel, bias = network.get_layer("logits").weights
     kernel.assign(kernel * 10)  # Gives texts clearly different probabilities.
     np.savez(scratch / "head.npz", kernel=kernel, bias=bias)
     paths = Workdir(scratch / "run")
     paths.path.mkdir()
-    paths.create(config, class_names, task.assets())
+    paths.create(config, class_names, task.inputs.assets())
     paths.best.save(best_weights.arrays_of(network), step=0, facts={})
     return exporter.export_best(config, paths.path).parent
 

@@ -16,10 +16,10 @@ def make(config):
         `Splits`, and `Steps`.
     """
     task = tasks.make_task(config)
-    splits = task.load(config.data)
+    task, splits = task.load(config.data)
     steps = steps_lib.plan(config, len(splits.train), 1)
     network = fitting.make_network(
-        config, len(splits.class_names), task.model_config
+        config, len(splits.class_names), task.inputs.model_config
     )
     model = fitting.make_training_model(network, config, task, steps)
     model.make_train_function()

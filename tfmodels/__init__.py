@@ -1,9 +1,11 @@
 """Functional Keras networks from plain inputs to logits."""
 
 import contextlib
+import dataclasses
 import pathlib
 
 from tfmodels.bert import presets
+from tfmodels.bert import wordpiece
 from tfmodels.bert.config import EncoderConfig as EncoderConfig
 from tfmodels.bert_classifier import BertClassifierConfig
 from tfmodels.bert_classifier import make_bert_classifier
@@ -55,6 +57,41 @@ def check_files(config):
             "`--config.model.encoder.vocabulary` must be a file of WordPieces. "
             f"Received: {encoder.vocabulary!r}."
         )
+
+
+def settle(config):
+    """Returns a model config with the sizes that its files decide.
+
+    Args:
+        config: Instance of a class in `MODEL_CONFIGS`; read, not changed.
+
+    Returns:
+        The config, for a preset with its sizes, and the vocabulary as a list of
+        str; `None` if no file of the model contains one.
+
+    Raises:
+        ValueError: A file cannot be read, or a setting does not fit its sizes.
+    """
+    encoder = getattr(config, "encoder", None)
+    if encoder is None:
+        return config, None
+    vocabulary = None
+    if encoder.preset:
+        encoder, vocabulary = presets.read(encoder)
+    elif encoder.vocabulary:
+        try:
+            vocabulary = wordpiece.read_vocabulary(encoder.vocabulary)
+        except ValueError as error:
+            raise ValueError(
+                f"`--config.model.encoder.vocabulary` cannot be used: {error}"
+            ) from error
+    if encoder.frozen_layers > encoder.num_layers:
+        raise ValueError(
+            "`--config.model.encoder.frozen_layers` must be at most "
+            f"{encoder.num_layers}, the layers that the encoder has. "
+            f"Received: {encoder.frozen_layers}."
+        )
+    return dataclasses.replace(config, encoder=encoder), vocabulary
 
 
 def load_pretrained(network, config):

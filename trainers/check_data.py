@@ -29,7 +29,7 @@ def main(config, workdir, arguments):
     from trainers.run.workdir import Workdir
 
     paths = Workdir(workdir) if workdir else None
-    splits = tasks.load_splits(tasks.make_task(config), config, paths)
+    _, splits = tasks.load_splits(tasks.make_task(config), config, paths)
     for line in splits.report["warnings"]:
         logging.getLogger("trainers").warning(line)
     print(json.dumps(splits.report, indent=2, ensure_ascii=False))

@@ -288,7 +288,8 @@ def test_a_list_in_a_config_file_can_be_overridden(tmp_path):
             ["--config.tsk.shift=1"],
             "`--config.tsk.shift` is not a setting. Choices: "
             "--config.task.random_shift, --config.task.random_rotation, "
-            "--config.task.random_zoom.",
+            "--config.task.random_zoom, --config.task.label_smoothing, "
+            "--config.task.class_weights.",
         ),
         (
             ["--config.zzz=1"],

@@ -282,11 +282,10 @@ def refused_preset(directory, tmp_path):
             ["trainers.train", *as_preset(directory)], ()
         )
     with pytest.raises(ConfigError) as error:
-        task = tasks.make_task(config)
-        task.load(config.data)
+        task, _ = tasks.make_task(config).load(config.data)
         from trainers.training import fitting
 
-        fitting.make_network(config, 3, task.model_config)
+        fitting.make_network(config, 3, task.inputs.model_config)
     return str(error.value)
 
 

@@ -32,7 +32,7 @@ def digits(tmp_path_factory):
         config.data,
         "test[:20]",
         image_shape=(28, 28),
-        decode_fn=tasks.make_task(config).decode,
+        decode_fn=tasks.make_task(config).inputs.decode,
         class_names=[str(digit) for digit in range(10)],
     )
     root = tmp_path_factory.mktemp("digits")

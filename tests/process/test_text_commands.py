@@ -264,8 +264,8 @@ def test_a_second_run_starts_from_the_cache(minilm_run, csv_files):
         name = csv_files / getattr(config.data, split)
         setattr(config.data, split, str(name))
     task = tasks.make_task(config)
-    first = task.load(config.data)
-    second = task.load(config.data)
+    _, first = task.load(config.data)
+    _, second = task.load(config.data)
     assert (
         first.train.features["token_ids"].to_list()
         == second.train.features["token_ids"].to_list()

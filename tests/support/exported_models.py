@@ -81,11 +81,13 @@ def image_classifier(directory):
 
 def _export(directory, config, class_names):
     task = tasks.make_task(config)
-    task.read_assets(directory)
+    task = tasks.Task(
+        task.inputs.restored(directory), task.objective.restored(class_names)
+    )
     keras.utils.set_random_seed(1)
-    network = tfmodels.make_model(task.model_config, len(class_names))
+    network = tfmodels.make_model(task.inputs.model_config, len(class_names))
     # Larger than those at the start, that rows get different answers.
     for variable in network.trainable_variables:
         variable.assign(variable * 20)
-    functions = task.make_signatures(network, class_names)
-    return save(directory, functions, task.make_check_inputs(0))
+    functions = task.make_signatures(network)
+    return save(directory, functions, task.inputs.make_check_inputs(0))

@@ -4,13 +4,12 @@ A `Life` is what one process would do: restore, train, be stopped or killed.
 All that takes part is the real thing, on images of 4 x 4 pixels.
 """
 
-import contextlib
 import dataclasses
-import functools
 import json
 
 import keras
 import numpy as np
+import pytest
 
 import tfmodels
 from trainers import tasks
@@ -24,11 +23,8 @@ from trainers.run import identity as identity_lib
 from trainers.run.workdir import Workdir
 from trainers.runtime.signals import Stopped
 from trainers.runtime.signals import StopRequest
-from trainers.training import callbacks
 from trainers.training import checkpointing
 from trainers.training import fitting
-from trainers.training import history
-from trainers.training import resumable
 from trainers.training import state
 from trainers.training import steps as steps_lib
 
@@ -143,7 +139,6 @@ class Life:
 
     Attributes:
         paths: `Workdir`.
-        model: `TrainingModel`, or `None`.
         record: `Record`.
         restored: `Position` from which it went on, or `None`.
         ended: "done", "stopped" or "killed".
@@ -151,11 +146,15 @@ class Life:
     """
 
     paths: Workdir
-    model: keras.Model
     record: Record
     restored: checkpointing.Position | None
     ended: str
     message: str = ""
+
+    @property
+    def model(self):
+        """The `TrainingModel`."""
+        return self.record.model
 
     def state(self):
         """Returns all variables, arrays by name."""
@@ -209,7 +208,8 @@ def live(
     paths = Workdir(workdir)
     paths.path.mkdir(exist_ok=True)
     task = tasks.make_task(config)
-    task.eval_batch_size = 2
+    task = tasks.Task(task.inputs, task.objective.restored(["a", "b", "c"]))
+    task.inputs.eval_batch_size = 2
     splits = Splits(
         ["a", "b", "c"],
         make_examples(NUM_EXAMPLES),
@@ -225,58 +225,40 @@ def live(
     first_batch = restored.batch if restored else 0
     steps = steps_lib.plan(config, NUM_EXAMPLES, replicas, first_batch)
     run = fitting.Run(config, task, splits, steps, strategy, ALONE, paths)
-    with strategy.scope():
-        network = fitting.make_network(config, 3)
-        model = fitting.make_training_model(network, config, task, steps)
-    make_dataset_fn = functools.partial(
-        fitting.make_dataset, config, task, splits.train, steps.batch_size
-    )
-    request = request or StopRequest()
     record = Record()
-    life = Life(paths, model, record, restored, "done")
-    with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(
-            checkpointing.Writer(
-                paths,
-                identity,
-                config.trainer.keep_checkpoints,
-                checkpoint and checkpoint.best_step,
-            )
-        )
-        validation = fitting.make_validation(model, run, request)
-        used = [
-            history.EpochTimer(NUM_EXAMPLES),
-            validation,
-            callbacks.StopOnNonFiniteLoss(),
-            fitting.make_best_checkpoint(
-                network, run, validation, writer.save_best
-            ),
-            tensorboard
-            and fitting.make_tensorboard(run, make_dataset_fn, validation),
-            history.History(paths.write_history, steps.per_epoch),
-            fitting.make_learning_rate_reduction(config, validation),
-            record,
-            *further,
-            Interrupt(request, stop_at, kill_at),
-        ]
-        kept = resumable.ResumableCallbacks(
-            [callback for callback in used if callback],
-            model=model,
-            steps=steps,
-            config=config.trainer,
-            writer=writer,
-            request=request,
-            workers=ALONE,
-        )
-        make_batches = fitting.make_batches_fn(strategy, make_dataset_fn)
+    life = Life(paths, record, restored, "done")
+    request = request or StopRequest()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        checkpointing.Writer(
+            paths,
+            identity,
+            config.trainer.keep_checkpoints,
+            checkpoint and checkpoint.best_step,
+        ) as writer,
+    ):
+        if not tensorboard:
+            patch.setattr(fitting, "make_tensorboard", lambda *args: None)
         if dataset_step:
-            make_real = make_batches
+            make_dataset = fitting.make_dataset
 
-            def make_batches(step):
-                return make_real(dataset_step(step))
+            def make_shifted(*parts):
+                *parts, start_step, shard = parts
+                return make_dataset(*parts, dataset_step(start_step), shard)
 
+            patch.setattr(fitting, "make_dataset", make_shifted)
         try:
-            resumable.fit(model, kept, make_batches, checkpoint)
+            fitting.fit(
+                run,
+                writer,
+                checkpoint,
+                observers=[
+                    record,
+                    *further,
+                    Interrupt(request, stop_at, kill_at),
+                ],
+                request=request,
+            )
         except Stopped as stopped:
             life.ended, life.message = "stopped", str(stopped)
         except Killed:

@@ -5,6 +5,24 @@ import dataclasses
 from tfmodels.settings import setting
 
 
+def _label_smoothing():
+    return setting(
+        0.0,
+        "Share of the target that is spread over all classes, in training.",
+        at_least=0,
+        below=1,
+    )
+
+
+def _class_weights():
+    return setting(
+        "none",
+        "Factor of the training loss for each class: `none`, `balanced` (the "
+        "examples of each class weigh the same in sum), or "
+        "NAME=FACTOR,NAME=FACTOR. Other classes have the factor 1.",
+    )
+
+
 @dataclasses.dataclass(slots=True)
 class ImageClassificationConfig:
     """One label for each image. Augmentation changes training images only.
@@ -31,6 +49,8 @@ class ImageClassificationConfig:
         at_least=0,
         below=1,
     )
+    label_smoothing: float = _label_smoothing()
+    class_weights: str = _class_weights()
 
 
 @dataclasses.dataclass(slots=True)
@@ -41,15 +61,5 @@ class TextClassificationConfig:
     0.0
     """
 
-    label_smoothing: float = setting(
-        0.0,
-        "Share of the target that is spread over all classes, in training.",
-        at_least=0,
-        below=1,
-    )
-    class_weights: str = setting(
-        "none",
-        "Factor of the training loss for each class: `none`, `balanced` (the "
-        "examples of each class weigh the same in sum), or "
-        "NAME=FACTOR,NAME=FACTOR. Other classes have the factor 1.",
-    )
+    label_smoothing: float = _label_smoothing()
+    class_weights: str = _class_weights()

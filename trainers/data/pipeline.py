@@ -165,7 +165,7 @@ def make_eval_dataset(
     features, labels = _on_cpu(examples)
     order = None
     if lengths is not None:
-        order = tf.constant(np.argsort(lengths, kind="stable"))
+        order = tf.constant(eval_order(len(examples), lengths))
 
     def batch(step):
         rows, weights = _positions(step, batch_size, len(examples))
@@ -177,6 +177,21 @@ def make_eval_dataset(
 
     steps = num_steps(len(examples), batch_size)
     return _finish(tf.data.Dataset.range(steps), batch)
+
+
+def eval_order(num_examples, lengths=None):
+    """Returns the examples in the order of `make_eval_dataset`.
+
+    Args:
+        num_examples: int.
+        lengths: As for `make_eval_dataset`.
+
+    Returns:
+        int64[num_examples]. Numbers of the examples.
+    """
+    if lengths is None:
+        return np.arange(num_examples)
+    return np.argsort(lengths, kind="stable")
 
 
 def distribute(strategy, make_dataset_fn):

@@ -9,8 +9,9 @@ import tensorflow as tf
 import tfmodels
 from trainers import tasks
 from trainers.data import pipeline
-from trainers.metrics import classification
 from trainers.run.workdir import Workdir
+
+_WEIGHT = "weight"
 
 
 def evaluate(config, workdir, split="test"):
@@ -24,7 +25,7 @@ def evaluate(config, workdir, split="test"):
             TFDS, or a file of labelled texts.
 
     Returns:
-        dict of `classification_metrics`.
+        dict from `measure` of the objective.
 
     Raises:
         ConfigError: The directory contains no finished run, or the split does
@@ -34,45 +35,40 @@ def evaluate(config, workdir, split="test"):
     """
     paths = Workdir(workdir)
     task = tasks.restore_task(config, paths)
-    class_names = paths.read_labels()
     network, _ = load_best(task, paths)
-    examples = task.load_one(
+    examples = task.inputs.load_one(
         config.data,
         split,
-        class_names=class_names,
+        class_names=task.objective.names,
         run_data=paths.read_config().data,
     )
-    return evaluate_examples(network, task, examples, class_names, name=split)
+    return evaluate_examples(network, task, examples, name=split)
 
 
-def evaluate_examples(network, task, examples, class_names, *, name):
+def evaluate_examples(network, task, examples, *, name):
     """Computes the metrics of a network on `Examples`, and logs a report.
 
     Args:
         network: `keras.Model` from preprocessed features to logits.
-        task: Task from `tasks.make_task`.
+        task: `Task` for this data.
         examples: `Examples`.
-        class_names: List of str. Names in label order.
         name: str. Name of the examples for the log.
 
     Returns:
-        dict of `classification_metrics`.
+        dict from `measure` of the objective.
     """
-    labels, logits = Evaluator(network, task, examples).logits()
+    summaries = Evaluator(network, task, examples).summaries()
     logging.getLogger(__name__).info(
-        "%s:\n%s",
-        name,
-        classification.text_report(labels, logits, class_names).rstrip(),
+        "%s:\n%s", name, task.objective.text_report(summaries).rstrip()
     )
-    return classification.classification_metrics(labels, logits, class_names)
+    return task.objective.measure(summaries)
 
 
 def load_best(task, paths):
     """Builds the network in float32 and loads the best weights of a run.
 
     Args:
-        task: Task from `tasks.restore_task`, or from `tasks.make_task` after
-            `load`.
+        task: `Task` from `tasks.restore_task` or `load`.
         paths: `Workdir` of the run.
 
     Returns:
@@ -85,7 +81,7 @@ def load_best(task, paths):
     """
     with tfmodels.dtype_policy("float32"):
         network = tfmodels.make_model(
-            task.model_config, len(paths.read_labels())
+            task.inputs.model_config, task.objective.num_outputs
         )
     facts = paths.best.restore(network)
     paths.check_belongs(facts)
@@ -107,10 +103,14 @@ class Evaluator:
     >>> images = {"image": np.zeros([3, 28, 28], np.uint8)}
     >>> places = Places.numbered("row ", range(3))
     >>> examples = Examples(images, np.zeros(3, np.int32), places)
-    >>> evaluator = Evaluator(network, tasks.make_task(config), examples)
-    >>> labels, logits = evaluator.logits()
-    >>> labels.shape, logits.shape
+    >>> task = tasks.make_task(config)
+    >>> summaries = Evaluator(network, task, examples).summaries()
+    >>> summaries["label"].shape, summaries["logits"].shape
     ((3,), (3, 2))
+
+    Attributes:
+        rows: int[num_examples]. Numbers of the examples in the order of the
+            summaries: by length.
     """
 
     def __init__(self, network, task, examples, strategy=None):
@@ -118,76 +118,99 @@ class Evaluator:
 
         Args:
             network: `keras.Model` from preprocessed features to logits.
-            task: Task from `tasks.make_task`.
+            task: `Task` for this data.
             examples: `Examples`.
             strategy: `tf.distribute.Strategy` of the network; `None` means the
                 current one.
         """
+        self._objective = task.objective
         self._strategy = strategy or tf.distribute.get_strategy()
         num_replicas = self._strategy.num_replicas_in_sync
         # No larger than the split: rows that fill a batch cost as much.
-        rows = min(task.eval_batch_size, -(-len(examples) // num_replicas))
+        rows = min(
+            task.inputs.eval_batch_size, -(-len(examples) // num_replicas)
+        )
         batch_size = rows * num_replicas
         self._num_batches = pipeline.num_steps(len(examples), batch_size)
+        lengths = task.inputs.lengths(examples)
+        self.rows = pipeline.eval_order(len(examples), lengths)
 
         def make_dataset(shard):
             # Endless, because all workers would have to agree on the end.
             return pipeline.make_eval_dataset(
                 examples,
                 batch_size=batch_size,
-                preprocess_fn=task.preprocess,
-                lengths=task.lengths(examples),
+                preprocess_fn=task.inputs.preprocess,
+                lengths=lengths,
                 shard=shard,
             ).repeat()
 
         self._dataset = pipeline.distribute(self._strategy, make_dataset)
 
         def forward(batch):
-            features, labels, weights = batch
+            features, targets, weights = batch
             logits = tf.cast(network(features, training=False), tf.float32)
-            # One tensor, because sending three takes three times as long.
-            # float32 holds labels below 2**24 exactly.
-            numbers = tf.stack([tf.cast(labels, tf.float32), weights], axis=1)
-            return tf.concat([logits, numbers], axis=1)
+            summary = task.objective.summarize(targets, logits)
+            return self._pack(summary | {_WEIGHT: weights})
 
         def step(batch):
             rows = self._strategy.run(forward, args=(batch,))
             return self._strategy.gather(rows, axis=0)
 
         # Traced once, here. The dataset gives the shapes.
+        self._layout = {}
         self._step = tf.function(step, autograph=False).get_concrete_function(
             self._dataset.element_spec
         )
 
-    def logits(self, on_batch=None):
-        """Computes the logits of all examples, in the order of the dataset.
+    def summaries(self, on_batch=None):
+        """Returns what the objective keeps of each example.
 
         Args:
             on_batch: Called before each batch, or `None`. It can raise.
 
         Returns:
-            `(labels, logits)`: int32[num_examples] and
-            float32[num_examples, num_classes].
+            Dict of arrays from `summarize` of the objective. Row i belongs to
+            the example `rows[i]`.
         """
-        all_labels, all_logits = [], []
+        batches = []
         for batch in itertools.islice(self._dataset, self._num_batches):
             if on_batch is not None:
                 on_batch()
-            rows = self._step(batch).numpy()
-            logits, labels, weights = rows[:, :-2], rows[:, -2], rows[:, -1]
-            real = weights > 0
-            all_labels.append(labels[real].astype(np.int32))
-            all_logits.append(logits[real])
-        return np.concatenate(all_labels), np.concatenate(all_logits)
+            found = self._unpack(self._step(batch).numpy())
+            is_real = found.pop(_WEIGHT) > 0
+            batches.append({name: x[is_real] for name, x in found.items()})
+        return {
+            name: np.concatenate([batch[name] for batch in batches])
+            for name in batches[0]
+        }
 
-    def evaluate(self, class_names, on_batch=None):
-        """Returns the dict of `classification_metrics`.
+    def evaluate(self, on_batch=None):
+        """Returns the dict from `measure` of the objective.
 
         Args:
-            class_names: List of str. Names in label order.
-            on_batch: As for `logits`.
+            on_batch: As for `summaries`.
         """
-        labels, logits = self.logits(on_batch)
-        return classification.classification_metrics(
-            labels, logits, class_names
-        )
+        return self._objective.measure(self.summaries(on_batch))
+
+    def _pack(self, summary):
+        """Returns one `float32[batch, width]` with the bits of all values.
+
+        To send three tensors takes three times as long as one.
+        """
+        parts = []
+        for name, value in summary.items():
+            self._layout[name] = value.dtype, value.shape[1:]
+            width = value.shape[1:].num_elements()
+            parts.append(tf.reshape(tf.bitcast(value, tf.float32), (-1, width)))
+        return tf.concat(parts, axis=1)
+
+    def _unpack(self, rows):
+        """Returns the dict of arrays of which `_pack` made rows."""
+        found, start = {}, 0
+        for name, (dtype, shape) in self._layout.items():
+            stop = start + shape.num_elements()
+            columns = np.ascontiguousarray(rows[:, start:stop])
+            found[name] = columns.view(dtype.as_numpy_dtype).reshape(-1, *shape)
+            start = stop
+        return found

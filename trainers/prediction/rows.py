@@ -99,7 +99,7 @@ def _predict_served(predictor, where, data, files, split, scores):
 
 def _read_split(config, data, split, class_names):
     task = tasks.make_task(config)
-    return task.load_raw(
+    return task.inputs.load_raw(
         data, split, class_names=class_names, run_data=config.data
     )
 

@@ -46,12 +46,11 @@ def export_best(config, workdir):
     paths = Workdir(workdir)
     config = paths.with_saved_policy(config)
     task = tasks.restore_task(config, paths)
-    class_names = paths.read_labels()
     with canonical.layer_names():
         network, facts = evaluator.load_best(task, paths)
     base = paths.export_dir(config)
     with _writing(base):
-        version = _export(base, network, task, class_names, config, facts)
+        version = _export(base, network, task, config, facts)
     try:
         bundle.write(base, paths)
     except OSError as error:
@@ -130,15 +129,13 @@ def _writing(base):
         ) from None
 
 
-def _export(base, network, task, class_names, config, facts):
+def _export(base, network, task, config, facts):
     batch_sizes = list(config.export.allowed_batch_sizes)
     with atomic.temporary_dir(base, "version") as path:
         # The check compares the exported network with the trained network.
-        trained = task.make_signatures(network, class_names)
-        functions = task.make_signatures(
-            task.make_inference(network), class_names
-        )
-        inputs = task.make_check_inputs(config.seed)
+        trained = task.make_signatures(network)
+        functions = task.make_signatures(task.inputs.make_inference(network))
+        inputs = task.inputs.make_check_inputs(config.seed)
         write_saved_model(path, functions)
         warmup.write(path, inputs, batch_sizes, model_name=config.export.name)
         checker.check(path, trained, inputs, runtime=config.export.check)
@@ -148,7 +145,7 @@ def _export(base, network, task, class_names, config, facts):
             "weights_of_step": facts["step"],
             "weights_sha256": facts["weights_sha256"],
             "parameters": network.count_params(),
-            "labels": class_names,
+            "labels": task.objective.names,
             "signatures": sorted(functions),
             "apis": {
                 name: rules.apis(signature)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 
-def make(feature, logits_fn, class_names):
+def make(feature, answer_fn):
     """Returns the serving function `classify`.
 
     Its input is `inputs: string[batch]`, each a serialized `tf.Example`. It
@@ -14,12 +14,11 @@ def make(feature, logits_fn, class_names):
 
     Args:
         feature: str. Name of the feature.
-        logits_fn: Function from string[batch], the values of the feature, to
-            float32[batch, num_classes].
-        class_names: List of str. Class names in label order.
+        answer_fn: Function from string[batch], the values of the feature, to
+            the outputs `classes` and `scores`.
 
     Returns:
-        `tf.function` with the outputs of `ranking`.
+        `tf.function`.
     """
     spec = tf.TensorSpec((None,), tf.string, name="inputs")
     parsed_as = {feature: tf.io.FixedLenFeature((), tf.string)}
@@ -27,25 +26,9 @@ def make(feature, logits_fn, class_names):
     @tf.function(input_signature=[spec], autograph=False)
     def classify(inputs):
         values = tf.io.parse_example(inputs, parsed_as)[feature]
-        return ranking(logits_fn(values), class_names)
+        return answer_fn(values)
 
     return classify
-
-
-def ranking(logits, class_names):
-    """Returns all classes, best first. Equal scores are in label order.
-
-    Args:
-        logits: float32[batch, num_classes].
-        class_names: List of str. Class names in label order.
-
-    Returns:
-        Dict of `classes: string[batch, num_classes]` and `scores:
-        float32[batch, num_classes]`. The scores are probabilities.
-    """
-    # Among equal elements, the op puts the lower index first.
-    scores, order = tf.math.top_k(tf.nn.softmax(logits), len(class_names))
-    return {"classes": tf.gather(class_names, order), "scores": scores}
 
 
 def check_inputs(feature, rows):

@@ -33,7 +33,7 @@ class Run:
 
     Attributes:
         config: `ExperimentConfig`.
-        task: From `tasks.make_task`.
+        task: `Task` of the data.
         splits: `Splits` of checked examples.
         steps: `Steps`.
         strategy: `tf.distribute.Strategy`.
@@ -50,7 +50,7 @@ class Run:
     paths: Workdir
 
 
-def fit(run, writer, checkpoint=None):
+def fit(run, writer, checkpoint=None, *, observers=(), request=None):
     """Runs `model.fit` and saves the best weights in the work directory.
 
     Args:
@@ -58,6 +58,10 @@ def fit(run, writer, checkpoint=None):
         writer: `checkpointing.Writer`, or `NoWriter` on workers other than the
             chief.
         checkpoint: `Checkpoint` from which to resume; `None` for a new run.
+        observers: Sequence of `keras.callbacks.Callback`. They are called
+            after those of the run; see `resumable` for their state.
+        request: `signals.StopRequest`; `None` makes one of the signals that
+            this process gets.
 
     Returns:
         dict of `steps`, `epochs`, `best_epoch` (from 1), `seconds` (of the
@@ -70,7 +74,9 @@ def fit(run, writer, checkpoint=None):
     """
     with run.strategy.scope():
         network = make_network(
-            run.config, len(run.splits.class_names), run.task.model_config
+            run.config,
+            run.task.objective.num_outputs,
+            run.task.inputs.model_config,
         )
         model = make_training_model(network, run.config, run.task, run.steps)
     make_dataset_fn = functools.partial(
@@ -81,7 +87,9 @@ def fit(run, writer, checkpoint=None):
         run.steps.batch_size,
     )
     timer = history.EpochTimer(len(run.splits.train))
-    requests = signals.requests(run.workers.any)
+    requests = contextlib.nullcontext(request)
+    if request is None:
+        requests = signals.requests(run.workers.any)
     with requests as request, make_progress(run) as progress:
         validation = make_validation(model, run, request)
         best = make_best_checkpoint(network, run, validation, writer.save_best)
@@ -95,6 +103,7 @@ def fit(run, writer, checkpoint=None):
             progress,
             make_history(run),
             make_learning_rate_reduction(run.config, validation),
+            *observers,
         ]
         callback_list = resumable.ResumableCallbacks(
             [callback for callback in ordered if callback],
@@ -172,7 +181,7 @@ def make_tensorboard(run, make_dataset_fn, validation):
     return TensorBoard(
         run.paths.tensorboard,
         config=run.config,
-        class_names=run.splits.class_names,
+        objective=run.task.objective,
         make_dataset_fn=make_dataset_fn,
         validation=validation,
         steps_per_epoch=run.steps.per_epoch,
@@ -227,20 +236,21 @@ def make_dataset(
 
     Args:
         config: `ExperimentConfig`.
-        task: Task from `tasks.make_task`.
+        task: `Task` of the data.
         examples: `Examples`.
         batch_size: int. Rows of a batch over all replicas.
         start_step: int. Step of the first batch.
         shard: `Shard`. The part of each batch to return.
     """
+    inputs = task.inputs
     return pipeline.make_train_dataset(
         examples,
         global_batch_size=batch_size,
         seed=config.seed,
-        preprocess_fn=task.preprocess,
-        augment_fn=task.augment if task.num_draws else None,
-        num_draws=task.num_draws,
-        lengths=task.lengths(examples),
+        preprocess_fn=inputs.preprocess,
+        augment_fn=inputs.augment if inputs.num_draws else None,
+        num_draws=inputs.num_draws,
+        lengths=inputs.lengths(examples),
         start_step=start_step,
         shard=shard,
     )
@@ -279,19 +289,19 @@ def make_validation(model, run, request):
         model, run.task, run.splits.validation, run.strategy
     )
     return callbacks.Validation(
-        lambda: evaluator.evaluate(run.splits.class_names, on_batch=request),
+        lambda: evaluator.evaluate(on_batch=request),
         run.config.trainer.best_metric,
     )
 
 
-def make_network(config, num_classes, model_config=None):
+def make_network(config, num_outputs, model_config=None):
     """Builds the network with random weights of the seed or with a preset.
 
     Args:
         config: `ExperimentConfig`.
-        num_classes: int.
-        model_config: Config of the model as the task resolved it; `None` means
-            the one in `config`.
+        num_outputs: int. Number of logits.
+        model_config: Config of the model as the inputs resolved it; `None`
+            means the one in `config`.
 
     Returns:
         `keras.Model`.
@@ -303,7 +313,7 @@ def make_network(config, num_classes, model_config=None):
     model_config = model_config or config.model
     keras.utils.set_random_seed(config.seed)
     with tfmodels.dtype_policy(config.trainer.dtype_policy):
-        network = tfmodels.make_model(model_config, num_classes)
+        network = tfmodels.make_model(model_config, num_outputs)
     _check_rows_are_independent(network)
     try:
         tfmodels.load_pretrained(network, model_config)
@@ -342,7 +352,7 @@ def make_training_model(network, config, task, steps):
     Args:
         network: `keras.Model` from preprocessed features to logits.
         config: `ExperimentConfig`.
-        task: Task from `tasks.make_task`.
+        task: `Task` of the data.
         steps: `Steps`.
 
     Returns:

@@ -32,7 +32,7 @@ class TrainingModel(keras.Model):
     >>> from trainers.config import ExperimentConfig
     >>> from trainers.training import fitting
     >>> config = ExperimentConfig()
-    >>> network = fitting.make_network(config, num_classes=2)
+    >>> network = fitting.make_network(config, num_outputs=2)
     >>> model = TrainingModel.from_network(network, tasks.make_task(config))
     >>> [metric.name for metric in model.task_metrics]
     ['accuracy']
@@ -60,7 +60,7 @@ class TrainingModel(keras.Model):
         model.global_clipnorm = global_clipnorm
         model.accumulation_steps = accumulation_steps
         model.mean_loss = keras.metrics.Mean(name="loss")
-        model.task_metrics = task.make_train_metrics()
+        model.task_metrics = task.objective.make_train_metrics()
         if model.distribute_strategy.num_replicas_in_sync > 1:
             for generator in _seed_generators(model):
                 generator.next = functools.partial(_next_seed, generator)
@@ -189,7 +189,7 @@ class TrainingModel(keras.Model):
             gradients, logits = self._accumulate(data, total_weight)
         # Without the penalty, like the loss of validation.
         self.mean_loss.update_state(
-            self.task.example_losses(labels, logits), weights
+            self.task.objective.example_losses(labels, logits), weights
         )
         for metric in self.task_metrics:
             metric.update_state(labels, logits, weights)
@@ -211,7 +211,7 @@ class TrainingModel(keras.Model):
         replicas = tf.distribute.get_replica_context()
         with tf.GradientTape() as tape:
             logits = self(features, training=True)
-            example_losses = self.task.example_losses(labels, logits)
+            example_losses = self.task.objective.example_losses(labels, logits)
             # Gradients are summed over replicas and parts. Each has the whole
             # penalty on the weights, which must count once in the sum.
             penalty = tf.add_n(self.losses) if self.losses else 0.0

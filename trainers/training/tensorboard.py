@@ -10,7 +10,6 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
 from trainers.config import tree
-from trainers.metrics import pictures
 
 _NUM_IMAGES = 16
 
@@ -27,7 +26,7 @@ class TensorBoard(keras.callbacks.Callback):
         directory,
         *,
         config,
-        class_names,
+        objective,
         make_dataset_fn,
         validation,
         steps_per_epoch,
@@ -37,7 +36,7 @@ class TensorBoard(keras.callbacks.Callback):
         Args:
             directory: pathlib.Path. `tensorboard/` of a work directory.
             config: `ExperimentConfig`, for HParams.
-            class_names: List of str. Names in label order.
+            objective: Objective of the task.
             make_dataset_fn: Function from a first step to training batches
                 `(features, labels, weights)`.
             validation: `Validation` callback that runs before this one, or
@@ -47,7 +46,7 @@ class TensorBoard(keras.callbacks.Callback):
         super().__init__()
         self._directory = directory
         self._config = config
-        self._class_names = class_names
+        self._objective = objective
         self._make_dataset_fn = make_dataset_fn
         self._validation = validation
         self._steps_per_epoch = steps_per_epoch
@@ -116,7 +115,10 @@ class TensorBoard(keras.callbacks.Callback):
             tf.clip_by_value(images, 0.0, 1.0),
             max_outputs=_NUM_IMAGES,
             description="First batch, left to right: "
-            + ", ".join(self._class_names[i] for i in labels[:_NUM_IMAGES]),
+            + ", ".join(
+                self._objective.describe(label)
+                for label in labels[:_NUM_IMAGES]
+            ),
         )
 
     def on_epoch_end(self, epoch, logs=None):
@@ -135,9 +137,9 @@ class TensorBoard(keras.callbacks.Callback):
                 for name, value in logs.items():
                     if name.startswith("val_"):
                         tf.summary.scalar(name.removeprefix("val_"), value)
-                matrix = self._validation.result["confusion_matrix"]
-                picture = pictures.confusion_matrix(matrix, self._class_names)
-                tf.summary.image("confusion_matrix", picture[np.newaxis])
+                metrics = self._validation.result
+                for name, picture in self._objective.pictures(metrics).items():
+                    tf.summary.image(name, picture[np.newaxis])
         self._flush()
 
     def _flush(self):

@@ -80,15 +80,16 @@ def train_and_evaluate(config, workdir, export_fn=None):
 
 def _prepare(config, strategy, workers, paths, is_resumed):
     """Returns `Run`, identity and the `Checkpoint` to resume, or `None`."""
-    task = tasks.make_task(config)
     # A resumed run keeps its report. Its data can turn out to be different.
-    splits = tasks.load_splits(task, config, None if is_resumed else paths)
+    task, splits = tasks.load_splits(
+        tasks.make_task(config), config, None if is_resumed else paths
+    )
     for line in splits.report["warnings"]:
         logging.getLogger(__name__).warning(line)
     _check_best_metric(config.trainer.best_metric, splits.class_names)
     num_replicas = strategy.num_replicas_in_sync
     identity = identity_lib.identity(
-        config, splits, task.assets(), num_replicas
+        config, splits, task.inputs.assets(), num_replicas
     )
     checkpoint = checkpointing.restore_latest(paths, identity)
     step = checkpoint.step if checkpoint else None
@@ -106,7 +107,7 @@ def _prepare(config, strategy, workers, paths, is_resumed):
     if checkpoint:
         _log_position(checkpoint, steps, config.trainer.epochs)
     if workers.is_chief:
-        paths.create(config, splits.class_names, task.assets())
+        paths.create(config, splits.class_names, task.inputs.assets())
     run = fitting.Run(config, task, splits, steps, strategy, workers, paths)
     return run, identity, checkpoint
 
@@ -126,7 +127,7 @@ def _train(run, identity, checkpoint):
     with writer:
         train = fitting.fit(run, writer, checkpoint)
     if padding_share is not None:
-        mean_length = run.task.lengths(examples).mean()
+        mean_length = run.task.inputs.lengths(examples).mean()
         train["tokens_per_second"] = mean_length * train["examples_per_second"]
         train["padding_share"] = padding_share
     return train
@@ -137,7 +138,7 @@ def _evaluate(run):
     network, _ = evaluator.load_best(run.task, run.paths)
     return {
         name: evaluator.evaluate_examples(
-            network, run.task, examples, run.splits.class_names, name=name
+            network, run.task, examples, name=name
         )
         for name in ("validation", "test")
         if (examples := getattr(run.splits, name))
@@ -154,7 +155,7 @@ def _check_best_metric(name, class_names):
 
 def _padding_share(config, task, examples, steps):
     """Logs and returns the share of padding in an epoch; `None` for images."""
-    share = task.padding_share(
+    share = task.inputs.padding_share(
         examples, batch_size=steps.batch_size, seed=config.seed
     )
     if share is not None:

@@ -247,7 +247,7 @@ def text_task(sequence_length):
         model=BertClassifierConfig(encoder=EncoderConfig(preset="")),
     )
     task = tasks.make_task(config)
-    task.tokenizer = wordpiece.WordPieceTokenizer(
+    task.inputs.tokenizer = wordpiece.WordPieceTokenizer(
         ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"],
         lowercase=True,
         max_bytes=1000,
@@ -265,13 +265,13 @@ def test_the_padding_share_is_what_the_batches_of_an_epoch_hold():
         np.zeros(count, int),
         Places.numbered("row ", range(count)),
     )
-    lengths = task.lengths(examples)
+    lengths = task.inputs.lengths(examples)
     assert lengths.tolist() == np.minimum(tokens + 2, 64).tolist()
     dataset = pipeline.make_train_dataset(
         examples,
         global_batch_size=8,
         seed=42,
-        preprocess_fn=task.preprocess,
+        preprocess_fn=task.inputs.preprocess,
         lengths=lengths,
     )
     used = ids = 0
@@ -285,5 +285,5 @@ def test_the_padding_share_is_what_the_batches_of_an_epoch_hold():
     assert used == lengths.sum()
     assert set(shapes) <= set(buckets.padded_lengths(64))
     assert len(shapes) > 3
-    share = task.padding_share(examples, batch_size=8, seed=42)
+    share = task.inputs.padding_share(examples, batch_size=8, seed=42)
     assert share == pytest.approx(1 - used / ids, abs=1e-12)

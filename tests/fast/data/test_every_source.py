@@ -702,7 +702,7 @@ def written(request, tmp_path_factory):
 def image_settings():
     model = MnistMlpConfig(image_shape=IMAGE_SHAPE)
     task = tasks.make_task(experiment.ExperimentConfig(model=model))
-    return {"image_shape": IMAGE_SHAPE, "decode_fn": task.decode}
+    return {"image_shape": IMAGE_SHAPE, "decode_fn": task.inputs.decode}
 
 
 def read(data, kind):

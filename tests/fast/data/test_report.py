@@ -252,7 +252,7 @@ def load_texts(train, validation="none", test="none", workdir="work"):
         ),
     )
     paths = workdir and Workdir(workdir)
-    return tasks.load_splits(tasks.make_task(config), config, paths)
+    return tasks.load_splits(tasks.make_task(config), config, paths)[1]
 
 
 def load_images(path, workdir="work"):
@@ -261,7 +261,7 @@ def load_images(path, workdir="work"):
         model=MnistMlpConfig(image_shape=(4, 3)),
     )
     task = tasks.make_task(config)
-    return tasks.load_splits(task, config, Workdir(workdir))
+    return tasks.load_splits(task, config, Workdir(workdir))[1]
 
 
 def read_report(workdir="work"):

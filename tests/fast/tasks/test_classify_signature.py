@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainers.config.task import TextClassificationConfig
 from trainers.tasks import classify_signature
+from trainers.tasks.objectives.single_label import SingleLabel
 
 NAMES = ["ham", "spam", "猫"]
+OBJECTIVE = SingleLabel(TextClassificationConfig(), NAMES)
 LETTERS = {b"a": [0.0, 2.0, 1.0], b"b": [3.0, 0.0, 0.0], b"": [1.0, 1.0, 1.0]}
 
 
@@ -32,11 +35,13 @@ def signature():
         logits = tf.constant(list(LETTERS.values()))
         return tf.matmul(tf.cast(equal, tf.float32), logits)
 
-    return classify_signature.make("text", logits_of, NAMES)
+    return classify_signature.make(
+        "text", lambda text: OBJECTIVE.ranking(logits_of(text))
+    )
 
 
 def ranking(logits):
-    answer = classify_signature.ranking(tf.constant(logits, tf.float32), NAMES)
+    answer = OBJECTIVE.ranking(tf.constant(logits, tf.float32))
     names = [
         [name.decode() for name in row] for row in answer["classes"].numpy()
     ]
@@ -68,7 +73,8 @@ def test_classes_of_one_score_come_in_label_order(logits, expected):
 
 def test_many_classes_of_one_score_keep_their_order():
     names = [f"class {i}" for i in range(1000)]
-    answer = classify_signature.ranking(tf.zeros((2, 1000)), names)
+    objective = SingleLabel(TextClassificationConfig(), names)
+    answer = objective.ranking(tf.zeros((2, 1000)))
     for row in answer["classes"].numpy():
         assert [name.decode() for name in row] == names
 

@@ -186,7 +186,7 @@ class Halves(keras.metrics.Mean):
 def test_each_part_has_a_dropout_mask_of_its_own():
     config = make_config(2, dropout=0.5, l2=0.0)
     task = tasks.make_task(config)
-    task.make_train_metrics = lambda: [Halves(name="halves")]
+    task.objective.make_train_metrics = lambda: [Halves(name="halves")]
     # Both halves, and so both parts, hold the same image.
     batch = (
         {"image": np.ones((BATCH_SIZE, 4, 4), np.float32)},

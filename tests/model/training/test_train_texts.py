@@ -12,6 +12,7 @@ from trainers.config.data import TextDataConfig
 from trainers.config.optimizer import OptimizerConfig
 from trainers.config.task import TextClassificationConfig
 from trainers.config.trainer import TrainerConfig
+from trainers.distribution import strategies
 from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
 from trainers.run.workdir import Workdir
@@ -137,6 +138,31 @@ def test_evaluating_a_finished_run_gives_its_metrics(run, split):
     assert evaluator.evaluate(config, workdir, split) == metrics[split]
 
 
+@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
+def test_every_example_of_an_evaluation_has_its_line(strategy, run, csv_file):
+    """Through the cache, a split by hash, batches by length and replicas."""
+    config, workdir, _ = run
+    _, splits = tasks.make_task(config).load(config.data)
+    paths = Workdir(workdir)
+    task = tasks.restore_task(config, paths)
+    settings = TrainerConfig(strategy=strategy, num_logical_cpus=2)
+    devices = strategies.make_strategy(settings)
+    with devices.scope():
+        network, _ = evaluator.load_best(task, paths)
+    found = evaluator.Evaluator(network, task, splits.train, devices)
+    kept = found.summaries()
+    lines = csv_file.read_text().splitlines()
+    for row, label in zip(found.rows, kept["label"], strict=True):
+        file, _, line = splits.train.places[row].rpartition(", line ")
+        assert file == str(csv_file)
+        name = task.objective.describe(label)
+        assert lines[int(line) - 1].endswith(f",{name}")
+    # By length, and not in the order of the file.
+    lengths = task.inputs.lengths(splits.train)[found.rows]
+    assert (np.diff(lengths) >= 0).all() and len(set(lengths)) > 5
+    assert sorted(found.rows) == list(range(len(splits.train)))
+
+
 def test_equal_seeds_give_equal_bits(run, make_config, tmp_path):
     config, workdir, _ = run
     # The second run takes its data from the cache.
@@ -188,7 +214,7 @@ def test_a_frozen_encoder_keeps_its_bits(frozen_layers, make_config, tmp_path):
     config = make_config(model__encoder__frozen_layers=frozen_layers)
     trainer.train_and_evaluate(config, tmp_path)
     task = tasks.restore_task(config, Workdir(tmp_path))
-    start = fitting.make_network(config, 2, task.model_config)
+    start = fitting.make_network(config, 2, task.inputs.model_config)
     after = weights_of(tmp_path)
     assert sorted(v.path for v in start.weights) == sorted(after)
     for variable in start.weights:

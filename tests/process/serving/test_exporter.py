@@ -24,6 +24,7 @@ from trainers.serving.proof import checker
 from trainers.serving.proof import rules
 from trainers.serving.proof.fresh_process import SessionModel
 from trainers.serving.proof.fresh_process import problems_of
+from trainers.tasks.inputs import images
 
 
 def load_config(workdir):
@@ -259,9 +260,7 @@ def test_what_answers_must_be_what_was_trained(workdir, monkeypatch):
     def make_inference(task, network):
         return lambda *args, **kwargs: network(*args, **kwargs) + 1e-3
 
-    monkeypatch.setattr(
-        tasks.ImageClassification, "make_inference", make_inference
-    )
+    monkeypatch.setattr(images.Images, "make_inference", make_inference)
     with pytest.raises(RunError) as error:
         exporter.export_best(config, workdir)
     assert (

@@ -31,7 +31,8 @@ MNIST_DIR = pathlib.Path(loading.__file__).parents[1] / "mnist_subset"
 
 def decode_fn(image_shape):
     model = MnistMlpConfig(image_shape=image_shape)
-    return tasks.make_task(experiment.ExperimentConfig(model=model)).decode
+    task = tasks.make_task(experiment.ExperimentConfig(model=model))
+    return task.inputs.decode
 
 
 def load(source, path, image_shape=(HEIGHT, WIDTH), **settings):

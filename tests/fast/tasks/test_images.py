@@ -12,16 +12,20 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.task import ImageClassificationConfig
 from trainers.tasks import classify_signature
-from trainers.tasks import image_augmentation
+from trainers.tasks.inputs import augmentation
+from trainers.tasks.inputs.images import Images
+from trainers.tasks.objectives.single_label import SingleLabel
 
 GREY, COLOUR = (4, 6), (4, 6, 3)
+CLASSES = ["left", "middle", "right"]
 
 
 def make_task(image_shape=GREY, **settings):
     config = experiment.ExperimentConfig()
     config.model.image_shape = image_shape
     config.task = ImageClassificationConfig(**settings)
-    return tasks.ImageClassification(config)
+    task = tasks.make_task(config)
+    return tasks.Task(task.inputs, task.objective.restored(CLASSES))
 
 
 def random_image(shape, seed=0):
@@ -60,7 +64,7 @@ def one_pixel_gif(red, green, blue):
 @pytest.mark.parametrize("shape", [GREY, COLOUR], ids=["grey", "colour"])
 def test_a_png_of_the_models_size_is_decoded_byte_for_byte(shape):
     image = random_image(shape)
-    decoded = make_task(shape).decode(encode_png(image))
+    decoded = make_task(shape).inputs.decode(encode_png(image))
     assert decoded.dtype == tf.uint8
     np.testing.assert_array_equal(decoded, image)
 
@@ -70,21 +74,21 @@ def test_a_jpeg_of_the_models_size_is_what_the_jpeg_holds(shape):
     image = random_image(shape).reshape(*shape[:2], -1)
     encoded = tf.io.encode_jpeg(image, quality=90)
     expected = tf.io.decode_jpeg(encoded).numpy().reshape(shape)
-    decoded = make_task(shape).decode(encoded)
+    decoded = make_task(shape).inputs.decode(encoded)
     np.testing.assert_array_equal(decoded, expected)
 
 
 def test_a_colour_png_becomes_grey_by_brightness():
     colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 10, 10]]
     image = np.array([colours], np.uint8)
-    decoded = make_task((1, 4)).decode(encode_png(image))
+    decoded = make_task((1, 4)).inputs.decode(encode_png(image))
     # 0.299, 0.587 and 0.114 of 255; libpng cuts off, others round.
     assert decoded.numpy().tolist() == [[76, 149, 29, 10]]
 
 
 def test_a_grey_png_becomes_colour_of_equal_channels():
     image = random_image(GREY)
-    decoded = make_task(COLOUR).decode(encode_png(image))
+    decoded = make_task(COLOUR).inputs.decode(encode_png(image))
     np.testing.assert_array_equal(
         decoded, np.repeat(image[..., None], 3, axis=2)
     )
@@ -92,44 +96,46 @@ def test_a_grey_png_becomes_colour_of_equal_channels():
 
 def test_transparency_is_dropped():
     image = random_image((4, 6, 4))
-    decoded = make_task(COLOUR).decode(encode_png(image))
+    decoded = make_task(COLOUR).inputs.decode(encode_png(image))
     np.testing.assert_array_equal(decoded, image[..., :3])
 
 
 def test_a_bmp_is_decoded_in_colour_and_in_grey():
     image = random_image((4, 5, 3))
     encoded = encode_bmp(image)
-    decoded = make_task((4, 5, 3)).decode(encoded)
+    decoded = make_task((4, 5, 3)).inputs.decode(encoded)
     np.testing.assert_array_equal(decoded, image)
     brightness = np.round(image @ [0.299, 0.587, 0.114])
-    decoded = make_task((4, 5)).decode(encoded)
+    decoded = make_task((4, 5)).inputs.decode(encoded)
     np.testing.assert_array_equal(decoded, brightness)
 
 
 def test_a_grey_bmp_keeps_every_grey():
     greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
     encoded = encode_bmp(np.repeat(greys[..., None], 3, axis=2))
-    np.testing.assert_array_equal(make_task((16, 16)).decode(encoded), greys)
+    np.testing.assert_array_equal(
+        make_task((16, 16)).inputs.decode(encoded), greys
+    )
 
 
 def test_a_gif_is_decoded_in_colour_and_in_grey():
     encoded = one_pixel_gif(200, 100, 50)
-    colour = make_task((1, 1, 3)).decode(encoded)
+    colour = make_task((1, 1, 3)).inputs.decode(encoded)
     assert colour.numpy().tolist() == [[[200, 100, 50]]]
-    grey = make_task((1, 1)).decode(encoded)
+    grey = make_task((1, 1)).inputs.decode(encoded)
     assert grey.numpy().tolist() == [[round(59.8 + 58.7 + 5.7)]]
 
 
 def test_a_smaller_image_is_resized_between_pixel_centres():
     image = np.array([[0, 100]], np.uint8)
-    decoded = make_task((1, 4)).decode(encode_png(image))
+    decoded = make_task((1, 4)).inputs.decode(encode_png(image))
     assert decoded.numpy().tolist() == [[0, 25, 75, 100]]
 
 
 def test_a_larger_image_is_averaged_not_sampled():
     # A third of the columns is white: the columns that sampling would hit.
     image = np.array([[0, 255, 0] * 3], np.uint8)
-    decoded = make_task((1, 3)).decode(encode_png(image))
+    decoded = make_task((1, 3)).inputs.decode(encode_png(image))
     # Triangles of weights 1 2 3 2 1, at the edges 2 3 2 1, over their sum.
     edge, middle = round(255 * 3 / 8), round(255 * 3 / 9)
     assert decoded.numpy().tolist() == [[edge, middle, edge]]
@@ -137,7 +143,7 @@ def test_a_larger_image_is_averaged_not_sampled():
 
 def test_colour_images_of_another_size_are_resized():
     image = np.tile(np.array([10, 20, 30], np.uint8), (9, 2, 1))
-    decoded = make_task(COLOUR).decode(encode_png(image))
+    decoded = make_task(COLOUR).inputs.decode(encode_png(image))
     assert (decoded.numpy() == [10, 20, 30]).all()
 
 
@@ -154,12 +160,12 @@ def test_colour_images_of_another_size_are_resized():
 )
 def test_bytes_that_are_no_whole_image_raise(shape, encoded):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        make_task(shape).decode(encoded)
+        make_task(shape).inputs.decode(encoded)
 
 
 @pytest.mark.parametrize("shape", [GREY, COLOUR], ids=["grey", "colour"])
 def test_decoding_is_the_same_in_eager_graph_and_tf_data(shape):
-    decode = make_task(shape).decode
+    decode = make_task(shape).inputs.decode
     encoded = [
         encode_png(random_image(shape)),
         encode_png(random_image((9, 5))),
@@ -180,7 +186,7 @@ def test_decoding_is_the_same_in_eager_graph_and_tf_data(shape):
 
 def test_bytes_become_numbers_from_0_to_1():
     image = np.array([[[0, 51, 102], [153, 204, 255]]], np.uint8)
-    got = make_task((2, 3)).preprocess({"image": image})
+    got = make_task((2, 3)).inputs.preprocess({"image": image})
     assert list(got) == ["image"]
     assert got["image"].dtype == tf.float32
     expected = np.array([[[0.0, 0.2, 0.4], [0.6, 0.8, 1.0]]])
@@ -191,16 +197,16 @@ def test_bytes_become_numbers_from_0_to_1():
 
 def test_numbers_outside_0_to_255_are_cut():
     image = np.array([[[-1e9, -0.1, 127.5], [255.1, 300, 1e9]]], np.float32)
-    got = make_task((2, 3)).preprocess({"image": image})
+    got = make_task((2, 3)).inputs.preprocess({"image": image})
     assert got["image"].numpy().tolist() == [[[0, 0, 0.5], [1, 1, 1]]]
 
 
 def test_preprocessing_is_the_same_in_eager_graph_and_tf_data():
     task = make_task(COLOUR)
     features = {"image": random_image((5, *COLOUR))}
-    eager = task.preprocess(features)["image"].numpy()
-    graph = tf.function(task.preprocess)(features)["image"]
-    dataset = tf.data.Dataset.from_tensors(features).map(task.preprocess)
+    eager = task.inputs.preprocess(features)["image"].numpy()
+    graph = tf.function(task.inputs.preprocess)(features)["image"]
+    dataset = tf.data.Dataset.from_tensors(features).map(task.inputs.preprocess)
     np.testing.assert_array_equal(eager, graph)
     np.testing.assert_array_equal(
         eager, next(dataset.as_numpy_iterator())["image"]
@@ -209,32 +215,32 @@ def test_preprocessing_is_the_same_in_eager_graph_and_tf_data():
 
 def test_images_of_another_shape_do_not_pass():
     with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
-        make_task(GREY).preprocess({"image": random_image((5, 6, 4))})
+        make_task(GREY).inputs.preprocess({"image": random_image((5, 6, 4))})
 
 
 # --- Augmentation ------------------------------------------------------------
 
 
 def test_a_task_without_augmentation_takes_no_draws():
-    assert make_task().num_draws == 0
+    assert make_task().inputs.num_draws == 0
 
 
 @pytest.mark.parametrize(
     "setting", ["random_shift", "random_rotation", "random_zoom"]
 )
 def test_each_augmentation_setting_takes_draws(setting):
-    assert make_task(**{setting: 0.1}).num_draws == 4
+    assert make_task(**{setting: 0.1}).inputs.num_draws == 4
 
 
 def test_augmentation_changes_the_image_and_nothing_else():
     task = make_task(random_shift=0.25, random_rotation=20, random_zoom=0.1)
     features = {"image": random_image((5, *GREY)), "other": tf.range(5)}
     draws = np.random.default_rng(0).uniform(size=(5, 4)).astype(np.float32)
-    got = task.augment(features, draws)
+    got = task.inputs.augment(features, draws)
     config = ImageClassificationConfig(0.25, 20, 0.1)
     np.testing.assert_array_equal(
         got["image"],
-        image_augmentation.transform(features["image"], config, draws),
+        augmentation.transform(features["image"], config, draws),
     )
     assert (got["image"].numpy() != features["image"]).any(axis=(1, 2)).all()
     assert got["other"] is features["other"]
@@ -246,7 +252,9 @@ def test_augmentation_changes_the_image_and_nothing_else():
 def test_the_loss_is_the_cross_entropy_of_each_example():
     # exp gives 1 : 3 and 1 : 1, so probabilities 3/4, 1/4 and 1/2.
     logits = np.array([[0, math.log(3)]] * 2 + [[7.0, 7.0]], np.float32)
-    losses = make_task().example_losses(np.array([1, 0, 1], np.int32), logits)
+    losses = make_task().objective.example_losses(
+        np.array([1, 0, 1], np.int32), logits
+    )
     assert losses.dtype == tf.float32
     np.testing.assert_allclose(
         losses, [math.log(4 / 3), math.log(4), math.log(2)], rtol=1e-6
@@ -256,13 +264,13 @@ def test_the_loss_is_the_cross_entropy_of_each_example():
 def test_the_loss_is_float32_with_any_dtype_of_the_model():
     # In half precision exp(20) is infinite and the loss NaN or 0.
     logits = tf.constant([[0.0, 20.0]], tf.float16)
-    loss = make_task().example_losses(np.array([0], np.int32), logits)
+    loss = make_task().objective.example_losses(np.array([0], np.int32), logits)
     assert loss.dtype == tf.float32
     np.testing.assert_allclose(loss, [20.0], rtol=1e-6)
 
 
 def test_rows_of_weight_0_do_not_count_in_training_accuracy():
-    (accuracy,) = make_task().make_train_metrics()
+    (accuracy,) = make_task().objective.make_train_metrics()
     assert accuracy.name == "accuracy"
     logits = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
     accuracy.update_state(
@@ -290,7 +298,7 @@ def test_signatures_answer_the_same_with_the_names_of_classes(shape):
     for row in range(3):
         images[row, :, 2 * row : 2 * row + 2] = 255
     network = make_network(shape)
-    signatures = task.make_signatures(network, ["left", "middle", "right"])
+    signatures = task.make_signatures(network)
     assert sorted(signatures) == ["classify", "image_bytes", "serving_default"]
     from_pixels = signatures["serving_default"](
         image=tf.constant(images, tf.float32)
@@ -328,12 +336,12 @@ def test_signatures_answer_the_same_with_the_names_of_classes(shape):
 @pytest.mark.parametrize("shape", [GREY, COLOUR], ids=["grey", "colour"])
 def test_all_check_inputs_are_the_same_images_but_for_the_negative(shape):
     task = make_task(shape)
-    inputs = task.make_check_inputs(seed=1)
+    inputs = task.inputs.make_check_inputs(seed=1)
     floats = inputs["serving_default"]["image"]
     encoded = inputs["image_bytes"]["image_bytes"]
     assert floats.shape == (100, *shape)
     assert floats.dtype == np.float32
-    decoded = np.stack([task.decode(one) for one in encoded])
+    decoded = np.stack([task.inputs.decode(one) for one in encoded])
     rows = np.arange(100) != 2
     np.testing.assert_array_equal(decoded[rows], floats[rows])
     assert (floats[2] == -1).all()
@@ -347,6 +355,7 @@ def test_the_task_of_an_experiment_has_its_image_shape():
     config = experiment.ExperimentConfig()
     config.task.random_zoom = 0.1
     task = tasks.make_task(config)
-    assert type(task) is tasks.ImageClassification
-    assert task.image_shape == config.model.image_shape
-    assert task.num_draws == 4
+    assert type(task.inputs) is Images
+    assert type(task.objective) is SingleLabel
+    assert task.inputs.image_shape == config.model.image_shape
+    assert task.inputs.num_draws == 4

@@ -1,22 +1,20 @@
-"""Text classification: one label for each text."""
+"""Texts as inputs: token ids of a BERT encoder."""
 
 import dataclasses
 import json
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+import tfmodels
 from tfmodels.bert import inference
-from tfmodels.bert import presets
 from tfmodels.bert import wordpiece
 from tfmodels.bert.config import EncoderConfig
 from trainers.data import buckets
 from trainers.data.texts import loading
 from trainers.errors import ConfigError
 from trainers.errors import RunError
-from trainers.tasks import class_weights
-from trainers.tasks import text_signatures
+from trainers.tasks.inputs import text_signatures
 
 # With these two files, a work directory does not depend on the preset.
 _VOCABULARY = "vocabulary.txt"
@@ -24,56 +22,63 @@ _ENCODER = "encoder.json"
 # Settings of the encoder that its file does not contain: they decide how layers
 # are computed, and the weights do not depend on them.
 _NOT_SAVED = ("implementation", "recompute_activations")
-_VOCABULARY_FLAG = "`--config.model.encoder.vocabulary` cannot be used: "
 # Number of ids in a batch of evaluation: 128 texts of 128 tokens.
 _EVAL_TOKENS = 128 * 128
 
 
-class TextClassification:
-    """Softmax classification of texts with a BERT encoder.
+class Texts:
+    """Texts for a network with a BERT encoder.
 
-    >>> import numpy as np
     >>> from tfmodels import BertClassifierConfig
     >>> from trainers import config as c
-    >>> task = TextClassification(
+    >>> texts = Texts(
     ...     c.ExperimentConfig(
     ...         data=c.TextDataConfig(sequence_length=32),
     ...         task=c.TextClassificationConfig(),
     ...         model=BertClassifierConfig(),
     ...     )
     ... )
-    >>> task.eval_batch_size
+    >>> texts.eval_batch_size
     512
-    >>> loss = task.example_losses(np.array([1]), np.array([[0.0, 0.0]]))
-    >>> print(f"{loss[0]:.3f}")  # log(2)
-    0.693
 
     Attributes:
-        model_config: `BertClassifierConfig`. After `load` or `read_assets`, it
-            has the sizes of the preset or of the learned vocabulary.
-        tokenizer: `WordPieceTokenizer`; `None` before `load` or `read_assets`.
+        model_config: `BertClassifierConfig`. In the result of `load` or
+            `restored`, it has the sizes of the preset or of the learned
+            vocabulary.
+        tokenizer: `WordPieceTokenizer`; `None` before `load` or `restored`.
         num_draws: int. 0, because texts have no augmentation.
         sequence_length: int. Maximum number of ids of a text, with `[CLS]` and
             `[SEP]`.
         eval_batch_size: int. Number of rows in a batch of evaluation, on each
             replica.
+        example_feature: str. Feature of a `tf.Example` that `classify` reads.
     """
 
     num_draws = 0
+    example_feature = "text"
 
-    def __init__(self, config):
-        """Makes the task.
+    def __init__(self, config, encoder=None, vocabulary=None):
+        """Makes the inputs.
 
         Args:
-            config: `ExperimentConfig` of a text classification.
+            config: `ExperimentConfig` on texts.
+            encoder: `EncoderConfig` with the sizes of a preset; `None` before
+                they are known.
+            vocabulary: List of str, or `None`.
         """
-        self._config = config.task
-        self._data = config.data
+        self._config = config
         self.sequence_length = config.data.sequence_length
         self.eval_batch_size = max(_EVAL_TOKENS // self.sequence_length, 1)
         self.model_config = config.model
         self.tokenizer = None
-        self._class_weights = None
+        if vocabulary is None:
+            return
+        self.tokenizer = self._make_tokenizer(encoder, vocabulary)
+        if not encoder.preset:
+            encoder = dataclasses.replace(
+                encoder, vocabulary_size=len(vocabulary)
+            )
+        self.model_config = dataclasses.replace(config.model, encoder=encoder)
 
     def load(self, data):
         """Loads, checks and tokenizes the splits of a run.
@@ -82,24 +87,19 @@ class TextClassification:
             data: `TextDataConfig`.
 
         Returns:
-            `Splits` with the feature `token_ids: int32[num_examples,
-            (tokens)]`, ragged.
+            The `Texts` of these splits, with a tokenizer, and `Splits` with
+            the feature `token_ids: int32[num_examples, (tokens)]`, ragged.
 
         Raises:
             ConfigError: A path, a preset or a setting is wrong.
             DataError: The rows break a rule.
         """
-        encoder = self.model_config.encoder
-        vocabulary = None
         try:
-            if encoder.preset:
-                encoder, vocabulary = presets.read(encoder)
-            elif encoder.vocabulary:
-                vocabulary = wordpiece.read_vocabulary(encoder.vocabulary)
+            model, vocabulary = tfmodels.settle(self.model_config)
         except ValueError as error:
-            flag = "" if encoder.preset else _VOCABULARY_FLAG
-            raise ConfigError(f"{flag}{error}") from error
-        _check_sizes(encoder, self.sequence_length)
+            raise ConfigError(str(error)) from error
+        encoder = model.encoder
+        self._check_length(encoder)
 
         def make_tokenizer(train_texts):
             return self._make_tokenizer(
@@ -121,11 +121,15 @@ class TextClassification:
                 encoder.lowercase,
             ],
         )
-        self._set_encoder(encoder, vocabulary)
-        self._class_weights = class_weights.parse(
-            self._config.class_weights, splits.class_names, splits.train.targets
-        )
-        return splits
+        return Texts(self._config, encoder, vocabulary), splits
+
+    def _check_length(self, encoder):
+        if self.sequence_length > encoder.max_sequence_length:
+            raise ConfigError(
+                "`--config.data.sequence_length` must be at most "
+                f"{encoder.max_sequence_length}, the positions that the "
+                f"encoder has. Received: {self.sequence_length}."
+            )
 
     def load_raw(self, data, split, *, class_names, run_data):
         """Loads one split, or the rows of any labelled file, as texts.
@@ -169,7 +173,7 @@ class TextClassification:
         return loading.tokenize(raw, self.tokenizer)
 
     def assets(self):
-        """Returns the files that `read_assets` needs.
+        """Returns the files that `restored` needs.
 
         Returns:
             Dict from the name of a file to its text.
@@ -182,11 +186,14 @@ class TextClassification:
             _ENCODER: json.dumps(encoder, indent=2) + "\n",
         }
 
-    def read_assets(self, directory):
-        """Restores the tokenizer and the sizes of the run.
+    def restored(self, directory):
+        """Returns the inputs of a run, with its tokenizer and sizes.
 
         Args:
             directory: `pathlib.Path` of the work directory.
+
+        Returns:
+            `Texts`.
 
         Raises:
             ConfigError: A file is missing or damaged.
@@ -203,24 +210,14 @@ class TextClassification:
                 "`--workdir` must be the directory of a run. Received: "
                 f"{str(directory)!r}: {error}"
             ) from None
-        self._set_encoder(encoder, vocabulary)
+        return Texts(self._config, encoder, vocabulary)
 
     def _make_tokenizer(self, encoder, vocabulary):
         return wordpiece.WordPieceTokenizer(
             vocabulary,
             lowercase=encoder.lowercase,
-            max_bytes=self._data.max_bytes,
+            max_bytes=self._config.data.max_bytes,
         )
-
-    def _set_encoder(self, encoder, vocabulary):
-        if not encoder.preset:
-            encoder = dataclasses.replace(
-                encoder, vocabulary_size=len(vocabulary)
-            )
-        self.model_config = dataclasses.replace(
-            self.model_config, encoder=encoder
-        )
-        self.tokenizer = self._make_tokenizer(encoder, vocabulary)
 
     def lengths(self, examples):
         """Returns the number of ids of each text in the inputs of the model.
@@ -284,38 +281,6 @@ class TextClassification:
         mask = tf.cast(positions < lengths, tf.int32)
         return {"token_ids": ids, "padding_mask": mask}
 
-    def example_losses(self, labels, logits):
-        """Returns the training loss of each example.
-
-        It is the cross-entropy with the target (1 - s) * label + s /
-        num_classes, where s is the label smoothing, times the weight of the
-        class.
-
-        Args:
-            labels: int32[batch].
-            logits: float[batch, num_classes].
-
-        Returns:
-            `float32[batch]`.
-        """
-        logits = tf.cast(logits, tf.float32)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        smoothing = self._config.label_smoothing
-        if smoothing:
-            uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
-            losses = (1 - smoothing) * losses + smoothing * uniform
-        if self._class_weights is not None:
-            losses *= tf.gather(self._class_weights, labels)
-        return losses
-
-    def make_train_metrics(self):
-        """Returns the metrics that training shows.
-
-        Returns:
-            List of `keras.metrics.Metric` of (labels, logits, sample_weight).
-        """
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-
     def make_inference(self, network):
         """Returns the function for the logits of an export.
 
@@ -327,17 +292,56 @@ class TextClassification:
         """
         return inference.BertInference(network, self.model_config)
 
-    def make_signatures(self, network, class_names):
-        """Returns the serving functions, see `text_signatures.make`.
+    def signatures(self):
+        """Returns the signatures that answer with the outputs of the objective.
 
-        Args:
-            network: Function from preprocessed features to logits.
-            class_names: List of str. Class names in label order.
+        - `serving_default` takes `text: string[batch]`.
+        - `tokens` takes the `token_ids` that `tokenize` returns. It treats ids
+          after the first `[SEP]` of a row as padding: to pad the rows of
+          several requests to one length, TensorFlow Serving repeats the first
+          id of a request, `[CLS]`.
+
+        Returns:
+            Dict from the name of a signature to the `tf.TensorSpec` of its
+            input and the function from the input to features of the network.
+        """
+        ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
+        return {
+            "serving_default": (text_signatures.SPEC, self.from_example),
+            "tokens": (ids, self._from_ids),
+        }
+
+    def other_signatures(self):
+        """Returns the signature `tokenize`, which does not use the network.
+
+        It takes `text: string[batch]` and returns `token_ids: int32[batch,
+        sequence_length]`, with `[CLS]` and `[SEP]`.
 
         Returns:
             Dict from the name of a signature to a `tf.function`.
         """
-        return text_signatures.make(self, network, class_names)
+
+        @tf.function(input_signature=[text_signatures.SPEC], autograph=False)
+        def tokenize(text):
+            return {"token_ids": self.from_example(text)["token_ids"]}
+
+        return {"tokenize": tokenize}
+
+    def from_example(self, text):
+        """Returns the features of texts, for `serving_default` and `classify`.
+
+        Args:
+            text: string[batch].
+        """
+        return self.preprocess({"token_ids": self.tokenizer(text)})
+
+    def _from_ids(self, token_ids):
+        return text_signatures.model_inputs(
+            token_ids,
+            self.sequence_length,
+            pad_id=self.tokenizer.pad_id,
+            end_id=self.tokenizer.end_id,
+        )
 
     def make_check_inputs(self, seed):
         """Returns 100 rows of inputs for the check of an export.
@@ -363,20 +367,4 @@ class TextClassification:
             )
         return text_signatures.check_inputs(
             corpus, len(self.tokenizer.vocabulary), seed
-        )
-
-
-def _check_sizes(encoder, sequence_length):
-    """Checks that settings fit the sizes of the encoder."""
-    if encoder.frozen_layers > encoder.num_layers:
-        raise ConfigError(
-            "`--config.model.encoder.frozen_layers` must be at most "
-            f"{encoder.num_layers}, the layers that the encoder has. "
-            f"Received: {encoder.frozen_layers}."
-        )
-    if sequence_length > encoder.max_sequence_length:
-        raise ConfigError(
-            "`--config.data.sequence_length` must be at most "
-            f"{encoder.max_sequence_length}, the positions that the encoder "
-            f"has. Received: {sequence_length}."
         )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from trainers.config.task import ImageClassificationConfig
-from trainers.tasks import image_augmentation
+from trainers.tasks.inputs import augmentation
 
 Config = ImageClassificationConfig
 SIGNED = (-1.0, -0.3, 0.55, 1.0)  # A share of the largest change, four rows.
@@ -20,14 +20,14 @@ def make_draws(**columns):
     """Returns draws of 0.5 but for `down`, `right`, `rotation`, `zoom`."""
     names = ("down", "right", "rotation", "zoom")
     rows = len(next(iter(columns.values())))
-    draws = np.full((rows, image_augmentation.NUM_DRAWS), 0.5, np.float32)
+    draws = np.full((rows, augmentation.NUM_DRAWS), 0.5, np.float32)
     for name, signed in columns.items():
         draws[:, names.index(name)] = (np.asarray(signed) + 1) / 2
     return draws
 
 
 def transform(images, config, draws):
-    return image_augmentation.transform(images, config, draws).numpy()
+    return augmentation.transform(images, config, draws).numpy()
 
 
 def by_layer(images, make_layer):

@@ -20,7 +20,8 @@ from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.tasks import classify_signature
-from trainers.tasks import text_signatures
+from trainers.tasks.inputs import text_signatures
+from trainers.tasks.objectives import single_label
 
 # Ids 0 to 15.
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghi", "##x", "!"]
@@ -55,14 +56,15 @@ def make_task(tmp_path):
     def make(sequence_length=16, words=tuple(WORDS), **settings):
         task = tasks.make_task(make_config(sequence_length, **settings))
         write_assets(tmp_path, words)
-        task.read_assets(tmp_path)
-        return task
+        return tasks.Task(
+            task.inputs.restored(tmp_path), task.objective.restored(CLASSES)
+        )
 
     return make
 
 
 def preprocess(task, ids):
-    features = task.preprocess(
+    features = task.inputs.preprocess(
         {"token_ids": tf.ragged.constant(ids, tf.int32, ragged_rank=1)}
     )
     assert list(features) == ["token_ids", "padding_mask"]
@@ -112,7 +114,7 @@ def test_the_shortest_sequence_holds_one_token(make_task):
 
 
 def test_a_batch_without_texts_stays_one(make_task):
-    features = make_task().preprocess(
+    features = make_task().inputs.preprocess(
         {
             "token_ids": tf.RaggedTensor.from_row_lengths(
                 tf.zeros(0, tf.int32), tf.zeros(0, tf.int64)
@@ -133,10 +135,10 @@ def test_special_tokens_have_the_ids_of_the_vocabulary(make_task):
 def test_preprocessing_is_the_same_in_eager_graph_and_tf_data(make_task):
     task = make_task()
     rows = tf.ragged.constant([[5, 6], [], [7] * 30], tf.int32, ragged_rank=1)
-    eager = task.preprocess({"token_ids": rows})
-    graph = tf.function(task.preprocess)({"token_ids": rows})
+    eager = task.inputs.preprocess({"token_ids": rows})
+    graph = tf.function(task.inputs.preprocess)({"token_ids": rows})
     dataset = tf.data.Dataset.from_tensors({"token_ids": rows})
-    mapped = next(iter(dataset.map(task.preprocess)))
+    mapped = next(iter(dataset.map(task.inputs.preprocess)))
     for name, value in eager.items():
         np.testing.assert_array_equal(value, graph[name])
         np.testing.assert_array_equal(value, mapped[name])
@@ -150,11 +152,11 @@ def test_lengths_are_those_that_the_model_gets(make_task):
         np.zeros(4, np.int32),
         Places.numbered("row ", range(4)),
     )
-    assert task.lengths(examples).tolist() == [3, 2, 10, 10]
+    assert task.inputs.lengths(examples).tolist() == [3, 2, 10, 10]
     # All four in one batch, padded to 10.
-    share = task.padding_share(examples, batch_size=4, seed=1)
+    share = task.inputs.padding_share(examples, batch_size=4, seed=1)
     assert share == pytest.approx(1 - 25 / 40)
-    share = task.padding_share(examples, batch_size=1, seed=1)
+    share = task.inputs.padding_share(examples, batch_size=1, seed=1)
     assert share == pytest.approx(1 - 25 / (8 + 8 + 10 + 10))
 
 
@@ -173,7 +175,7 @@ def test_smoothing_spreads_a_share_of_the_target(make_task, smoothing):
     task = make_task(label_smoothing=smoothing)
     target = (1 - smoothing) * np.eye(3)[LABELS] + smoothing / 3
     expected = -(target * log_softmax(LOGITS.astype(np.float64))).sum(axis=1)
-    losses = task.example_losses(LABELS, LOGITS)
+    losses = task.objective.example_losses(LABELS, LOGITS)
     assert losses.dtype == tf.float32
     np.testing.assert_allclose(losses, expected, rtol=1e-6)
     stock = keras.losses.CategoricalCrossentropy(
@@ -185,9 +187,10 @@ def test_smoothing_spreads_a_share_of_the_target(make_task, smoothing):
 
 
 def test_weights_of_classes_multiply_the_loss(make_task):
-    plain = make_task(label_smoothing=0.1)
-    weighted = make_task(label_smoothing=0.1)
-    weighted._class_weights = np.array([2.0, 0.0, 0.5], np.float32)
+    plain = make_task(label_smoothing=0.1).objective
+    config = make_config(label_smoothing=0.1).task
+    weights = np.array([2.0, 0.0, 0.5], np.float32)
+    weighted = single_label.SingleLabel(config, CLASSES, weights)
     np.testing.assert_allclose(
         weighted.example_losses(LABELS, LOGITS),
         plain.example_losses(LABELS, LOGITS) * [2, 0.5, 0],
@@ -197,7 +200,7 @@ def test_weights_of_classes_multiply_the_loss(make_task):
 def test_the_loss_is_float32_with_any_dtype_of_the_model(make_task):
     for dtype in (tf.float16, tf.bfloat16):
         task = make_task(label_smoothing=0.5)
-        loss = task.example_losses(
+        loss = task.objective.example_losses(
             np.array([0], np.int32), tf.constant([[0.0, 20.0]], dtype)
         )
         assert loss.dtype == tf.float32
@@ -221,7 +224,7 @@ def test_weights_of_classes_come_with_the_data(text, tmp_path):
     config.data.train = str(tmp_path / "mails.csv")
     config.data.cache_dir = "none"
     task = tasks.make_task(config)
-    splits = task.load(config.data)
+    task, splits = task.load(config.data)
     assert splits.class_names == ["ham", "spam"]
     counts = np.bincount(splits.train.targets)
     factors = {
@@ -230,7 +233,9 @@ def test_weights_of_classes_come_with_the_data(text, tmp_path):
         "spam=3": [1, 3],
     }[text]
     # Of two equal logits.
-    losses = task.example_losses(np.array([0, 1]), np.zeros((2, 2), np.float32))
+    losses = task.objective.example_losses(
+        np.array([0, 1]), np.zeros((2, 2), np.float32)
+    )
     np.testing.assert_allclose(
         losses, math.log(2) * np.array(factors), rtol=1e-6
     )
@@ -276,13 +281,15 @@ def served(tmp_path_factory):
     directory = tmp_path_factory.mktemp("assets")
     write_assets(directory)
     task = tasks.make_task(make_config())
-    task.read_assets(directory)
+    task = tasks.Task(
+        task.inputs.restored(directory), task.objective.restored(CLASSES)
+    )
     keras.utils.set_random_seed(1)
-    network = tfmodels.make_model(task.model_config, 3)
+    network = tfmodels.make_model(task.inputs.model_config, 3)
     # Larger than those at the start, that texts get different answers.
     for variable in network.trainable_variables:
         variable.assign(variable * 20)
-    return task, task.make_signatures(network, CLASSES), network
+    return task, task.make_signatures(network), network
 
 
 TEXTS = ["a b c", "", "  ", "e e e e e e e e e e e e e e e e e e e e", "ix !"]
@@ -295,8 +302,8 @@ def test_the_answer_is_that_of_the_network(served):
     ]
     answer = signatures["serving_default"](text=tf.constant(TEXTS))
     assert sorted(answer) == ["class_id", "label", "logits", "probabilities"]
-    features = task.preprocess(
-        {"token_ids": task.tokenizer(tf.constant(TEXTS))}
+    features = task.inputs.preprocess(
+        {"token_ids": task.inputs.tokenizer(tf.constant(TEXTS))}
     )
     logits = network(features, training=False).numpy()
     np.testing.assert_allclose(answer["logits"], logits, atol=1e-5)
@@ -441,7 +448,7 @@ def test_any_bytes_are_answered_with_numbers(served):
 
 def test_check_inputs_are_100_rows_of_each_signature(served):
     task, signatures, _ = served
-    inputs = task.make_check_inputs(seed=1)
+    inputs = task.inputs.make_check_inputs(seed=1)
     assert sorted(inputs) == sorted(signatures)
     for name, values in inputs.items():
         ((_, rows),) = values.items()
@@ -455,7 +462,9 @@ def test_check_inputs_are_100_rows_of_each_signature(served):
     assert ids.min() == 0 and ids.max() == len(WORDS) - 1
     assert (ids[1] == 0).all()
     assert (b"" in inputs["tokenize"]["text"]) and (ids[0] > 0).any()
-    again, other = (task.make_check_inputs(seed)["tokens"] for seed in (1, 2))
+    again, other = (
+        task.inputs.make_check_inputs(seed)["tokens"] for seed in (1, 2)
+    )
     np.testing.assert_array_equal(again["token_ids"], ids)
     assert (other["token_ids"] != ids).any()
     assert text_signatures.check_corpus(1) != text_signatures.check_corpus(2)
@@ -463,7 +472,7 @@ def test_check_inputs_are_100_rows_of_each_signature(served):
 
 def test_a_tokenizer_that_is_another_in_tf_data_is_not_exported(served):
     task, _, _ = served
-    tokenizer = task.tokenizer
+    tokenizer = task.inputs.tokenizer
 
     class Unsteady:
         vocabulary = tokenizer.vocabulary
@@ -472,12 +481,12 @@ def test_a_tokenizer_that_is_another_in_tf_data_is_not_exported(served):
             ids = tokenizer(text)
             return ids if tf.executing_eagerly() else ids + 1
 
-    task.tokenizer = Unsteady()
+    task.inputs.tokenizer = Unsteady()
     try:
         with pytest.raises(RunError) as error:
-            task.make_check_inputs(seed=1)
+            task.inputs.make_check_inputs(seed=1)
     finally:
-        task.tokenizer = tokenizer
+        task.inputs.tokenizer = tokenizer
     assert str(error.value) == (
         "the tokenizer gives other ids in tf.data than eagerly; no version "
         "was published."
@@ -492,15 +501,16 @@ def test_files_make_the_task_what_it_was(tmp_path):
     config = make_config()
     config.data.train = str(tmp_path / "mails.csv")
     config.data.cache_dir = "none"
-    first = tasks.make_task(config)
-    assert first.tokenizer is None
-    first.load(config.data)
+    unknown = tasks.make_task(config).inputs
+    first, _ = unknown.load(config.data)
+    # To load the data does not change what it was loaded with.
+    assert unknown.tokenizer is None
+    assert unknown.model_config is config.model
     files = first.assets()
     assert sorted(files) == ["encoder.json", "vocabulary.txt"]
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    again = tasks.make_task(config)
-    again.read_assets(tmp_path)
+    again = unknown.restored(tmp_path)
     assert again.model_config == first.model_config
     assert again.tokenizer.vocabulary == first.tokenizer.vocabulary
     size = len(first.tokenizer.vocabulary)
@@ -535,7 +545,7 @@ def test_damaged_files_are_refused(name, content, reason, tmp_path):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError) as error:
-        tasks.make_task(make_config()).read_assets(tmp_path)
+        tasks.make_task(make_config()).inputs.restored(tmp_path)
     assert str(error.value).startswith(
         "`--workdir` must be the directory of a run. Received: "
         f"{str(tmp_path)!r}: "

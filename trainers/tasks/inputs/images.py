@@ -1,25 +1,23 @@
-"""Image classification: one label for each image."""
+"""Images as inputs: pixels from 0 to 255, or files."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from trainers.data.images import loading
-from trainers.tasks import answers
 from trainers.tasks import classify_signature
-from trainers.tasks import image_augmentation
+from trainers.tasks.inputs import augmentation
 
 
-class ImageClassification:
-    """Softmax classification of images with pixels from 0 to 255.
+class Images:
+    """Images with pixels from 0 to 255.
 
     >>> import numpy as np
     >>> from trainers.config import ExperimentConfig
-    >>> task = ImageClassification(ExperimentConfig())
-    >>> task.image_shape, task.num_draws
+    >>> images = Images(ExperimentConfig())
+    >>> images.image_shape, images.num_draws
     ((28, 28), 0)
     >>> pixels = np.full([1, 28, 28], 255, np.uint8)
-    >>> float(task.preprocess({"image": pixels})["image"][0, 0, 0])
+    >>> float(images.preprocess({"image": pixels})["image"][0, 0, 0])
     1.0
 
     Attributes:
@@ -29,21 +27,23 @@ class ImageClassification:
             takes; 0 means no augmentation.
         eval_batch_size: int. Number of rows in a batch of evaluation, on each
             replica.
+        example_feature: str. Feature of a `tf.Example` that `classify` reads.
     """
 
     eval_batch_size = 256
+    example_feature = "image_bytes"
 
     def __init__(self, config):
-        """Makes the task.
+        """Makes the inputs.
 
         Args:
-            config: `ExperimentConfig` of an image classification.
+            config: `ExperimentConfig` on images.
         """
         self.model_config = config.model
         self.image_shape = tuple(config.model.image_shape)
         self._config = task = config.task
         augments = task.random_shift or task.random_rotation or task.random_zoom
-        self.num_draws = image_augmentation.NUM_DRAWS if augments else 0
+        self.num_draws = augmentation.NUM_DRAWS if augments else 0
 
     def load(self, data):
         """Loads and checks the splits of a run.
@@ -52,12 +52,12 @@ class ImageClassification:
             data: `ImageDataConfig`.
 
         Returns:
-            `Splits`.
+            These inputs, which need nothing of the data, and `Splits`.
 
         Raises:
             ConfigError, DataError: See `loading.load`.
         """
-        return loading.load(
+        return self, loading.load(
             data, image_shape=self.image_shape, decode_fn=self.decode
         )
 
@@ -90,15 +90,16 @@ class ImageClassification:
     load_raw = load_one
 
     def assets(self):
-        """Returns an empty dict: the task needs no files."""
+        """Returns an empty dict: images need no files in the work directory."""
         return {}
 
-    def read_assets(self, directory):
-        """Does nothing: the task needs no files.
+    def restored(self, directory):
+        """Returns these inputs, which need no files.
 
         Args:
             directory: `pathlib.Path` of the work directory.
         """
+        return self
 
     def lengths(self, examples):
         """Returns `None`: all images have the same size.
@@ -166,32 +167,8 @@ class ImageClassification:
         Returns:
             Dict of `image: float32[batch, *image_shape]`.
         """
-        image = image_augmentation.transform(
-            features["image"], self._config, draws
-        )
+        image = augmentation.transform(features["image"], self._config, draws)
         return features | {"image": image}
-
-    def example_losses(self, labels, logits):
-        """Returns the cross-entropy of each example.
-
-        Args:
-            labels: int32[batch].
-            logits: float[batch, num_classes].
-
-        Returns:
-            `float32[batch]`.
-        """
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels, tf.cast(logits, tf.float32)
-        )
-
-    def make_train_metrics(self):
-        """Returns the metrics that training shows.
-
-        Returns:
-            List of `keras.metrics.Metric` of (labels, logits, sample_weight).
-        """
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def make_inference(self, network):
         """Returns the function for the logits of an export: the network.
@@ -201,52 +178,41 @@ class ImageClassification:
         """
         return network
 
-    def make_signatures(self, network, class_names):
-        """Returns the serving functions.
+    def signatures(self):
+        """Returns the signatures that answer with the outputs of the objective.
 
-        `serving_default` takes pixels, and `image_bytes` takes files. Both
-        return the outputs of `answers.classification`. `classify` takes files
-        in the feature `image_bytes`, see `classify_signature.make`.
-
-        Args:
-            network: Function from preprocessed features to logits, for example
-                a `keras.Model`.
-            class_names: List of str. Class names in label order.
+        `serving_default` takes pixels, and `image_bytes` takes files.
 
         Returns:
-            Dict from the name of a signature to a `tf.function`.
+            Dict from the name of a signature to the `tf.TensorSpec` of its
+            input and the function from the input to features of the network.
         """
-
-        def logits_of(image):
-            return network(self.preprocess({"image": image}), training=False)
-
-        def logits_of_files(image_bytes):
-            spec = tf.TensorSpec(self.image_shape, tf.uint8)
-            return logits_of(
-                tf.map_fn(self.decode, image_bytes, fn_output_signature=spec)
-            )
-
-        image_spec = tf.TensorSpec(
+        image = tf.TensorSpec(
             (None, *self.image_shape), tf.float32, name="image"
         )
-        bytes_spec = tf.TensorSpec((None,), tf.string, name="image_bytes")
-
-        @tf.function(input_signature=[image_spec], autograph=False)
-        def serve_image(image):
-            return answers.classification(logits_of(image), class_names)
-
-        @tf.function(input_signature=[bytes_spec], autograph=False)
-        def serve_image_bytes(image_bytes):
-            logits = logits_of_files(image_bytes)
-            return answers.classification(logits, class_names)
-
+        image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
         return {
-            "serving_default": serve_image,
-            "image_bytes": serve_image_bytes,
-            "classify": classify_signature.make(
-                "image_bytes", logits_of_files, class_names
-            ),
+            "serving_default": (image, self._from_pixels),
+            "image_bytes": (image_bytes, self.from_example),
         }
+
+    def other_signatures(self):
+        """Returns an empty dict: no signature is without the network."""
+        return {}
+
+    def from_example(self, image_bytes):
+        """Returns the features of files, for `image_bytes` and `classify`.
+
+        Args:
+            image_bytes: string[batch]. The bytes of image files.
+        """
+        spec = tf.TensorSpec(self.image_shape, tf.uint8)
+        return self._from_pixels(
+            tf.map_fn(self.decode, image_bytes, fn_output_signature=spec)
+        )
+
+    def _from_pixels(self, image):
+        return self.preprocess({"image": image})
 
     def make_check_inputs(self, seed):
         """Returns 100 rows of inputs for the check of an export.

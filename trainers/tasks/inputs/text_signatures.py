@@ -1,13 +1,14 @@
-"""Serving functions of a text classifier, and texts to check exports with."""
+"""Ids of requests, and texts to check exports with."""
 
 import unicodedata
 
 import numpy as np
 import tensorflow as tf
 
-from trainers.tasks import answers
 from trainers.tasks import classify_signature
 
+# Input of the signatures that take texts.
+SPEC = tf.TensorSpec((None,), tf.string, name="text")
 _NUM_ROWS = 100
 _category = unicodedata.ucd_3_2_0.category
 # Edge cases of real requests.
@@ -37,61 +38,18 @@ _INVALID_UTF8 = (
 )
 
 
-def make(task, network, class_names):
-    """Returns the serving functions of a text classifier.
-
-    - `serving_default` takes `text: string[batch]`.
-    - `tokenize` takes `text: string[batch]` and returns `token_ids:
-      int32[batch, sequence_length]`, with `[CLS]` and `[SEP]`.
-    - `tokens` takes these `token_ids`. It treats ids after the first `[SEP]`
-      of a row as padding: to pad the rows of several requests to one length,
-      TensorFlow Serving repeats the first id of a request, `[CLS]`.
-    - `classify` takes texts in the feature `text`, see
-      `classify_signature.make`.
+def model_inputs(ids, sequence_length, *, pad_id, end_id):
+    """Returns the inputs of a network for the ids of a request.
 
     Args:
-        task: `TextClassification` with its tokenizer.
-        network: Function from preprocessed features to logits, for example a
-            `keras.Model`.
-        class_names: List of str. Class names in label order.
+        ids: int32[batch, length].
+        sequence_length: int. Maximum number of ids of a text.
+        pad_id, end_id: int. Ids of `[PAD]` and `[SEP]`.
 
     Returns:
-        Dict from the name of a signature to a `tf.function`.
+        Dict of `token_ids` and `padding_mask`, both int32[batch, length].
     """
-    text_spec = tf.TensorSpec((None,), tf.string, name="text")
-    ids_spec = tf.TensorSpec((None, None), tf.int32, name="token_ids")
-
-    def features_of(text):
-        return task.preprocess({"token_ids": task.tokenizer(text)})
-
-    def logits_of(text):
-        return network(features_of(text), training=False)
-
-    @tf.function(input_signature=[text_spec], autograph=False)
-    def serve_text(text):
-        return answers.classification(logits_of(text), class_names)
-
-    @tf.function(input_signature=[ids_spec], autograph=False)
-    def serve_tokens(token_ids):
-        logits = network(_model_inputs(task, token_ids), training=False)
-        return answers.classification(logits, class_names)
-
-    @tf.function(input_signature=[text_spec], autograph=False)
-    def tokenize(text):
-        return {"token_ids": features_of(text)["token_ids"]}
-
-    return {
-        "serving_default": serve_text,
-        "tokens": serve_tokens,
-        "tokenize": tokenize,
-        "classify": classify_signature.make("text", logits_of, class_names),
-    }
-
-
-def _model_inputs(task, ids):
-    """Returns `token_ids` and `padding_mask` for the ids of a request."""
-    pad_id, end_id = task.tokenizer.pad_id, task.tokenizer.end_id
-    ids = ids[:, : task.sequence_length]
+    ids = ids[:, :sequence_length]
     # At least one column, and the first id is never padding: a row with only
     # padding would give the mean of no vectors.
     is_empty = tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)

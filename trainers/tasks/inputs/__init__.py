@@ -1,0 +1,1 @@
+"""Inputs: from raw features to the inputs of a network."""

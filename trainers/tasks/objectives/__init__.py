@@ -1,0 +1,1 @@
+"""Objectives: from targets and logits to losses, metrics and answers."""
