@@ -84,10 +84,9 @@ def no_autograph(request, monkeypatch):
         yield
         return
     converted = []
-    with monkeypatch.context() as patch:
-        patch.setattr(api, "_convert_actual", api._convert_actual)
-        autograph_guard.watch(converted.append)
-        yield
+    watched = autograph_guard.watched(converted.append)
+    monkeypatch.setattr(api, "_convert_actual", watched)
+    yield
     assert converted == [], autograph_guard.ADVICE
 
 

@@ -164,7 +164,7 @@ def test_a_signal_during_validation_stops_in_the_middle_of_it(
         + f"""
 from trainers.evaluation import evaluator
 original, calls = evaluator.Evaluator.summaries, []
-def logits(self, on_batch=None):
+def summaries(self, on_batch=None):
     if on_batch is None:
         return original(self)
     def counted():
@@ -173,7 +173,7 @@ def logits(self, on_batch=None):
             send({int(number)})
         on_batch()
     return original(self, counted)
-evaluator.Evaluator.summaries = logits
+evaluator.Evaluator.summaries = summaries
 import atexit
 atexit.register(lambda: print("validated", len(calls)))
 """

@@ -7,18 +7,19 @@ from tensorflow.python.autograph.impl import api
 ADVICE = "pass autograph=False, or use `do_not_convert`"
 
 
-def watch(found_fn):
-    """Calls a function with the name of each function that is converted.
+def watched(found_fn):
+    """Returns a replacement of `api._convert_actual` that reports names.
 
     Args:
-        found_fn: Function of a str. If it raises, AutoGraph only warns and does
-            not convert the function.
+        found_fn: Called with the name of each function of the project that is
+            converted. If it raises, AutoGraph only warns and does not convert
+            the function.
     """
     convert = api._convert_actual
 
-    def watched(entity, context):
+    def convert_watched(entity, context):
         if re.match(r"(trainers|tfmodels)\b", entity.__module__ or ""):
             found_fn(f"{entity.__module__}.{entity.__qualname__}")
         return convert(entity, context)
 
-    api._convert_actual = watched
+    return convert_watched

@@ -42,6 +42,7 @@ def _import(address):
     import sklearn.metrics  # noqa: F401
     import tensorflow_datasets.public_api  # noqa: F401
     import tensorflow_text  # noqa: F401
+    from tensorflow.python.autograph.impl import api
 
     from trainers.evaluation import evaluator  # noqa: F401
     from trainers.prediction import rows  # noqa: F401
@@ -49,7 +50,7 @@ def _import(address):
     from trainers.serving import exporter  # noqa: F401
     from trainers.training import trainer  # noqa: F401
 
-    autograph_guard.watch(_refuse_autograph)
+    api._convert_actual = autograph_guard.watched(_refuse_autograph)
     commands.fork_checks(commands.Client(address).run)
     # The collector would copy shared pages: exclude all objects of modules.
     gc.collect()

@@ -64,13 +64,11 @@ class Ragged:
             rows: int[num_chosen].
         """
         lengths = self.lengths()[rows]
-        chosen = Ragged.from_lengths(None, lengths)
-        # Row i is moved from its start in `self` to its start in the result.
-        moved = np.repeat(
-            self.row_splits[:-1][rows] - chosen.row_splits[:-1], lengths
-        )
-        chosen.values = self.values[np.arange(len(moved)) + moved]
-        return chosen
+        starts = np.cumsum(lengths) - lengths
+        # How far the values of each row are from their place in the result.
+        moved = np.repeat(self.row_splits[:-1][rows] - starts, lengths)
+        values = self.values[np.arange(len(moved)) + moved]
+        return Ragged.from_lengths(values, lengths)
 
 
 def take(column, rows):

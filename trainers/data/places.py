@@ -84,13 +84,13 @@ def concatenate(parts):
     Returns:
         `Places`.
     """
-    starts = np.cumsum([0, *(len(part.names) for part in parts)])
+    starts = np.cumsum([0, *(len(part.names) for part in parts[:-1])])
     return Places(
         [name for part in parts for name in part.names],
         np.concatenate(
             [
                 part.name_of + np.int32(start)
-                for part, start in zip(parts, starts, strict=False)
+                for part, start in zip(parts, starts, strict=True)
             ]
         ),
         np.concatenate([part.numbers for part in parts]),

@@ -206,7 +206,7 @@ class Evaluator:
         return tf.concat(parts, axis=1)
 
     def _unpack(self, rows):
-        """Returns the dict of arrays of which `_pack` made rows."""
+        """Returns the arrays that `_pack` has put into the rows, by name."""
         found, start = {}, 0
         for name, (dtype, shape) in self._layout.items():
             stop = start + shape.num_elements()

@@ -155,11 +155,7 @@ class Texts:
         """Loads one split, or the rows of any labelled file, as token ids.
 
         Args:
-            data: `TextDataConfig`.
-            split: str. Name of a split, or a path.
-            class_names: List of str. Class names of the model in label order.
-            run_data: `TextDataConfig` of the run that trained the model;
-                `None` means `data`.
+            data, split, class_names, run_data: As for `load_raw`.
 
         Returns:
             `Examples` with the feature `token_ids`.
