@@ -153,9 +153,11 @@ def write_texts(directory):
     startup.import_tensorflow()
     from trainers.config import files
     from trainers.data.texts import reading
+    from trainers.objectives.single_label import SingleLabelConfig
 
     data = files.load("configs/bert_classifier.py:minilm").data
-    splits = reading.read_splits(data)
+    objective = SingleLabelConfig().make_objective()
+    splits, _ = reading.read_splits(data, objective)
     names = {label for split in splits.values() for label in split.targets}
     (directory / "classes.json").write_text(json.dumps(sorted(names)))
     for name, examples in splits.items():

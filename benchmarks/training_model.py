@@ -19,7 +19,7 @@ def make(config):
     task, splits = task.load(config.data)
     steps = steps_lib.plan(config, len(splits.train), 1)
     network = fitting.make_network(
-        config, len(splits.class_names), task.inputs.model_config
+        config, task.objective.num_outputs, task.inputs.model_config
     )
     model = fitting.make_training_model(network, config, task, steps)
     model.make_train_function()

@@ -80,7 +80,6 @@ def get_config(variant: str = "") -> c.ExperimentConfig:
             sequence_length=128,  # 71 % of the texts are not cut.
             global_batch_size=16,  # 3,616 / 16 = 226 steps an epoch
         ),
-        task=c.TextClassificationConfig(),
         model=BertClassifierConfig(
             encoder=EncoderConfig(preset="bert_base_en_uncased"),
             pooling="pooled",

@@ -3,22 +3,21 @@
 import dataclasses
 
 from tfmodels.bert import encoder as encoder_lib
-from tfmodels.bert.config import EncoderConfig
+from tfmodels.bert.model_config import BertModelConfig
 from tfmodels.settings import setting
 
 
 @dataclasses.dataclass(slots=True)
-class BertClassifierConfig:
+class BertClassifierConfig(BertModelConfig):
     """Settings of the network: encoder, pooling, dropout.
 
     >>> from tfmodels import EncoderConfig
     >>> encoder = EncoderConfig(num_layers=1, hidden_dim=32, num_heads=2)
     >>> config = BertClassifierConfig(encoder=encoder, pooling="mean")
-    >>> make_bert_classifier(config, num_classes=3).output.shape
+    >>> config.build(num_outputs=3).output.shape
     (None, 3)
     """
 
-    encoder: EncoderConfig = dataclasses.field(default_factory=EncoderConfig)
     pooling: str = setting(
         "pooled",
         "How the vectors of a text become one vector: a dense layer on the "
@@ -33,18 +32,26 @@ class BertClassifierConfig:
         below=1,
     )
 
+    def build(self, num_outputs):
+        """Builds the network, see `make_bert_classifier`.
 
-def make_bert_classifier(config, num_classes):
+        Args:
+            num_outputs: int. Number of logits.
+        """
+        return make_bert_classifier(self, num_outputs)
+
+
+def make_bert_classifier(config, num_outputs):
     """Builds the network with random weights.
 
     Args:
         config: `BertClassifierConfig`. If its encoder has a preset, the
-            config contains the sizes of the preset, see `presets.read`.
-        num_classes: int. Number of logits.
+            config contains the sizes of the preset, see `settled`.
+        num_outputs: int. Number of logits.
 
     Returns:
         `keras.Model` from `{"token_ids", "padding_mask": int32[batch,
-        sequence_length]}` to logits `float32[batch, num_classes]`. The mask
+        sequence_length]}` to logits `float32[batch, num_outputs]`. The mask
         is 1 for tokens and 0 for padding.
     """
     import keras
@@ -70,7 +77,7 @@ def make_bert_classifier(config, num_classes):
     if config.dropout:
         x = keras.layers.Dropout(config.dropout, name="dropout")(x)
     logits = keras.layers.Dense(
-        num_classes,
+        num_outputs,
         kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
         # float32 under every policy: a softmax over bfloat16 loses digits.
         dtype="float32",

@@ -2,15 +2,16 @@
 
 import dataclasses
 
+from tfmodels.model_config import ModelConfig
 from tfmodels.settings import setting
 
 
 @dataclasses.dataclass(slots=True)
-class MnistMlpConfig:
+class MnistMlpConfig(ModelConfig):
     """Settings of the network: image shape, hidden layers, regularization.
 
     >>> config = MnistMlpConfig(image_shape=(8, 8), hidden_dims=(16,))
-    >>> make_mnist_mlp(config, num_classes=10).count_params()
+    >>> config.build(num_outputs=10).count_params()
     1210
     """
 
@@ -37,17 +38,25 @@ class MnistMlpConfig:
         at_least=0,
     )
 
+    def build(self, num_outputs):
+        """Builds the network, see `make_mnist_mlp`.
 
-def make_mnist_mlp(config, num_classes):
+        Args:
+            num_outputs: int. Number of logits.
+        """
+        return make_mnist_mlp(self, num_outputs)
+
+
+def make_mnist_mlp(config, num_outputs):
     """Builds the network.
 
     Args:
         config: `MnistMlpConfig`.
-        num_classes: int. Number of logits.
+        num_outputs: int. Number of logits.
 
     Returns:
         `keras.Model` from `{"image": float32[batch, *image_shape]}` to logits
-        `float32[batch, num_classes]`. Pixels are from 0 to 1.
+        `float32[batch, num_outputs]`. Pixels are from 0 to 1.
     """
     # Not at the top: a config file imports this module, and the report of a
     # wrong flag must not wait three seconds for TensorFlow.
@@ -68,5 +77,5 @@ def make_mnist_mlp(config, num_classes):
         if config.dropout:
             x = keras.layers.Dropout(config.dropout, name=f"dropout_{index}")(x)
     # float32 under every policy: a softmax over bfloat16 loses digits.
-    logits = dense(num_classes, "logits", dtype="float32")(x)
+    logits = dense(num_outputs, "logits", dtype="float32")(x)
     return keras.Model({"image": image}, logits, name="mnist_mlp")

@@ -9,6 +9,7 @@ def setting(
     doc,
     *,
     choices=None,
+    or_own=False,
     above=None,
     at_least=None,
     below=None,
@@ -26,7 +27,10 @@ def setting(
         default: Immutable default value. Its type is the annotation of the
             field.
         doc: str. One sentence with the unit; `--help` prints it.
-        choices: Tuple of allowed values; `None` allows every value.
+        choices: Tuple of allowed values, or of allowed elements of a tuple;
+            `None` allows every value.
+        or_own: bool. Whether `MODULE:NAME`, an object in a package of the
+            user, is allowed besides `choices`.
         above, at_least, below, at_most: int or float. Bounds of a number, or
             of each number in a tuple; `None` means unbounded.
         only_with: Pair of the name of another setting of the dataclass and a
@@ -53,11 +57,24 @@ def setting(
         metadata={
             "doc": doc,
             "rule": rule,
+            "or_own": or_own,
             "only_with": only_with,
             "may_change": may_change,
             "refused": refused or {},
         },
     )
+
+
+def named(field, name, kind):
+    """Returns a setting outside of a dataclass, with its name and type.
+
+    Args:
+        field: `dataclasses.Field` from `setting`.
+        name: str.
+        kind: Type of the setting.
+    """
+    field.name, field.type = name, kind
+    return field
 
 
 def type_words(field):
@@ -72,7 +89,39 @@ def type_words(field):
         bool: "true or false",
         str: "text",
         tuple[int, ...]: "whole numbers, like 64,64",
+        tuple[str, ...]: "names, separated by commas",
     }[field.type]
+
+
+def choice_words(field):
+    """Returns the choices of a setting in words, such as "a, b".
+
+    Args:
+        field: `dataclasses.Field` from `setting`.
+
+    Returns:
+        str, or `None` for a setting without choices.
+    """
+    choices = field.metadata["rule"].get("choices")
+    if choices is None:
+        return None
+    words = ", ".join(choices)
+    if field.metadata["or_own"]:
+        words += ", or MODULE:NAME of your own"
+    return words
+
+
+def is_own(text):
+    """Returns whether a text is `MODULE:NAME`.
+
+    Args:
+        text: str.
+
+    >>> is_own("my_package.curves:MyTracker"), is_own("csv")
+    (True, False)
+    """
+    module, _, name = text.partition(":")
+    return all(word.isidentifier() for word in [*module.split("."), name])
 
 
 def parse(text, kind):
@@ -80,8 +129,9 @@ def parse(text, kind):
 
     Args:
         text: str. The part of `--config.NAME=VALUE` after the `=`.
-        kind: Type of the setting. Commas separate the numbers of a tuple;
-            brackets around them are optional.
+        kind: Type of the setting. Commas separate the elements of a tuple;
+            brackets around them are optional. An empty text is the empty
+            tuple of names.
 
     Returns:
         The value, or `None` if the text is not of this type.
@@ -114,6 +164,8 @@ def _parse_tuple(text, element):
         inside = inside[1:-1].strip()
         if not inside:
             return ()
+    if element is str and not inside:
+        return ()
     words = inside.removesuffix(",").split(",")
     return tuple(parse(word.strip(), element) for word in words)
 
@@ -148,13 +200,18 @@ def broken_rule(field, value):
         return type_words(field)
     rule = dict(field.metadata["rule"])
     choices = rule.pop("choices", None)
-    if choices is not None and value not in choices:
-        words = f"one of {', '.join(choices)}"
-        reason = field.metadata["refused"].get(value)
-        return f"{words}: {reason}" if reason else words
-    if field.type in (str, bool):
+    elements = value if isinstance(value, (tuple, list)) else (value,)
+    for element in elements if choices is not None else ():
+        is_allowed_own = field.metadata["or_own"] and is_own(element)
+        if element not in choices and not is_allowed_own:
+            is_tuple = typing.get_origin(field.type) is tuple
+            start = "names from" if is_tuple else "one of"
+            words = f"{start} {choice_words(field)}"
+            reason = field.metadata["refused"].get(element)
+            return f"{words}: {reason}" if reason else words
+    if field.type in (str, bool, tuple[str, ...]):
         return None
-    numbers = value if isinstance(value, (tuple, list)) else (value,)
+    numbers = elements
     # NaN, infinity and numbers that do not fit into int64 break every rule.
     sized = all(abs(number) < 2**63 for number in numbers)
     if sized and all(

@@ -1,4 +1,4 @@
-"""Defines the errors that the user sees as one line, without a traceback."""
+"""The errors that users see as one line, without a traceback."""
 
 
 class ConfigError(ValueError):
@@ -21,3 +21,24 @@ class RunError(RuntimeError):
 
 class RefusedError(RunError):
     """A model has no such signature or input, or refuses its values."""
+
+
+_SHOWN = 10
+
+
+def raise_problems(what, problems, describe_fn=str):
+    """Raises an error with the number of problems and the first ten of them.
+
+    Args:
+        what: str. Noun in the plural: "images that cannot be decoded".
+        problems: Sequence. If it is empty, nothing is raised.
+        describe_fn: Function from a problem to a str with file and place.
+
+    Raises:
+        DataError: There is a problem.
+    """
+    if len(problems):
+        shown = "".join(f"\n  {describe_fn(p)}" for p in problems[:_SHOWN])
+        more = len(problems) - _SHOWN
+        shown += f"\n  ... and {more} more" if more > 0 else ""
+        raise DataError(f"{len(problems)} {what}:{shown}")

@@ -187,11 +187,16 @@ def _override(config, words):
     Raises:
         ConfigError: A setting does not exist, or a value has a wrong type.
     """
-    fields = {name: field for name, field, _ in tree.leaves(config)}
     texts = {}
-    for word in words:
-        no, leaf, text = _OVERRIDE.match(word).groups()
-        name = f"config.{leaf}"
+    parsed = [(word, *_OVERRIDE.match(word).groups()) for word in words]
+    for _, no, leaf, text in parsed:
+        # It decides which other settings there are.
+        if f"config.{leaf}" == tree.OBJECTIVE and text and not no:
+            texts[tree.OBJECTIVE] = text[1:]
+    config = overrides.apply(config, texts)
+    fields = {name: field for name, field, _ in tree.leaves(config)}
+    for word, no, leaf, text in parsed:
+        name = tree.MOVED.get(f"config.{leaf}", f"config.{leaf}")
         if name not in fields:
             raise overrides.unknown_setting(name, fields)
         is_bool = fields[name].type is bool
@@ -225,6 +230,9 @@ def _help_text():
         lines.append(f"  --{name}\n      {flag.help}{default}")
     path = _config_in(sys.argv)
     config = files.load(path) if path else experiment.ExperimentConfig()
+    words = _split_overrides(sys.argv)[0]
+    # The objective decides which settings there are.
+    config = _override(config, [w for w in words if tree.OBJECTIVE in w])
     lines += [
         "",
         f"Settings of {path}. Each is a flag, shown with its value:"
@@ -236,8 +244,11 @@ def _help_text():
         if isinstance(value, tuple):
             value = ",".join(map(str, value))
         lines.append(f"  --{name}={value}\n      {field.metadata['doc']}")
-        if "choices" in field.metadata["rule"]:
-            choices = ", ".join(field.metadata["rule"]["choices"])
+        if choices := settings.choice_words(field):
+            start = "Names from" if field.type is not str else "One of"
+            lines.append(f"      {start}: {choices}.")
+        if name == "config.trainer.best_metric":
+            choices = config.task.make_objective().metric_choices
             lines.append(f"      One of: {choices}.")
     return "\n".join(lines)
 

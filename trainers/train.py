@@ -18,6 +18,7 @@ def check(config, workdir, arguments):
     from trainers.data import input_files
     from trainers.distribution import tf_config
     from trainers.run.workdir import Workdir
+    from trainers.training.trackers import loading
 
     workers = tf_config.read()
     tf_config.check_strategy(workers, config.trainer.strategy)
@@ -28,6 +29,7 @@ def check(config, workdir, arguments):
         logging.getLogger("trainers").warning(line)
     input_files.check(config)
     if workers.is_chief:
+        loading.load(config.trainer.trackers)
         paths = Workdir(workdir)
         paths.check(paths.with_saved_policy(config))
 
@@ -37,11 +39,12 @@ def main(config, workdir, arguments):
     from trainers.serving import exporter
     from trainers.training import trainer
 
-    trainer.train_and_evaluate(
-        config,
-        workdir,
-        export_fn=lambda: print(exporter.export_once(config, workdir)),
-    )
+    def export():
+        version = exporter.export_once(config, workdir)
+        print(version)
+        return version
+
+    trainer.train_and_evaluate(config, workdir, export_fn=export)
 
 
 if __name__ == "__main__":

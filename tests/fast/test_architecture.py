@@ -16,6 +16,7 @@ ROOMS = [
     "tfmodels",
     "runtime",
     "metrics",
+    "objectives",
     "distribution",
     "config",
     "run",
@@ -40,7 +41,7 @@ COMMANDS = [
 # Beside the commands. `errors` is for every room.
 DOOR = ["__init__", "__main__", "errors", "flags"]
 # Rooms whose `__init__` defines something.
-WITH_DEFINITIONS = ["tfmodels", "trainers", "trainers/tasks"]
+WITH_DEFINITIONS = ["trainers", "trainers/tasks"]
 
 
 def modules(root=ROOT):
@@ -198,8 +199,78 @@ def test_only_two_modules_import_by_name():
         for name, tree in MODULES.items()
         if {"importlib", "importlib.import_module"} & {*names_imported(tree)}
     }
-    # The public names, and the sources of images.
-    assert users == {"trainers", "trainers.data.images.loading"}
+    # The public names, and the table of kinds.
+    assert users == {"trainers", "trainers.config.kinds"}
+
+
+def table_of_kinds():
+    """Returns `KINDS`, without an import of it."""
+    for node in MODULES["trainers.config.kinds"].body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "KINDS":
+            return ast.literal_eval(node.value)
+    raise AssertionError("there is no table")
+
+
+def names_used(tree):
+    """Yields the last word of each name that a module imports or uses."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+    yield from (name.rpartition(".")[2] for name in names_imported(tree))
+
+
+def test_the_table_of_kinds_names_modules_of_the_project():
+    paths = [
+        path for part in table_of_kinds().values() for path in part.values()
+    ]
+    assert {path.partition(":")[0] for path in paths} <= set(MODULES)
+
+
+# The rooms that can know single kinds of each part. A config file is written
+# for some kinds, and an experiment has defaults.
+HOMES = {
+    "data": ["config", "tasks", "configs"],
+    "model": ["tfmodels", "config", "configs"],
+    "task": ["objectives", "config", "configs"],
+}
+
+
+def test_a_kind_is_known_by_its_methods_alone():
+    """No other room asks which kind of data, model or objective it has.
+
+    A kind of a user is therefore treated like those of the table.
+    """
+    found = []
+    for part, homes in HOMES.items():
+        paths = table_of_kinds()[part].values()
+        classes = {path.partition(":")[2] for path in paths}
+        # The module of the settings of data also has constants for others.
+        kinds = {path.partition(":")[0] for path in paths} - {
+            "trainers.config.data"
+        }
+        found += [
+            (part, module)
+            for module, tree in MODULES.items()
+            if room_of(module) not in homes
+            and (classes & {*names_used(tree)} or kinds & ARROWS[module])
+        ]
+    # The objective of a served model is known by its outputs.
+    assert found == [("task", "trainers.prediction.rows")]
+
+
+def test_inputs_are_imported_by_their_settings_alone():
+    """Nothing but the settings of data says which inputs there are."""
+    inputs = {
+        node.value.partition(":")[0]
+        for node in ast.walk(MODULES["trainers.config.data"])
+        if isinstance(node, ast.Constant)
+        and str(node.value).startswith("trainers.tasks.")
+    }
+    assert len(inputs) == len(table_of_kinds()["data"])
+    assert inputs <= set(MODULES)
+    assert [m for m, imports in ARROWS.items() if inputs & imports] == []
 
 
 def test_types_of_settings_are_no_strings():

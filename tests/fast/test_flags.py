@@ -5,6 +5,7 @@ import re
 import runpy
 import sys
 
+import own_kinds
 import pytest
 from absl.testing import flagsaver
 from repository import ROOT
@@ -15,6 +16,7 @@ from trainers.config import experiment
 from trainers.config import files as files_lib
 from trainers.config import tree
 from trainers.errors import ConfigError
+from trainers.objectives.single_label import SingleLabelConfig
 
 CHOICES = ", ".join(files_lib.shipped())
 
@@ -65,6 +67,8 @@ def another_value(name):
         return "accuracy", "accuracy"
     field = LEAVES[name]
     default = values_of(files_lib.load("configs/mnist_mlp.py"))[name]
+    if field.type == tuple[str, ...]:
+        return ("csv", "my.module:Name"), "csv, my.module:Name"
     if "choices" in field.metadata["rule"]:
         choices = field.metadata["rule"]["choices"]
         value = choices[choices.index(default) - 1]
@@ -79,7 +83,7 @@ def another_value(name):
     }[field.type]
 
 
-@pytest.mark.parametrize("name", LEAVES)
+@pytest.mark.parametrize("name", [n for n in LEAVES if n != tree.OBJECTIVE])
 def test_every_setting_has_a_flag_that_changes_it_alone(name):
     value, text = another_value(name)
     expected = values_of(files_lib.load("configs/mnist_mlp.py"))
@@ -165,6 +169,109 @@ def test_the_last_of_several_flags_for_a_setting_wins():
     assert config.seed == 2
     assert config.model.hidden_dims == (3,)
     assert config.optimizer.name == "adamw"
+
+
+OWN_OBJECTIVE = "own_kinds:OwnObjectiveConfig"
+
+
+def test_the_objective_decides_which_flags_there_are():
+    for words in (
+        [f"--config.task.objective={OWN_OBJECTIVE}", "--config.task.margin=2"],
+        ["--config.task.margin=2", "--config.task.objective", OWN_OBJECTIVE],
+    ):
+        config = parse_config(*words)
+        # Its own default for a setting that both have.
+        assert config.task == own_kinds.OwnObjectiveConfig(margin=2.0)
+    assert problem_of(
+        CONFIG,
+        "--workdir=run",
+        f"--config.task.objective={OWN_OBJECTIVE}",
+        "--config.task.class_weights=balanced",
+    ) == (
+        "`--config.task.class_weights` is not a setting. Choices: "
+        "--config.task.objective, --config.task.label_smoothing, "
+        "--config.task.margin."
+    )
+
+
+def test_the_last_of_several_objectives_wins():
+    config = parse_config(
+        f"--config.task.objective={OWN_OBJECTIVE}",
+        "--config.task.objective=single_label",
+        "--config.task.focal_gamma=2",
+    )
+    assert config.task == SingleLabelConfig(focal_gamma=2.0)
+
+
+def test_an_objective_of_a_file_can_be_replaced(tmp_path, caplog):
+    file = tmp_path / "mine.py"
+    change = "config.task.class_weights = 'balanced'"
+    file.write_text(GET_CONFIG.format(change))
+    words = [f"--config={file}", "--workdir=run"]
+    config, _, _ = parse(*words, f"--config.task.objective={OWN_OBJECTIVE}")
+    assert type(config.task) is own_kinds.OwnObjectiveConfig
+    assert caplog.messages == [
+        "`--config.task.class_weights` is no setting of the objective "
+        f"{OWN_OBJECTIVE} and is dropped. Received: 'balanced'."
+    ]
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (
+            ["--config.task.objective=multi"],
+            "`--config.task.objective` must be one of single_label, or "
+            "MODULE:NAME of your own. Received: 'multi'.",
+        ),
+        (
+            ["--config.task.objective="],
+            "`--config.task.objective` must be one of single_label, or "
+            "MODULE:NAME of your own. Received: ''.",
+        ),
+        (
+            ["--config.task.objective=own_kinds:OtherConfig"],
+            "`--config.task.objective` must be a dataclass derived from "
+            "trainers.objectives.objective.ObjectiveConfig. Received: "
+            "'own_kinds:OtherConfig'.",
+        ),
+        (
+            ["--config.task.objective=no_such:Objective"],
+            "`--config.task.objective` must be importable. Received: "
+            "'no_such:Objective': ModuleNotFoundError: No module named "
+            "'no_such'. Python imports from the current directory and from "
+            "those in PYTHONPATH.",
+        ),
+        (
+            ["--config.task.objective"],
+            "`--config.task.objective` must be text. Received: nothing.",
+        ),
+        (
+            ["--noconfig.task.objective"],
+            "`--noconfig.task.objective` is for settings that are true or "
+            "false, and takes no value. Received: "
+            "'--noconfig.task.objective'. Choices: "
+            "--config.task.objective=VALUE.",
+        ),
+    ],
+)
+def test_another_objective_is_refused(words, message):
+    assert problem_of(CONFIG, "--workdir=run", *words) == message
+
+
+@pytest.mark.parametrize("name", ["shift", "rotation", "zoom"])
+def test_a_setting_that_moved_has_its_old_flag_as_well(name):
+    config = parse_config(f"--config.task.random_{name}=0.25")
+    assert config == parse_config(f"--config.data.random_{name}=0.25")
+    assert getattr(config.data, f"random_{name}") == 0.25
+
+
+def test_a_wrong_value_of_a_setting_that_moved_is_named_by_its_new_name():
+    words = [CONFIG, "--workdir=run", "--config.task.random_zoom=2"]
+    assert problem_of(*words) == (
+        "`--config.data.random_zoom` must be at least 0 and below 1. "
+        "Received: 2.0."
+    )
 
 
 def test_flags_can_be_in_any_order():
@@ -287,9 +394,8 @@ def test_a_list_in_a_config_file_can_be_overridden(tmp_path):
         (
             ["--config.tsk.shift=1"],
             "`--config.tsk.shift` is not a setting. Choices: "
-            "--config.task.random_shift, --config.task.random_rotation, "
-            "--config.task.random_zoom, --config.task.label_smoothing, "
-            "--config.task.class_weights.",
+            "--config.task.objective, --config.task.label_smoothing, "
+            "--config.task.class_weights, --config.task.focal_gamma.",
         ),
         (
             ["--config.zzz=1"],
@@ -480,7 +586,8 @@ _HINT_313 = (
         (
             GET_CONFIG.format("config.data = None"),
             "`config.data` must be of the class ImageDataConfig or "
-            "TextDataConfig. Received: None.",
+            "TextDataConfig, or of a dataclass derived from DataConfig. "
+            "Received: None.",
         ),
         (
             GET_CONFIG.format("config.seed = '1'"),

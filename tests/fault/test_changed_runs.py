@@ -1,5 +1,6 @@
 """8: a changed run is not resumed."""
 
+import dataclasses
 import pathlib
 import shutil
 
@@ -54,7 +55,7 @@ def refused(all_words, workdir, lines):
         ("config.trainer.strategy=mirrored", "'auto'", "'mirrored'"),
         ("config.data.global_batch_size=16", "8", "16"),
         ("config.data.train=train[:70]", "'train'", "'train[:70]'"),
-        ("config.task.random_shift=0.2", "0.1", "0.2"),
+        ("config.data.random_shift=0.2", "0.1", "0.2"),
         ("config.export.name=other", "'mnist_mlp'", "'other'"),
     ],
 )
@@ -201,16 +202,13 @@ def test_what_may_change_does_not_change_the_end(
 def test_a_network_of_other_code_is_refused_by_its_variables(
     halfway, data_file, monkeypatch
 ):
-    original = tfmodels.make_model
+    original = tfmodels.MnistMlpConfig.build
 
-    def make_model(config, num_classes):
-        config.hidden_dims = (9,)
-        try:
-            return original(config, num_classes)
-        finally:
-            config.hidden_dims = (8,)
+    def build(config, num_outputs):
+        changed = dataclasses.replace(config, hidden_dims=(9,))
+        return original(changed, num_outputs)
 
-    monkeypatch.setattr(tfmodels, "make_model", make_model)
+    monkeypatch.setattr(tfmodels.MnistMlpConfig, "build", build)
     before = fault_runs.tree(halfway)
     with pytest.raises(RunError) as error:
         fault_runs.train(

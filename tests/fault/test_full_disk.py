@@ -54,8 +54,8 @@ from trainers.run.best_weights import BestWeights
 before(BestWeights, "save", 2)
 """,
     "tensorboard": """
-from trainers.training.tensorboard import TensorBoard
-before(TensorBoard, "on_epoch_end", 2)
+from trainers.training.trackers.tensorboard import TensorBoard
+before(TensorBoard, "flush", 3)
 """,
     "history": """
 from trainers.run.workdir import Workdir

@@ -163,8 +163,8 @@ def test_a_signal_during_validation_stops_in_the_middle_of_it(
         AT_STEP
         + f"""
 from trainers.evaluation import evaluator
-original, calls = evaluator.Evaluator.summaries, []
-def summaries(self, on_batch=None):
+original, calls = evaluator.Evaluator.batches, []
+def batches(self, on_batch=None):
     if on_batch is None:
         return original(self)
     def counted():
@@ -173,7 +173,7 @@ def summaries(self, on_batch=None):
             send({int(number)})
         on_batch()
     return original(self, counted)
-evaluator.Evaluator.summaries = summaries
+evaluator.Evaluator.batches = batches
 import atexit
 atexit.register(lambda: print("validated", len(calls)))
 """
@@ -216,11 +216,11 @@ tasks.load_splits = load_splits
         "",
         """
 import tfmodels
-original = tfmodels.make_model
-def make_model(*args):
+original = tfmodels.make_network
+def make_network(*args, **kwargs):
     send({number})
-    return original(*args)
-tfmodels.make_model = make_model
+    return original(*args, **kwargs)
+tfmodels.make_network = make_network
 """,
     ),
 }

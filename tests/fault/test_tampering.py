@@ -171,7 +171,7 @@ def tamper_history(run):
 
 
 def tamper_tensorboard(run):
-    run["callbacks"]["TensorBoard"] = {"../../config.json": 0}
+    run["callbacks"]["Tracking"]["tensorboard"] = {"../../config.json": 0}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What every model in `tfmodels.MODEL_CONFIGS` must do.
+"""What every model in the table of kinds must do.
 
 A new model needs an entry in `CASES` and nothing else here.
 """
@@ -135,14 +135,13 @@ CASES = {
 
 def make_config(case, dtype_policy="float32"):
     """Returns the experiment with the task and the data of the model."""
-    ((task, data),) = (
-        (task, data)
-        for task, (data, part) in kinds.FITS.items()
-        if hasattr(case.config, part)
+    (data,) = (
+        data
+        for data in (kinds.load("data", n, "") for n in kinds.KINDS["data"])
+        if hasattr(case.config, data.model_part)
     )
     return experiment.ExperimentConfig(
         data=data(),
-        task=task(),
         model=case.config,
         trainer=TrainerConfig(dtype_policy=dtype_policy),
     )
@@ -186,16 +185,16 @@ def json_config(layer):
     return json.dumps(keras.saving.serialize_keras_object(layer))
 
 
-@pytest.mark.parametrize("name", tfmodels.MODEL_CONFIGS)
+@pytest.mark.parametrize("name", kinds.KINDS["model"])
 def test_every_model_has_a_case(name):
     if not CASES.get(name):
         pytest.fail(
-            f"the model {name!r} of tfmodels.MODEL_CONFIGS is not tested: add "
-            "a tiny config and inputs to `CASES` in this file"
+            f"the model {name!r} of `KINDS` is not tested: add a tiny config "
+            "and inputs to `CASES` in this file"
         )
     for case in CASES[name].values():
-        assert type(case.config) is tfmodels.MODEL_CONFIGS[name]
-    assert CASES.keys() <= tfmodels.MODEL_CONFIGS.keys()
+        assert type(case.config) is kinds.load("model", name, "")
+    assert CASES.keys() <= kinds.KINDS["model"].keys()
 
 
 def test_inputs_are_a_dict_by_name(case, network):

@@ -11,6 +11,7 @@ import socket
 import commands
 import numpy as np
 import pytest
+import single_labels
 import tensorflow as tf
 
 from trainers import tasks
@@ -31,9 +32,9 @@ def digits(tmp_path_factory):
     examples = loading.load_one(
         config.data,
         "test[:20]",
+        single_labels.of(map(str, range(10))),
         image_shape=(28, 28),
         decode_fn=tasks.make_task(config).inputs.decode,
-        class_names=[str(digit) for digit in range(10)],
     )
     root = tmp_path_factory.mktemp("digits")
     files = []

@@ -36,6 +36,7 @@ DOCUMENTS = {
         "python",
     ],
     "docs/data.md": ["train", "check_data"],
+    "docs/trackers.md": ["train"],
     "docs/resume.md": ["train-checkpoints-train"],
     "docs/serving.md": [],
     "docs/distribution.md": ["launch"],

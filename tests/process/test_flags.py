@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from absl.testing import flagsaver
+from repository import ROOT
 
 from trainers import flags
 from trainers.config import experiment
@@ -154,7 +155,8 @@ def test_an_answer_about_flags_does_not_wait_for_tensorflow(
     assert run.returncode == code
     modules = imported(run.stderr)
     assert {"absl.flags", "trainers.flags"} <= modules
-    assert not {"tensorflow", "keras", "numpy", "matplotlib"} & modules
+    # NumPy takes 0.1 s, and the objectives need it.
+    assert not {"tensorflow", "keras", "matplotlib", "sklearn"} & modules
     assert "Traceback" not in run.stderr
 
 
@@ -223,6 +225,42 @@ def test_help_names_every_flag_and_every_setting(command, own, run_command):
         assert " ".join(field.metadata["doc"].split()) in words
     assert "--config.model.hidden_dims=64,64" in run.stdout
     assert "One of: sgd, momentum, adam, adamw." in run.stdout
+    assert "Names from: tensorboard, csv, mlflow, wandb, or MODULE:" in (
+        run.stdout
+    )
+    assert "One of: single_label, or MODULE:NAME of your own." in run.stdout
+    assert (
+        " one of those of the objective. One of: loss, accuracy, "
+        "macro_precision, "
+    ) in words
+    assert "or per_class/NAME/METRIC with one of precision, recall, " in words
+
+
+def test_help_shows_the_settings_of_another_objective(run_command, user_env):
+    # `python -m` imports from the current directory.
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "trainers.train", "--help"),
+            "--config.task.objective=own_kinds:OwnObjectiveConfig",
+        ],
+        cwd=ROOT / "tests" / "support",
+        env=user_env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert (
+        "  --config.task.objective=own_kinds:OwnObjectiveConfig\n" in run.stdout
+    )
+    assert "  --config.task.margin=1.0\n" in run.stdout
+    assert "--config.task.class_weights" not in run.stdout
+    run = run_command("trainers.train", "--config.task.objective=x", "--help")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr == (
+        "error: `--config.task.objective` must be one of single_label, or "
+        "MODULE:NAME of your own. Received: 'x'.\n"
+    )
 
 
 def test_help_into_a_closed_pipe_is_quiet():

@@ -86,7 +86,7 @@ def _checkpoints(directory, *, by_time):
     run = _json(path / "run.json")
     # Sizes of event files: an interrupted run has more of these files.
     yield "names of callbacks", sorted(run["callbacks"])
-    del run["callbacks"]["TensorBoard"]
+    del run["callbacks"]["Tracking"]
     del run["callbacks"]["EpochTimer"]
     yield from _leaves("run.json", run)
 

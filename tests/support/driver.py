@@ -114,7 +114,7 @@ PATCHES = {
     ),
     "history": lambda: _lose_callback("trainers.training.history", "History"),
     "tensorboard": lambda: _lose_callback(
-        "trainers.training.tensorboard", "TensorBoard"
+        "trainers.training.tracking", "Tracking"
     ),
 }
 

@@ -11,8 +11,6 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import ImageDataConfig
 from trainers.config.data import TextDataConfig
-from trainers.config.task import ImageClassificationConfig
-from trainers.config.task import TextClassificationConfig
 from trainers.serving import exporter
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghi", "##x", "!"]
@@ -59,7 +57,6 @@ def text_classifier(directory):
         data=TextDataConfig(
             train="unused.csv", sequence_length=16, max_bytes=1000
         ),
-        task=TextClassificationConfig(),
         model=tfmodels.BertClassifierConfig(encoder=encoder, pooling="mean"),
     )
     (directory / "vocabulary.txt").write_text("\n".join(WORDS) + "\n")
@@ -73,7 +70,6 @@ def image_classifier(directory):
     """Exports a classifier of images of 28x28 pixels and 3 classes."""
     config = experiment.ExperimentConfig(
         data=ImageDataConfig(),
-        task=ImageClassificationConfig(),
         model=tfmodels.MnistMlpConfig(hidden_dims=(8,)),
     )
     return _export(directory, config, ["cat", "dog", "猫"])
@@ -85,7 +81,7 @@ def _export(directory, config, class_names):
         task.inputs.restored(directory), task.objective.restored(class_names)
     )
     keras.utils.set_random_seed(1)
-    network = tfmodels.make_model(task.inputs.model_config, len(class_names))
+    network = task.inputs.model_config.build(len(class_names))
     # Larger than those at the start, that rows get different answers.
     for variable in network.trainable_variables:
         variable.assign(variable * 20)

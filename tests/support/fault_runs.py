@@ -85,7 +85,7 @@ def words(file, workdir, *more):
         "--config.model.image_shape=8,8",
         "--config.model.hidden_dims=8",
         "--config.model.dropout=0.2",
-        "--config.task.random_shift=0.1",
+        "--config.data.random_shift=0.1",
         f"--config.trainer.epochs={EPOCHS}",
         "--config.trainer.steps_per_execution=1",
         *more,

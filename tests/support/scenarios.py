@@ -7,8 +7,8 @@ import random
 _DIGITS = (
     "--config=configs/mnist_mlp.py:smoke",
     "--config.model.dropout=0.3",
-    "--config.task.random_shift=0.1",
-    "--config.task.random_rotation=10",
+    "--config.data.random_shift=0.1",
+    "--config.data.random_rotation=10",
     "--config.optimizer.name=adamw",
     "--config.optimizer.learning_rate=0.01",
     "--config.optimizer.global_clipnorm=1",

@@ -27,6 +27,8 @@ from trainers.training import checkpointing
 from trainers.training import fitting
 from trainers.training import state
 from trainers.training import steps as steps_lib
+from trainers.training import tracking
+from trainers.training.trackers import loading
 
 BATCH_SIZE = 4
 NUM_EXAMPLES = 15  # 4 steps, the last with a row of padding.
@@ -46,7 +48,7 @@ def make_config(**changes):
     config.model = tfmodels.MnistMlpConfig(
         image_shape=(4, 4), hidden_dims=(8,), dropout=0.25
     )
-    config.task.random_shift = 0.25
+    config.data.random_shift = 0.25
     config.data.global_batch_size = BATCH_SIZE
     config.optimizer.learning_rate = 0.01
     config.trainer.epochs = EPOCHS
@@ -179,15 +181,28 @@ class Life:
         return sorted(self.paths.checkpoints.paths())
 
 
+def make_loaded(config, num_validation):
+    """Returns the task of a config and `Splits` of noise."""
+    task = tasks.make_task(config)
+    task = tasks.Task(task.inputs, task.objective.restored(["a", "b", "c"]))
+    task.inputs.eval_batch_size = 2
+    splits = Splits(
+        make_examples(NUM_EXAMPLES),
+        make_examples(num_validation, 1) if num_validation else None,
+    )
+    return task, splits
+
+
 def live(
     config,
     workdir,
     *,
+    loaded=None,
     stop_at=None,
     kill_at=None,
     request=None,
     num_validation=6,
-    tensorboard=False,
+    trackers=False,
     further=(),
     change_fn=None,
     dataset_step=None,
@@ -197,27 +212,24 @@ def live(
     Args:
         config: `ExperimentConfig`.
         workdir: Directory of the run.
+        loaded: `(task, splits)` of `NUM_EXAMPLES` examples; `None` makes
+            images.
         stop_at, kill_at: Step after which it is stopped or killed.
         request: `StopRequest`; `None` means one that `stop_at` fills in.
         num_validation: Examples of the validation split.
-        tensorboard: Whether event files are written.
+        trackers: Whether the trackers of the config are called.
         further: More callbacks.
         change_fn: Changes the restored `Checkpoint`, for negative controls.
         dataset_step: From the first step to another one, likewise.
     """
     paths = Workdir(workdir)
     paths.path.mkdir(exist_ok=True)
-    task = tasks.make_task(config)
-    task = tasks.Task(task.inputs, task.objective.restored(["a", "b", "c"]))
-    task.inputs.eval_batch_size = 2
-    splits = Splits(
-        ["a", "b", "c"],
-        make_examples(NUM_EXAMPLES),
-        make_examples(num_validation, 1) if num_validation else None,
-    )
+    task, splits = loaded or make_loaded(config, num_validation)
     strategy = strategies.make_strategy(config.trainer)
     replicas = strategy.num_replicas_in_sync
-    identity = identity_lib.identity(config, splits, {}, replicas)
+    identity = identity_lib.identity(
+        config, splits, task.objective.state(), {}, replicas
+    )
     checkpoint = checkpointing.restore_latest(paths, identity)
     restored = checkpoint and checkpoint.position
     if checkpoint and change_fn:
@@ -225,6 +237,8 @@ def live(
     first_batch = restored.batch if restored else 0
     steps = steps_lib.plan(config, NUM_EXAMPLES, replicas, first_batch)
     run = fitting.Run(config, task, splits, steps, strategy, ALONE, paths)
+    names = config.trainer.trackers if trackers else ()
+    trackers = tracking.Trackers(loading.load(names), paths.path)
     record = Record()
     life = Life(paths, record, restored, "done")
     request = request or StopRequest()
@@ -237,8 +251,6 @@ def live(
             checkpoint and checkpoint.best_step,
         ) as writer,
     ):
-        if not tensorboard:
-            patch.setattr(fitting, "make_tensorboard", lambda *args: None)
         if dataset_step:
             make_dataset = fitting.make_dataset
 
@@ -250,8 +262,10 @@ def live(
         try:
             fitting.fit(
                 run,
+                *fitting.make_models(run),
                 writer,
                 checkpoint,
+                trackers=trackers,
                 observers=[
                     record,
                     *further,
@@ -259,7 +273,10 @@ def live(
                 ],
                 request=request,
             )
+            metrics = {"test": {"accuracy": 0.75, "num_examples": 4}}
+            trackers.end(STEPS, metrics, None)
         except Stopped as stopped:
+            trackers.call("stop", stopped)
             life.ended, life.message = "stopped", str(stopped)
         except Killed:
             life.ended = "killed"

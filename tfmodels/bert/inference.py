@@ -23,13 +23,13 @@ class BertInference:
     rounding. Dropout is off.
 
     >>> import numpy as np
-    >>> from tfmodels import BertClassifierConfig, EncoderConfig, make_model
+    >>> from tfmodels import BertClassifierConfig, EncoderConfig, make_network
     >>> encoder = EncoderConfig(
     ...     vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=8,
     ...     intermediate_dim=16, max_sequence_length=4,
     ... )
     >>> config = BertClassifierConfig(encoder=encoder)
-    >>> network = make_model(config, num_classes=3)
+    >>> network = make_network(config, num_outputs=3)
     >>> features = {
     ...     "token_ids": np.array([[2, 7, 3, 0]], np.int32),
     ...     "padding_mask": np.array([[1, 1, 1, 0]], np.int32),

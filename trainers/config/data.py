@@ -1,27 +1,62 @@
-"""Settings of the data: one dataclass for each kind."""
+"""Settings of the data and its inputs: one dataclass for each kind."""
 
 import dataclasses
+import typing
 
 from tfmodels.settings import setting
+from trainers.config.kinds import KINDS
 
 SPLITS = ("train", "validation", "test")
 TFDS = ("tfds", "tfds_directory")
-_FILES = ("files", "csv", "tsv", "jsonl", "tfrecord", "text_folder")
+_FILES = ("files", *KINDS["text_format"])
+
+
+class DataConfig:
+    """What every kind of data has. Its settings are a dataclass of this class.
+
+    Attributes:
+        inputs: str. `MODULE:CLASS` of the inputs, a class of
+            `tasks.inputs.inputs.Inputs`.
+        check_files: str. `MODULE:NAME` of a function from the settings that
+            raises `ConfigError` if a file does not exist. It does not import
+            TensorFlow. An empty text means that nothing is checked early.
+        model_part: str. The setting that a model for these inputs has.
+    """
+
+    __slots__ = ()
+    inputs: typing.ClassVar[str] = ""
+    check_files: typing.ClassVar[str] = ""
+    model_part: typing.ClassVar[str] = ""
+
+    def problems(self, model):
+        """Yields the broken rules between several settings, a line for each.
+
+        Args:
+            model: Model part of the `ExperimentConfig`.
+        """
+        return ()
 
 
 @dataclasses.dataclass(slots=True)
-class ImageDataConfig:
-    """Where labelled images come from and how they are batched.
+class ImageDataConfig(DataConfig):
+    """Where labelled images come from, how they are changed and batched.
 
     >>> data = ImageDataConfig(source="image_folder", path="photos")
     >>> data.global_batch_size
     32
     """
 
+    inputs: typing.ClassVar[str] = "trainers.tasks.inputs.images:Images"
+    check_files: typing.ClassVar[str] = (
+        "trainers.data.images.loading:check_files"
+    )
+    model_part: typing.ClassVar[str] = "image_shape"
+
     source: str = setting(
         "tfds_directory",
         "Kind of `path`.",
-        choices=(*TFDS, "idx", "npz", "image_folder"),
+        choices=tuple(KINDS["image_source"]),
+        or_own=True,
     )
     path: str = setting(
         "",
@@ -59,13 +94,53 @@ class ImageDataConfig:
         "Feature of a TFDS dataset with the label.",
         only_with=("source", TFDS),
     )
+    random_shift: float = setting(
+        0.0,
+        "Largest random shift of a training image, as a share of height and "
+        "width.",
+        at_least=0,
+        at_most=1,
+    )
+    random_rotation: float = setting(
+        0.0,
+        "Largest random rotation of a training image in degrees, in both "
+        "directions.",
+        at_least=0,
+        at_most=180,
+    )
+    random_zoom: float = setting(
+        0.0,
+        "Largest random zoom of a training image, as a share of the size, in "
+        "and out.",
+        at_least=0,
+        below=1,
+    )
     global_batch_size: int = setting(
         32, "Examples in a training step, summed over all devices.", at_least=1
     )
 
+    def problems(self, model):
+        """Yields the broken rules between several settings.
+
+        Args:
+            model: Config of a model with `image_shape`.
+        """
+        shape = model.image_shape
+        if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
+            yield (
+                "`--config.model.image_shape` must be height,width for grey or "
+                f"height,width,3 for colour images. Received: {shape!r}."
+            )
+        if not self.path:
+            yield (
+                "`--config.data.path` must name the data. Received: ''. Set it "
+                "to a file, a directory or a TFDS dataset, as "
+                "--config.data.source says."
+            )
+
 
 @dataclasses.dataclass(slots=True)
-class TextDataConfig:
+class TextDataConfig(DataConfig):
     """Where labelled texts come from, how they are split, cut and batched.
 
     >>> data = TextDataConfig(train="mails.csv", sequence_length=256)
@@ -73,12 +148,19 @@ class TextDataConfig:
     (0.1, 0.1)
     """
 
+    inputs: typing.ClassVar[str] = "trainers.tasks.inputs.texts:Texts"
+    check_files: typing.ClassVar[str] = (
+        "trainers.data.texts.reading:check_files"
+    )
+    model_part: typing.ClassVar[str] = "encoder"
+
     source: str = setting(
         "files",
         "Kind of `train`, `validation` and `test`. `files` selects the kind by "
         "the name: .csv, .tsv, .jsonl, .tfrecord (each also with .gz), or a "
         "folder with a folder of .txt files for each class.",
         choices=(*_FILES, *TFDS),
+        or_own=True,
     )
     path: str = setting(
         "",
@@ -170,3 +252,45 @@ class TextDataConfig:
         "~/.cache/tfmodels-trainers, `none` stores nothing.",
         may_change=True,
     )
+
+    def problems(self, model):
+        """Yields the broken rules between several settings.
+
+        Args:
+            model: Config of a model with `encoder`.
+        """
+        encoder = model.encoder
+        is_tfds = self.source in TFDS
+        if is_tfds and not self.path:
+            yield (
+                "`--config.data.path` must name the data set for "
+                f"--config.data.source={self.source}. Received: ''."
+            )
+        if not is_tfds and self.train in ("", "none"):
+            yield (
+                "`--config.data.train` must name a file or folder to learn "
+                f"from. Received: {self.train!r}. Example: "
+                "--config.data.train=mails.csv"
+            )
+        if len(self.delimiter) > 1 or self.delimiter in ('"', "\r", "\n"):
+            yield (
+                "`--config.data.delimiter` must be one character. "
+                f"Received: {self.delimiter!r}."
+            )
+        if self.validation_fraction + self.test_fraction >= 1:
+            yield (
+                "`--config.data.validation_fraction` and .test_fraction must "
+                "leave examples for train: their sum must be below 1. "
+                f"Received: {self.validation_fraction} and "
+                f"{self.test_fraction}."
+            )
+        # A preset has its own sizes. The inputs check them.
+        if (
+            not encoder.preset
+            and self.sequence_length > encoder.max_sequence_length
+        ):
+            yield (
+                "`--config.data.sequence_length` must be at most "
+                "--config.model.encoder.max_sequence_length. Received: "
+                f"{self.sequence_length} and {encoder.max_sequence_length}."
+            )

@@ -2,22 +2,23 @@
 
 import dataclasses
 import json
-import typing
 
-import tfmodels
+from tfmodels import MnistMlpConfig
 from tfmodels import settings
+from tfmodels.model_config import ModelConfig
 from tfmodels.settings import setting
+from trainers.config import kinds
 from trainers.config import overrides
 from trainers.config import rules
 from trainers.config import tree as tree_lib
+from trainers.config.data import DataConfig
 from trainers.config.data import ImageDataConfig
 from trainers.config.export import ExportConfig
-from trainers.config.kinds import FITS
-from trainers.config.kinds import KINDS
 from trainers.config.optimizer import OptimizerConfig
-from trainers.config.task import ImageClassificationConfig
 from trainers.config.trainer import TrainerConfig
 from trainers.errors import ConfigError
+from trainers.objectives.objective import ObjectiveConfig
+from trainers.objectives.single_label import SingleLabelConfig
 
 
 @dataclasses.dataclass(slots=True)
@@ -37,13 +38,9 @@ class ExperimentConfig:
         at_least=0,
         below=2**31,
     )
-    data: typing.Any = dataclasses.field(default_factory=ImageDataConfig)
-    task: typing.Any = dataclasses.field(
-        default_factory=ImageClassificationConfig
-    )
-    model: typing.Any = dataclasses.field(
-        default_factory=tfmodels.MnistMlpConfig
-    )
+    data: DataConfig = dataclasses.field(default_factory=ImageDataConfig)
+    task: ObjectiveConfig = dataclasses.field(default_factory=SingleLabelConfig)
+    model: ModelConfig = dataclasses.field(default_factory=MnistMlpConfig)
     optimizer: OptimizerConfig = dataclasses.field(
         default_factory=OptimizerConfig
     )
@@ -113,21 +110,43 @@ def _raise(problems):
 def _part_problems(config, prefix="config"):
     """Yields each branch of the tree that has a wrong class."""
     for field in dataclasses.fields(config):
-        if field.type is typing.Any:
-            kinds = list(KINDS[field.name].values())
+        name, part = f"{prefix}.{field.name}", getattr(config, field.name)
+        if tree_lib.has_kinds(field):
+            problem = _kind_problem(field, part)
         elif dataclasses.is_dataclass(field.type):
-            kinds = [field.type]
+            is_right = type(part) is field.type
+            problem = None
+            if not is_right:
+                problem = f"of the class {field.type.__name__}"
         else:
             continue
-        name, part = f"{prefix}.{field.name}", getattr(config, field.name)
-        if type(part) in kinds:
-            yield from _part_problems(part, name)
+        if problem:
+            yield f"`{name}` must be {problem}. Received: {part!r}."
         else:
-            yield (
-                f"`{name}` must be of the class "
-                f"{' or '.join(kind.__name__ for kind in kinds)}. "
-                f"Received: {part!r}."
-            )
+            yield from _part_problems(part, name)
+
+
+def _kind_problem(field, part):
+    """Returns the classes that a part can have, in words, if it has none."""
+    kind = type(part)
+    if not isinstance(part, field.type) or not dataclasses.is_dataclass(kind):
+        return (
+            f"of the class {' or '.join(kinds.class_names(field.name))}, or of "
+            f"a dataclass derived from {field.type.__name__}"
+        )
+    # `config.json` contains the name of the class.
+    name = kinds.name_of(field.name, kind)
+    try:
+        is_found = kinds.load(field.name, name, "") is kind
+    except ConfigError:
+        is_found = False
+    if not is_found:
+        return (
+            "of a class that Python can import, for example from a file beside "
+            "the config file, because the run is read again by evaluation and "
+            f"export; {name} cannot be imported"
+        )
+    return None
 
 
 def _problems(config):
@@ -139,21 +158,16 @@ def _problems(config):
 
 def _cross_problems(config):
     """Yields broken rules between several settings."""
-    data_kind, model_part = FITS[type(config.task)]
-    if type(config.data) is not data_kind or not hasattr(
-        config.model, model_part
-    ):
+    data, model = config.data, config.model
+    if data.model_part and not hasattr(model, data.model_part):
         yield (
-            f"`config.task` {type(config.task).__name__} needs "
-            f"`config.data` of {data_kind.__name__} and a `config.model` with "
-            f"`{model_part}`. Received: {type(config.data).__name__} and "
-            f"{type(config.model).__name__}."
+            f"`config.data` of {type(data).__name__} needs a `config.model` "
+            f"with `{data.model_part}`. Received: {type(model).__name__}."
         )
         return
-    if data_kind is ImageDataConfig:
-        yield from rules.image_problems(config)
-    else:
-        yield from rules.text_problems(config)
+    yield from data.problems(model)
+    yield from model.problems()
+    yield from config.task.problems(config)
     yield from rules.problems(config)
 
 
@@ -171,7 +185,8 @@ def ignored_settings(config, prefix="config"):
             yield from ignored_settings(value, name)
         elif field.metadata["only_with"] and value != field.default:
             other, values = field.metadata["only_with"]
-            if getattr(config, other) not in values:
+            found = getattr(config, other)
+            if found not in values and not settings.is_own(found):
                 yield (
                     f"`--{name}` has no effect: it is for --{prefix}.{other}="
                     f"{' or '.join(values)}. Received: {value!r}."

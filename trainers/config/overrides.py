@@ -1,10 +1,13 @@
 """Replaces settings of a configuration by name."""
 
 import copy
+import dataclasses
 import difflib
+import logging
 import numbers
 
 from tfmodels import settings
+from trainers.config import kinds
 from trainers.config import tree
 from trainers.errors import ConfigError
 
@@ -20,8 +23,11 @@ def apply(config, values):
     Raises:
         ConfigError: A setting does not exist, or a value has a wrong type.
     """
-    fields = {name: field for name, field, _ in tree.leaves(config)}
+    values = {tree.MOVED.get(name, name): x for name, x in values.items()}
     config = copy.deepcopy(config)
+    if tree.OBJECTIVE in values:
+        _set_objective(config, values.pop(tree.OBJECTIVE))
+    fields = {name: field for name, field, _ in tree.leaves(config)}
     for name, value in values.items():
         if name not in fields:
             raise unknown_setting(name, fields)
@@ -43,6 +49,34 @@ def apply(config, values):
             part = getattr(part, branch)
         setattr(part, field.name, value)
     return config
+
+
+def _set_objective(config, name):
+    """Replaces the objective; the new one gets the changed settings."""
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"`--{tree.OBJECTIVE}` must be text. Received: {name!r}."
+        )
+    before = config.task
+    if kinds.name_of("task", type(before)) == name:
+        return
+    (field,) = (f for f in dataclasses.fields(config) if f.name == "task")
+    config.task = tree.load_kind(field, name, f"--{tree.OBJECTIVE}")()
+    kept = {field.name for field in dataclasses.fields(config.task)}
+    for field in dataclasses.fields(before):
+        value = getattr(before, field.name)
+        if value == field.default:
+            continue
+        if field.name in kept:
+            setattr(config.task, field.name, value)
+        else:
+            logging.getLogger(__name__).warning(
+                "`--config.task.%s` is no setting of the objective %s and is "
+                "dropped. Received: %r.",
+                field.name,
+                name,
+                value,
+            )
 
 
 def unknown_setting(name, names):

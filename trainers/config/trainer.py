@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfmodels.settings import setting
-from trainers.metrics.names import METRICS
+from trainers.config.kinds import KINDS
 
 
 @dataclasses.dataclass(slots=True)
@@ -99,8 +99,8 @@ class TrainerConfig:
     )
     best_metric: str = setting(
         "loss",
-        "Metric on the validation split that selects the best epoch: "
-        f"{', '.join(METRICS)}, or per_class/NAME/METRIC for one class.",
+        "Metric on the validation split that selects the best epoch, one of "
+        "those of the objective.",
     )
     early_stopping_patience: int = setting(
         0,
@@ -109,4 +109,13 @@ class TrainerConfig:
     )
     early_stopping_min_delta: float = setting(
         0.0, "Smallest difference that counts as better.", at_least=0
+    )
+    trackers: tuple[str, ...] = setting(
+        ("tensorboard",),
+        "Where the numbers and pictures of the run go, besides `history.json` "
+        "and `metrics.json`. Empty means nowhere. `mlflow` and `wandb` need "
+        "the extra of the same name.",
+        choices=tuple(KINDS["tracker"]),
+        or_own=True,
+        may_change=True,
     )

@@ -3,10 +3,32 @@
 import dataclasses
 import functools
 import logging
-import typing
 
-from trainers.config.kinds import KINDS
+from tfmodels import settings
+from tfmodels.settings import setting
+from trainers.config import kinds
 from trainers.errors import ConfigError
+
+# The objective is a setting: the kind of the part `task`.
+OBJECTIVE = "config.task.objective"
+_OBJECTIVE = settings.named(
+    setting(
+        "single_label",
+        "What the targets are, which decides the loss, the metrics and the "
+        "answers.",
+        choices=tuple(kinds.KINDS["task"]),
+        or_own=True,
+    ),
+    "objective",
+    str,
+)
+# Settings that have another name today.
+MOVED = {
+    f"config.task.{name}": f"config.data.{name}"
+    for name in ("random_shift", "random_rotation", "random_zoom")
+}
+# Names of `config.task.kind` in older runs.
+_OLD_TASKS = ("image_classification", "text_classification")
 
 # Settings that the `config.json` of an older run can contain, with their
 # default and the reason why a run can do without them.
@@ -28,10 +50,28 @@ def leaves(config, prefix="config"):
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         name = f"{prefix}.{field.name}"
-        if field.type is typing.Any or dataclasses.is_dataclass(field.type):
+        if has_kinds(field) or dataclasses.is_dataclass(field.type):
+            if f"{name}.{_OBJECTIVE.name}" == OBJECTIVE:
+                yield OBJECTIVE, _OBJECTIVE, kinds.name_of("task", type(value))
             yield from leaves(value, name)
         else:
             yield name, field, value
+
+
+def has_kinds(field):
+    """Returns whether a part of an experiment is one of several kinds.
+
+    Args:
+        field: `dataclasses.Field`.
+    """
+    # The type of such a field is a base class, which has no settings.
+    is_class = isinstance(field.type, type) and field.name in kinds.KINDS
+    return is_class and not dataclasses.is_dataclass(field.type)
+
+
+def _key_of_kind(part):
+    """Returns where the dict of a part has the name of its kind."""
+    return _OBJECTIVE.name if part == "task" else "kind"
 
 
 def to_tree(config):
@@ -41,14 +81,39 @@ def to_tree(config):
         config: `ExperimentConfig`.
     """
     tree = dataclasses.asdict(config)
-    for part, kinds in KINDS.items():
-        names = {kind: name for name, kind in kinds.items()}
-        tree[part] = {"kind": names[type(getattr(config, part))]} | tree[part]
+    for field in filter(has_kinds, dataclasses.fields(config)):
+        part = field.name
+        kind = kinds.name_of(part, type(getattr(config, part)))
+        tree[part] = {_key_of_kind(part): kind} | tree[part]
     return tree
+
+
+def _upgraded(tree):
+    """Returns the dicts of `to_tree` as this version writes them.
+
+    Before objectives were a setting, `task` had a kind, and contained the
+    settings that change images.
+    """
+    task = tree.get("task")
+    if not isinstance(task, dict) or task.get("kind") not in _OLD_TASKS:
+        return tree
+    task = dict(task)
+    data = dict(_object(tree.get("data", {}), "config.data"))
+    del task["kind"]
+    for old, new in MOVED.items():
+        name = old.rpartition(".")[2]
+        if name in task:
+            data[new.rpartition(".")[2]] = task.pop(name)
+    return tree | {
+        "data": data,
+        "task": {_OBJECTIVE.name: "single_label"} | task,
+    }
 
 
 def from_tree(kind, tree, name="config"):
     """Returns the dataclass of the nested dicts of `to_tree`.
+
+    It reads the dicts that older versions wrote.
 
     A setting that is missing in the dicts gets its default. An older version
     wrote them before the setting existed.
@@ -63,7 +128,8 @@ def from_tree(kind, tree, name="config"):
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}
     values = {}
-    for key, value in _object(tree, name).items():
+    tree = _object(tree, name)
+    for key, value in (_upgraded(tree) if name == "config" else tree).items():
         flag = f"{name}.{key}"
         if flag in _REMOVED:
             _ignore(flag, value)
@@ -74,8 +140,8 @@ def from_tree(kind, tree, name="config"):
                 f"Choices: {', '.join(fields)}."
             )
         part = fields[key].type
-        if part is typing.Any:
-            part, value = _pick_kind(KINDS[key], value, flag)
+        if has_kinds(fields[key]):
+            part, value = _pick_kind(fields[key], value, flag)
         if dataclasses.is_dataclass(part):
             value = from_tree(part, value, flag)
         values[key] = tuple(value) if isinstance(value, list) else value
@@ -98,15 +164,34 @@ def _warn_once(message):
     logging.getLogger(__name__).warning(message)
 
 
-def _pick_kind(kinds, tree, name):
+def _pick_kind(field, tree, name):
     tree = dict(_object(tree, name))
-    kind = tree.pop("kind", None)
-    if kind not in list(kinds):
+    key = _key_of_kind(field.name)
+    # The kinds of tasks had other names in older runs, see `_upgraded`.
+    kind = tree.pop(key, tree.pop("kind", None))
+    return load_kind(field, kind, f"{name}.{key}"), tree
+
+
+def load_kind(field, name, flag):
+    """Returns the class of a part of an experiment.
+
+    Args:
+        field: `dataclasses.Field` of the part, which `has_kinds`.
+        name: str. As for `kinds.load`.
+        flag: str. Name of the setting in error messages.
+
+    Raises:
+        ConfigError: There is no such class.
+    """
+    kind = kinds.load(field.name, name, flag)
+    is_class = isinstance(kind, type) and issubclass(kind, field.type)
+    if not is_class or not dataclasses.is_dataclass(kind):
         raise ConfigError(
-            f"`{name}.kind` must be one of {', '.join(kinds)}. "
-            f"Received: {kind!r}."
+            f"`{flag}` must be a dataclass derived from "
+            f"{field.type.__module__}.{field.type.__name__}. "
+            f"Received: {name!r}."
         )
-    return kinds[kind], tree
+    return kind
 
 
 def _object(tree, name):

@@ -99,6 +99,38 @@ def concatenate(parts):
     return np.concatenate(parts)
 
 
+def to_arrays(name, column):
+    """Returns a column as named arrays, which `numpy.savez` can write.
+
+    Args:
+        name: str.
+        column: Array, `Ragged`, or `None`.
+
+    >>> sorted(to_arrays("ids", Ragged.from_lengths(np.arange(3), [1, 2])))
+    ['ids/row_splits', 'ids/values']
+    """
+    if column is None:
+        return {}
+    if isinstance(column, Ragged):
+        return {
+            f"{name}/values": column.values,
+            f"{name}/row_splits": column.row_splits,
+        }
+    return {name: column}
+
+
+def from_arrays(name, arrays):
+    """Returns the column that `to_arrays` made into arrays.
+
+    Args:
+        name: str.
+        arrays: Dict of arrays by name; it can contain other columns.
+    """
+    if f"{name}/values" in arrays:
+        return Ragged(arrays[f"{name}/values"], arrays[f"{name}/row_splits"])
+    return arrays.get(name)
+
+
 def update_digest(digest, name, column):
     """Adds name, types, shapes and bytes of a column to a hash.
 

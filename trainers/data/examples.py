@@ -132,19 +132,18 @@ class Splits:
     ...     np.array([0, 1], np.int32),
     ...     Places.numbered("row ", range(2)),
     ... )
-    >>> splits = Splits(["cat", "dog"], train)
-    >>> splits.class_names[splits.train.targets[1]], splits.test is None
-    ('dog', True)
+    >>> splits = Splits(train)
+    >>> len(splits.train), splits.test is None
+    (2, True)
 
     Attributes:
-        class_names: List of str. Class names in label order.
         train, validation, test: `Examples`. `None` means that the run has no
             such split; a run always has `train`.
-        report: Dict for `data_report.json`, see `report.make_report`.
+        report: Dict for `data_report.json`, see `report.make_report`. It has
+            `warnings`, a list of str.
     """
 
-    class_names: list[str]
     train: Examples
     validation: Examples | None = None
     test: Examples | None = None
-    report: dict = dataclasses.field(default_factory=dict)
+    report: dict = dataclasses.field(default_factory=lambda: {"warnings": []})

@@ -1,10 +1,6 @@
 """Checks that the files of an experiment exist, before slow imports."""
 
-import tfmodels
-from trainers.config.data import TFDS
-from trainers.config.data import TextDataConfig
-from trainers.data import paths
-from trainers.data.texts import reading
+from trainers.config import kinds
 from trainers.errors import ConfigError
 
 
@@ -20,11 +16,8 @@ def check(config):
         ConfigError: A file, folder or preset does not exist.
     """
     try:
-        tfmodels.check_files(config.model)
+        config.model.check_files()
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    data = config.data
-    if isinstance(data, TextDataConfig) and data.source not in TFDS:
-        reading.list_files(data)
-    if data.path and data.source != "tfds":
-        paths.resolve_path(data.path)
+    if path := config.data.check_files:
+        kinds.load("data", path, "config.data")(config.data)

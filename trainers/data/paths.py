@@ -5,18 +5,10 @@ import os
 import pathlib
 
 from tfmodels import package_paths
+from trainers.config.kinds import SUFFIXES
 from trainers.errors import ConfigError
 
 FOLDER = "text_folder"
-_KINDS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".tfrecord": "tfrecord",
-    ".tfrecords": "tfrecord",
-}
 
 
 def find_labelled(path, source, flag):
@@ -92,7 +84,7 @@ def kind_by_name(file):
         file: `pathlib.Path`.
     """
     name = file.name.lower().removesuffix(".gz")
-    return _KINDS.get(os.path.splitext(name)[1])
+    return SUFFIXES.get(os.path.splitext(name)[1])
 
 
 def wrong_kind(flag, wanted, path, found):
@@ -119,7 +111,7 @@ def _checked_kind(file, source, flag):
         if kind is None:
             raise ConfigError(
                 f"`{flag}` must be a folder, or end in one of "
-                f"{', '.join(_KINDS)} (and .gz). Received: {str(file)!r}. "
+                f"{', '.join(SUFFIXES)} (and .gz). Received: {str(file)!r}. "
                 "Set its kind, for example with --config.data.source=csv."
             )
         return kind

@@ -3,8 +3,9 @@
 With several workers, each batch is cut by position: worker 0 gets the first
 rows, and so on. Together, the workers get the batch of a single worker. Every
 batch has the same number of rows, so that shapes are equal on every replica.
-The rows that fill the last batch repeat an example and have the weight 0, so
-that each example counts once in the loss.
+The rows that fill the last batch repeat an example. In training, they have the
+weight 0, so that each example counts once in the loss. In evaluation, they have
+no number of an example.
 """
 
 import dataclasses
@@ -152,20 +153,21 @@ def make_eval_dataset(
 
     Args:
         examples: `Examples`.
-        batch_size: int. Number of rows in a batch. Rows of weight 0 fill the
-            last batch.
+        batch_size: int. Number of rows in a batch.
         preprocess_fn: Function from batched raw features to model inputs.
         lengths: int[num_examples]. The order is by length, which saves
             padding; `None` keeps the order of the examples.
         shard: `Shard`. The part of each batch to return.
 
     Returns:
-        Finite `tf.data.Dataset` of `(features, labels, weights)`.
+        Finite `tf.data.Dataset` of `(features, labels, rows)`. `rows:
+        int32[batch]` are the numbers of the examples, and -1 for the rows that
+        fill the last batch.
     """
     features, labels = _on_cpu(examples)
     order = None
     if lengths is not None:
-        order = tf.constant(eval_order(len(examples), lengths))
+        order = tf.constant(np.argsort(lengths, kind="stable"))
 
     def batch(step):
         rows, weights = _positions(step, batch_size, len(examples))
@@ -173,25 +175,11 @@ def make_eval_dataset(
             rows = tf.gather(order, rows)
         rows, weights = shard(rows), shard(weights)
         chosen = {name: tf.gather(x, rows) for name, x in features.items()}
-        return preprocess_fn(chosen), tf.gather(labels, rows), weights
+        numbers = tf.where(weights > 0, tf.cast(rows, tf.int32), -1)
+        return preprocess_fn(chosen), tf.gather(labels, rows), numbers
 
     steps = num_steps(len(examples), batch_size)
     return _finish(tf.data.Dataset.range(steps), batch)
-
-
-def eval_order(num_examples, lengths=None):
-    """Returns the examples in the order of `make_eval_dataset`.
-
-    Args:
-        num_examples: int.
-        lengths: As for `make_eval_dataset`.
-
-    Returns:
-        int64[num_examples]. Numbers of the examples.
-    """
-    if lengths is None:
-        return np.arange(num_examples)
-    return np.argsort(lengths, kind="stable")
 
 
 def distribute(strategy, make_dataset_fn):
@@ -225,7 +213,7 @@ def _split_batches(dataset, count):
     if count == 1:
         return dataset
 
-    # From the weights: the static shape of texts does not contain it.
+    # From the last tensor: the static shape of texts does not contain it.
     rows = dataset.element_spec[-1].shape[0] // count
 
     def cut(x):

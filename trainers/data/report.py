@@ -2,39 +2,34 @@
 
 import hashlib
 
-import numpy as np
-
 _SHOWN = 10
 
 
-def make_report(splits, class_names, *, keys, empty=None):
+def make_report(splits, objective, *, keys, empty=None):
     """Counts examples and finds problems that distort a result.
 
     Args:
-        splits: Dict of `Examples` by split, with labels as positions in
-            `class_names`.
-        class_names: List of str. Class names in label order.
+        splits: Dict of `Examples` by split, with targets of the objective.
+        objective: `Objective` for these splits.
         keys: Dict by split of lists with one hashable key for each example.
             Equal keys mean equal content; `None` means no content.
         empty: Dict by split of lists of rows without content; `None` means
             that there are no such rows.
 
     Returns:
-        Dict for `data_report.json`: `classes` (names in label order),
-        `splits` (for each split, `examples` and `examples_by_class`), `empty`,
-        `repeated` (content that occurs twice in train), `conflicts` (equal
-        content with different labels), `leaks` (content of train that also
-        occurs in another split), and `warnings`, in words. `empty`,
-        `repeated`, `conflicts` and `leaks` have a count and the first ten
-        places.
+        Dict for `data_report.json`: `classes` (the state of the objective),
+        `splits` (for each split, `examples` and the `counts` of the
+        objective), `empty`, `repeated` (content that occurs twice in train),
+        `conflicts` (equal content with different targets), `leaks` (content of
+        train that also occurs in another split), and `warnings`, in words.
+        `empty`, `repeated`, `conflicts` and `leaks` have a count and the first
+        ten places.
     """
     report = {
-        "classes": list(class_names),
+        "classes": objective.state(),
         "splits": {
-            name: {
-                "examples": len(examples),
-                "examples_by_class": _counts(examples, class_names),
-            }
+            name: {"examples": len(examples)}
+            | objective.counts(examples.targets)
             for name, examples in splits.items()
         },
     }
@@ -44,11 +39,11 @@ def make_report(splits, class_names, *, keys, empty=None):
     }
     groups = _group(splits, keys)
     report["repeated"] = _repeated(groups, splits)
-    report["conflicts"] = _conflicts(groups, splits, class_names)
+    report["conflicts"] = _conflicts(groups, splits, objective)
     report["leaks"] = {
         name: _leaks(groups, splits, name) for name in splits if name != "train"
     }
-    report["warnings"] = list(_warnings(report))
+    report["warnings"] = list(_warnings(report, objective))
     return report
 
 
@@ -64,11 +59,6 @@ def content_keys(array):
     return [
         hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in array
     ]
-
-
-def _counts(examples, class_names):
-    counts = np.bincount(examples.targets, minlength=len(class_names))
-    return dict(zip(class_names, counts.tolist(), strict=True))
 
 
 def _group(splits, keys):
@@ -99,9 +89,9 @@ def _repeated(groups, splits):
     return _found(rows, lambda pair: _places(pair, splits))
 
 
-def _conflicts(groups, splits, class_names):
+def _conflicts(groups, splits, objective):
     def label(place):
-        return int(splits[place[0]].targets[place[1]])
+        return objective.describe(splits[place[0]].targets[place[1]])
 
     def describe(group):
         # The first place of each label: ten places of one label would not
@@ -110,8 +100,8 @@ def _conflicts(groups, splits, class_names):
         for place in group:
             first_places.setdefault(label(place), place)
         return [
-            {"place": splits[name].places[row], "label": class_names[position]}
-            for position, (name, row) in list(first_places.items())[:_SHOWN]
+            {"place": splits[name].places[row], "label": words}
+            for words, (name, row) in list(first_places.items())[:_SHOWN]
         ]
 
     found = [g for g in groups if len({label(place) for place in g}) > 1]
@@ -133,7 +123,7 @@ def _places(pair, splits):
     return [splits[name].places[row] for name, row in pair]
 
 
-def _warnings(report):
+def _warnings(report, objective):
     for name, empty in report["empty"].items():
         if empty["count"]:
             yield (
@@ -157,13 +147,4 @@ def _warnings(report):
                 f"metrics; the first is {theirs}, in train {ours}."
             )
     for name, facts in report["splits"].items():
-        missing = [
-            label
-            for label, count in facts["examples_by_class"].items()
-            if count == 0
-        ]
-        if missing and name != "train":
-            yield (
-                f"split {name}: no example of {len(missing)} classes: "
-                f"{', '.join(missing[:_SHOWN])}."
-            )
+        yield from objective.warnings(name, facts)

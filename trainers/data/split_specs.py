@@ -24,7 +24,7 @@ def resolve(name, data, sizes):
 
     Args:
         name: str. `train`, `validation` or `test`.
-        data: `ImageDataConfig` or `TextDataConfig`.
+        data: `DataConfig`.
         sizes: Dict from a split of the source to its number of examples.
 
     Returns:
@@ -57,7 +57,7 @@ def cut(data, sizes):
     """Returns the names of the splits that `resolve` cuts from `train`.
 
     Args:
-        data: `ImageDataConfig` or `TextDataConfig`.
+        data: `DataConfig`.
         sizes: Dict from a split of the source to its number of examples.
 
     Returns:
@@ -87,8 +87,8 @@ def resolve_for_other_data(name, data, run_data):
 
     Args:
         name: str. `train`, `validation` or `test`.
-        data: `ImageDataConfig` or `TextDataConfig` of the other data.
-        run_data: `ImageDataConfig` or `TextDataConfig` of the run.
+        data: `DataConfig` of the other data.
+        run_data: `DataConfig` of the run.
 
     Returns:
         str.
@@ -172,7 +172,7 @@ def resolve_all(data, sizes):
     Logs a warning if the source has splits that none of them uses.
 
     Args:
-        data: `ImageDataConfig` or `TextDataConfig`.
+        data: `DataConfig`.
         sizes: Dict from a split of the source to its number of examples.
 
     Returns:
@@ -222,8 +222,8 @@ def read_one(source, split, data, run_data):
         source: `Source`.
         split: str. `train`, `validation` or `test` of the configuration, else
             a split specification.
-        data: `ImageDataConfig` or `TextDataConfig` of the source.
-        run_data: `ImageDataConfig` or `TextDataConfig` of the run that trained
+        data: `DataConfig` of the source.
+        run_data: `DataConfig` of the run that trained
             the model; `None` means `data`. If the source of the run is
             another one, `test` is the split `test` of `source`.
 

@@ -11,7 +11,8 @@ from trainers import tasks
 from trainers.data import pipeline
 from trainers.run.workdir import Workdir
 
-_WEIGHT = "weight"
+# Beside what an objective keeps of an example.
+_ROW = "row of the example"
 
 
 def evaluate(config, workdir, split="test"):
@@ -39,7 +40,7 @@ def evaluate(config, workdir, split="test"):
     examples = task.inputs.load_one(
         config.data,
         split,
-        class_names=task.objective.names,
+        task.objective,
         run_data=paths.read_config().data,
     )
     return evaluate_examples(network, task, examples, name=split)
@@ -57,11 +58,11 @@ def evaluate_examples(network, task, examples, *, name):
     Returns:
         dict from `measure` of the objective.
     """
-    summaries = Evaluator(network, task, examples).summaries()
+    metrics = Evaluator(network, task, examples).evaluate()
     logging.getLogger(__name__).info(
-        "%s:\n%s", name, task.objective.text_report(summaries).rstrip()
+        "%s:\n%s", name, task.objective.text_report(metrics).rstrip()
     )
-    return task.objective.measure(summaries)
+    return metrics
 
 
 def load_best(task, paths):
@@ -79,10 +80,9 @@ def load_best(task, paths):
         RunError: The weights are damaged, or files of the work directory do
             not belong to them.
     """
-    with tfmodels.dtype_policy("float32"):
-        network = tfmodels.make_model(
-            task.inputs.model_config, task.objective.num_outputs
-        )
+    network = tfmodels.make_network(
+        task.inputs.model_config, task.objective.num_outputs
+    )
     facts = paths.best.restore(network)
     paths.check_belongs(facts)
     return network, facts
@@ -99,18 +99,14 @@ class Evaluator:
     >>> from trainers.data.examples import Examples
     >>> from trainers.data.places import Places
     >>> config = ExperimentConfig()
-    >>> network = tfmodels.make_model(config.model, num_classes=2)
+    >>> network = tfmodels.make_network(config.model, num_outputs=2)
     >>> images = {"image": np.zeros([3, 28, 28], np.uint8)}
     >>> places = Places.numbered("row ", range(3))
     >>> examples = Examples(images, np.zeros(3, np.int32), places)
     >>> task = tasks.make_task(config)
-    >>> summaries = Evaluator(network, task, examples).summaries()
-    >>> summaries["label"].shape, summaries["logits"].shape
-    ((3,), (3, 2))
-
-    Attributes:
-        rows: int[num_examples]. Numbers of the examples in the order of the
-            summaries: by length.
+    >>> for rows, summaries in Evaluator(network, task, examples).batches():
+    ...     rows, summaries["label"].shape, summaries["logits"].shape
+    (array([0, 1, 2], dtype=int32), (3,), (3, 2))
     """
 
     def __init__(self, network, task, examples, strategy=None):
@@ -133,7 +129,6 @@ class Evaluator:
         batch_size = rows * num_replicas
         self._num_batches = pipeline.num_steps(len(examples), batch_size)
         lengths = task.inputs.lengths(examples)
-        self.rows = pipeline.eval_order(len(examples), lengths)
 
         def make_dataset(shard):
             # Endless, because all workers would have to agree on the end.
@@ -148,10 +143,10 @@ class Evaluator:
         self._dataset = pipeline.distribute(self._strategy, make_dataset)
 
         def forward(batch):
-            features, targets, weights = batch
+            features, targets, rows = batch
             logits = tf.cast(network(features, training=False), tf.float32)
             summary = task.objective.summarize(targets, logits)
-            return self._pack(summary | {_WEIGHT: weights})
+            return self._pack(summary | {_ROW: rows})
 
         def step(batch):
             rows = self._strategy.run(forward, args=(batch,))
@@ -163,35 +158,36 @@ class Evaluator:
             self._dataset.element_spec
         )
 
-    def summaries(self, on_batch=None):
-        """Returns what the objective keeps of each example.
+    def batches(self, on_batch=None):
+        """Yields what the objective keeps of each example, once for each.
 
         Args:
             on_batch: Called before each batch, or `None`. It can raise.
 
-        Returns:
-            Dict of arrays from `summarize` of the objective. Row i belongs to
-            the example `rows[i]`.
+        Yields:
+            `(rows, summaries)`: int32[batch], the numbers of the examples, and
+            a dict of arrays from `summarize` of the objective, with a row for
+            each of them. The last batch can be smaller.
         """
-        batches = []
         for batch in itertools.islice(self._dataset, self._num_batches):
             if on_batch is not None:
                 on_batch()
-            found = self._unpack(self._step(batch).numpy())
-            is_real = found.pop(_WEIGHT) > 0
-            batches.append({name: x[is_real] for name, x in found.items()})
-        return {
-            name: np.concatenate([batch[name] for batch in batches])
-            for name in batches[0]
-        }
+            summaries = self._unpack(self._step(batch).numpy())
+            rows = summaries.pop(_ROW)
+            is_example = rows >= 0
+            yield (
+                rows[is_example],
+                {name: x[is_example] for name, x in summaries.items()},
+            )
 
     def evaluate(self, on_batch=None):
         """Returns the dict from `measure` of the objective.
 
         Args:
-            on_batch: As for `summaries`.
+            on_batch: As for `batches`.
         """
-        return self._objective.measure(self.summaries(on_batch))
+        batches = self.batches(on_batch)
+        return self._objective.measure(summaries for _, summaries in batches)
 
     def _pack(self, summary):
         """Returns one `float32[batch, width]` with the bits of all values.

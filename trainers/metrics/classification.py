@@ -2,7 +2,8 @@
 
 The formulas are those of scikit-learn with `zero_division=0`; the tests compare
 both. Metrics are computed in float64 on the host, from all examples, each
-counted once. They therefore do not depend on batches or replicas.
+counted once. They therefore do not depend on batches or replicas. Memory
+contains the probabilities of one class at a time, see `transposed`.
 """
 
 import warnings
@@ -11,17 +12,37 @@ import numpy as np
 
 from trainers.errors import ConfigError
 from trainers.metrics import names
+from trainers.metrics import transposed
 from trainers.metrics.names import METRICS
 from trainers.metrics.names import PER_CLASS_METRICS
 
 
 def classification_metrics(labels, logits, class_names):
-    """Computes all metrics of one pass over a split.
+    """Computes all metrics of one pass over a split, from arrays.
 
     Args:
         labels: int32[num_examples].
         logits: float32[num_examples, num_classes].
         class_names: List of str. Names in label order.
+
+    Returns:
+        dict of `metrics_of_batches`.
+    """
+    batches = transposed.parts(np.asarray(labels), np.asarray(logits))
+    return metrics_of_batches(batches, class_names)
+
+
+def metrics_of_batches(batches, class_names, max_bytes=transposed.MAX_BYTES):
+    """Computes all metrics of one pass over a split, in bounded memory.
+
+    Memory contains about 200 bytes for each example, and `max_bytes`. The
+    numbers do not depend on the sizes of the batches.
+
+    Args:
+        batches: Iterable of `(labels, logits)`: int32[batch] and
+            float32[batch, num_classes]. It is read once.
+        class_names: List of str. Names in label order.
+        max_bytes: int. Logits that take more are in a temporary file.
 
     Returns:
         dict for `metrics.json`: each of `METRICS`, `num_examples`, `per_class`
@@ -40,10 +61,20 @@ def classification_metrics(labels, logits, class_names):
           the same `roc_auc` (unless probabilities round to 1 and tie), but
           different `pr_auc`; `per_class` contains each. `None` if undefined:
           there is no such class, or a probability is NaN.
+
+    Raises:
+        RunError: The temporary file could not be written.
     """
-    labels = np.asarray(labels)
-    logits = np.asarray(logits, np.float64)
-    matrix = confusion_matrix(labels, logits.argmax(axis=1), len(class_names))
+    with transposed.Transposed(max_bytes) as kept:
+        rows = []
+        for labels, logits in transposed.joined(batches):
+            kept.append(logits)
+            rows.append((labels, *_of_rows(labels, logits)))
+        labels, answers, losses, largest, sums = map(
+            np.concatenate, zip(*rows, strict=True)
+        )
+        rankings = _rankings(labels, kept, largest, sums, len(class_names))
+    matrix = confusion_matrix(labels, answers, len(class_names))
     hits = np.diag(matrix)
     support, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
     decisions = {
@@ -51,13 +82,12 @@ def classification_metrics(labels, logits, class_names):
         "recall": _divide(hits, support),
         "f1": _divide(2 * hits, predicted + support),
     }
-    rankings = _rankings(labels, _softmax(logits))
     # A class that is neither a label nor an answer has no score to average.
     seen = (support + predicted) > 0
     accuracy = float(hits.sum() / len(labels))
     columns = {name: x.tolist() for name, x in decisions.items()} | rankings
     return {
-        "loss": float(_log_losses(labels, logits).mean()),
+        "loss": float(losses.mean()),
         "accuracy": accuracy,
         **{f"macro_{k}": float(x[seen].mean()) for k, x in decisions.items()},
         **{f"micro_{k}": accuracy for k in decisions},
@@ -77,10 +107,10 @@ def classification_metrics(labels, logits, class_names):
 
 
 def scalar(metrics, name):
-    """Returns one number from the result of `classification_metrics`.
+    """Returns one number from the result of `metrics_of_batches`.
 
     Args:
-        metrics: dict. From `classification_metrics`.
+        metrics: dict. From `metrics_of_batches`.
         name: str. One of `METRICS`, or `per_class/CLASS/METRIC` with one of
             `PER_CLASS_METRICS`. CLASS may contain `/`.
 
@@ -110,29 +140,31 @@ def scalar(metrics, name):
     )
 
 
-def text_report(labels, logits, class_names):
+def text_report(metrics):
     """Returns scikit-learn's `classification_report` as text for the log.
 
     A class that occurs neither as label nor as answer counts as 0 in its macro
-    average. `macro_*` of `classification_metrics` leaves such a class out.
+    average. `macro_*` of `metrics_of_batches` leaves such a class out.
 
     Args:
-        labels: int32[num_examples].
-        logits: float32[num_examples, num_classes].
-        class_names: List of str. Names in label order.
+        metrics: dict. From `metrics_of_batches`.
     """
     # Imported here, so that other commands do not wait for it.
     from sklearn.metrics import classification_report
 
+    matrix = np.array(metrics["confusion_matrix"])
+    # The report depends only on the counts, and not on the order of examples.
+    cells = np.repeat(np.arange(matrix.size), matrix.ravel())
+    labels, predicted = np.divmod(cells, len(matrix))
     with warnings.catch_warnings():
         # With few examples of many classes, scikit-learn takes the labels for
         # targets of a regression.
         warnings.filterwarnings("ignore", "The number of unique classes is")
         return classification_report(
-            np.asarray(labels),
-            np.asarray(logits).argmax(axis=1),
-            labels=range(len(class_names)),
-            target_names=class_names,
+            labels,
+            predicted,
+            labels=range(len(matrix)),
+            target_names=list(metrics["per_class"]),
             digits=4,
             zero_division=0,
         )
@@ -154,48 +186,59 @@ def confusion_matrix(labels, predicted, num_classes):
     return counts.reshape(num_classes, num_classes)
 
 
-def _log_losses(labels, logits):
-    """Returns -log softmax(logits)[label], `float64[num_examples]`."""
+def _of_rows(labels, logits):
+    """Returns what the metrics need of each row, arrays [num_rows].
+
+    Returns:
+        `(answers, losses, largest, sums)`: the class of the largest logit,
+        -log softmax(logits) of the label, the largest logit, and the sum of
+        exp(logit - largest).
+    """
+    answers = logits.argmax(axis=1)
+    logits = logits.astype(np.float64)
     largest = logits.max(axis=1)
-    exps = np.exp(logits - largest[:, None])
-    return np.log(exps.sum(axis=1)) - (
-        logits[np.arange(len(labels)), labels] - largest
-    )
+    logits -= largest[:, None]
+    sums = np.exp(logits).sum(axis=1)
+    losses = np.log(sums) - logits[np.arange(len(labels)), labels]
+    return answers, losses, largest, sums
 
 
-def _softmax(logits):
-    exps = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exps / exps.sum(axis=1, keepdims=True)
+def _rankings(labels, kept, largest, sums, num_classes):
+    """Returns `roc_auc` and `pr_auc`: lists of a float or `None` per class.
 
-
-def _rankings(labels, probabilities):
-    """Returns `roc_auc` and `pr_auc`: lists of a float or `None` per class."""
+    Args:
+        labels: int32[num_examples].
+        kept: `Transposed`. Logits [num_examples, num_classes].
+        largest: float64[num_examples]. As from `_of_rows`.
+        sums: float64[num_examples]. As from `_of_rows`.
+        num_classes: int.
+    """
     # Imported here, so that other commands do not wait for it.
     from sklearn.metrics import average_precision_score
     from sklearn.metrics import roc_auc_score
 
-    truth = labels[:, None] == np.arange(probabilities.shape[1])
-    defined = truth.any(axis=0) & ~truth.all(axis=0)
-    if not np.isfinite(probabilities).all():
-        # scikit-learn would raise. The loss reports a run that diverged.
-        defined[:] = False
-    rankings = {}
-    for name, function in (
-        ("roc_auc", roc_auc_score),
-        ("pr_auc", average_precision_score),
-    ):
-        values = np.full(len(defined), None)
-        if defined.any():
-            # At least two columns, because counter-examples of a class are
-            # examples of another. One call for all columns is faster than one
-            # call each if rows are contiguous. Otherwise scikit-learn copies
-            # the array for each column.
-            values[defined] = function(
-                truth.compress(defined, axis=1),
-                probabilities.compress(defined, axis=1),
-                average=None,
-            )
-        rankings[name] = values.tolist()
+    rankings = {
+        "roc_auc": [None] * num_classes,
+        "pr_auc": [None] * num_classes,
+    }
+    if not np.isfinite(sums).all():
+        # Probabilities are NaN, and scikit-learn would raise. The loss reports
+        # a run that diverged.
+        return rankings
+    for label, logits in enumerate(kept.columns()):
+        truth = labels == label
+        if not truth.any() or truth.all():
+            continue
+        scores = np.exp(logits.astype(np.float64) - largest) / sums
+        # Sorted once for both functions, and faster than they would sort. The
+        # values do not depend on the order. They take integers faster than
+        # truth values.
+        order = np.argsort(scores)[::-1]
+        truth, scores = truth[order].astype(np.int8), scores[order]
+        rankings["roc_auc"][label] = float(roc_auc_score(truth, scores))
+        rankings["pr_auc"][label] = float(
+            average_precision_score(truth, scores)
+        )
     return rankings
 
 

@@ -1,21 +1,22 @@
 """Yields the answers of a model for files and splits, row by row."""
 
-import functools
 import itertools
-import pathlib
 
 import numpy as np
 
 from trainers import tasks
 from trainers.config import experiment
-from trainers.config.data import TextDataConfig
-from trainers.data.texts import reading
+from trainers.config import kinds
+from trainers.data import columns
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import RefusedError
+from trainers.objectives.objective import Objective
+from trainers.objectives.single_label import SingleLabelConfig
 from trainers.prediction import connect
 from trainers.prediction.rest import RestPredictor
 from trainers.prediction.rest import ServerError
+from trainers.tasks import Task
 from trainers.tasks import classify_signature
 
 _BATCH_SIZE = 64
@@ -29,20 +30,21 @@ def predict(where, data, *, files=(), split=None, scores=False, token=None):
             versions, or the address of a served model.
         data: Data part of an `ExperimentConfig`. `None` means the data of the
             run, or the defaults for a served model.
-        files: Iterable of str. Image files, or text files for
-            `reading.read_texts`.
+        files: Iterable of str. Files for `read_rows` of the inputs: images, or
+            files of texts.
         split: str. Used if there are no files: `train`, `validation`, `test`,
             a split in the notation of TensorFlow Datasets, or a file of
             labelled texts. A served model has no splits.
-        scores: bool. Whether the answers for texts contain the probability of
-            each class.
+        scores: bool. Whether short answers, as those for texts, contain all
+            scores.
         token: str. Bearer token for the server. `None` sends no token.
 
     Yields:
-        dict. For images `label`, `class_id`, `probabilities` and `logits`. For
-        texts `label`, `probability` and, with `scores`, `scores` by class.
+        dict. See `answers` of the objective; for one label an example, these
+        are `label`, `class_id`, `probabilities` and `logits` for images, and
+        `label`, `probability` and, with `scores`, `scores` by class for texts.
         `file` or `example` names the place of the example. For a split,
-        `true_label` is the label of the data.
+        `true_label` is the target of the data in words.
 
     Raises:
         ConfigError: There is no such model or split.
@@ -55,22 +57,63 @@ def predict(where, data, *, files=(), split=None, scores=False, token=None):
     facts = predictor.facts()
     config = experiment.from_tree(facts["config"])
     data = data or config.data
-    is_text = isinstance(config.data, TextDataConfig)
-    class_names = facts["labels"] if scores else None
-    answer_fn = functools.partial(_label, predictor, class_names)
+    task = tasks.make_task(config)
+    task = Task(task.inputs, task.objective.restored(facts["labels"]))
+
+    def answer(signature, fed):
+        return task.objective.answers(
+            predictor(signature, fed),
+            is_short=task.inputs.answers_are_short,
+            scores=scores,
+        )
+
     if split:
-        examples = _read_split(config, data, split, facts["labels"])
-        places = _places(examples, facts["labels"])
-        if is_text:
-            texts = zip(places, examples.features["text"], strict=True)
-            return _answer_texts(answer_fn, texts)
-        return _answer_images(predictor, places, examples.features["image"])
-    if is_text:
-        files = list(files)
-        # A person at a terminal waits for the answer to each line of stdin.
-        batch_size = 1 if "-" in files else _BATCH_SIZE
-        return _answer_texts(answer_fn, _read_texts(files, data), batch_size)
-    return _answer_image_files(predictor, files)
+        return _answer_split(task, answer, data, split, config.data)
+    return _answer_files(task.inputs, answer, list(files), data)
+
+
+def _answer_split(task, answer_fn, data, split, run_data):
+    """Yields the answers for a split, with the targets of the data."""
+    examples = task.inputs.load_raw(data, split, task.objective, run_data)
+    for start in range(0, len(examples), _BATCH_SIZE):
+        rows = np.arange(start, min(start + _BATCH_SIZE, len(examples)))
+        batch = {
+            name: columns.take(column, rows)
+            for name, column in examples.features.items()
+        }
+        answers = answer_fn(*task.inputs.request_of(batch))
+        for row, answer in zip(rows, answers, strict=True):
+            yield {
+                "example": examples.places[row],
+                "true_label": task.objective.describe(examples.targets[row]),
+            } | answer
+
+
+def _answer_files(inputs, answer_fn, files, data, batch_size=_BATCH_SIZE):
+    """Yields the answers of each batch as soon as it is complete."""
+    signature, name = inputs.row_request
+    rows = (row for file in files for row in inputs.read_rows(file, data))
+    # A person at a terminal waits for the answer to each line of stdin. A row
+    # that the model refuses is named, so it is alone in its request.
+    if "-" in files or not inputs.answers_are_short:
+        batch_size = 1
+    for batch in _batches(rows, batch_size):
+        places, contents = zip(*batch, strict=True)
+        try:
+            answers = list(answer_fn(signature, {name: list(contents)}))
+        except ServerError as error:
+            refused = inputs.refused_row(places[0])
+            if error.status != 400 or refused is None:
+                raise
+            (place,) = places[0].values()
+            raise DataError(f"{place}: {error}") from None
+        except RefusedError:
+            refused = inputs.refused_row(places[0])
+            if refused is None:
+                raise
+            raise refused from None
+        for place, answer in zip(places, answers, strict=True):
+            yield place | answer
 
 
 def _predict_served(predictor, where, data, files, split, scores):
@@ -80,68 +123,47 @@ def _predict_served(predictor, where, data, files, split, scores):
             "`--split` works with an export only; a served model takes files. "
             f"Received: {split!r} for {where!r}."
         )
-    signatures = predictor.signatures
-    if "text" in signatures["serving_default"].inputs:
-        if not isinstance(data, TextDataConfig):
-            data = TextDataConfig()
-        answer_fn = functools.partial(_classify, predictor)
-        if not scores:
-            answer_fn = functools.partial(_label, predictor, None)
-        # One text a request: the batch size that a server accepts is unknown.
-        return _answer_texts(answer_fn, _read_texts(files, data), 1)
-    if "image_bytes" in signatures:
-        return _answer_image_files(predictor, files)
+    inputs, data = _inputs_of(predictor.signatures, where, data)
+    answer_with_scores = scores and inputs.answers_are_short
+
+    def answer(signature, fed):
+        if answer_with_scores:
+            return _classify(predictor, inputs.example_feature, *fed.values())
+        outputs = predictor(signature, fed)
+        # The objective of a served model is known by its outputs.
+        objective = SingleLabelConfig().make_objective()
+        if not {"label", "probabilities"} <= outputs.keys():
+            objective = Objective()
+        return objective.answers(outputs, is_short=inputs.answers_are_short)
+
+    # One row a request: the batch size that a server accepts is unknown.
+    return _answer_files(inputs, answer, list(files), data, 1)
+
+
+def _inputs_of(signatures, where, data):
+    """Returns the class of the inputs of a served model, and their settings."""
+    known = [
+        kinds.load("data", name, "config.data") for name in kinds.KINDS["data"]
+    ]
+    if data is not None:
+        known.insert(0, type(data))
+    for data_class in known:
+        inputs = tasks.inputs_class(data_class)
+        signature, name = inputs.row_request
+        if signature in signatures and name in signatures[signature].inputs:
+            if type(data) is not data_class:
+                data = data_class()
+            return inputs, data
     raise ConfigError(
         "`--server` must be the address of a model of texts or images. "
         f"Received: {where!r}, with the signatures {sorted(signatures)}."
     )
 
 
-def _read_split(config, data, split, class_names):
-    task = tasks.make_task(config)
-    return task.inputs.load_raw(
-        data, split, class_names=class_names, run_data=config.data
-    )
-
-
-def _places(examples, class_names):
-    for row in range(len(examples)):
-        yield {
-            "example": examples.places[row],
-            "true_label": class_names[examples.targets[row]],
-        }
-
-
-def _read_texts(files, data):
-    for file in files:
-        for where, text in reading.read_texts(file, data):
-            yield {"example": where}, text
-
-
-def _answer_texts(answer_fn, texts, batch_size=_BATCH_SIZE):
-    """Yields the answers of each batch as soon as it is complete."""
-    for batch in _batches(texts, batch_size):
-        places, rows = zip(*batch, strict=True)
-        for place, answer in zip(places, answer_fn(rows), strict=True):
-            yield place | answer
-
-
-def _label(predictor, class_names, texts):
-    """Yields the label of each text, and the scores if names are given."""
-    answer = predictor("serving_default", {"text": list(texts)})
-    for label, row in zip(
-        answer["label"], answer["probabilities"].tolist(), strict=True
-    ):
-        found = {"label": label.decode("utf-8"), "probability": max(row)}
-        if class_names:
-            found["scores"] = dict(zip(class_names, row, strict=True))
-        yield found
-
-
-def _classify(predictor, texts):
-    """Yields label and scores of each text, by the model's class names."""
+def _classify(predictor, feature, rows):
+    """Yields label and scores of each row, by the model's class names."""
     answer = predictor(
-        "classify", classify_signature.check_inputs("text", texts)
+        "classify", classify_signature.check_inputs(feature, rows)
     )
     for names, scores in zip(
         answer["classes"].tolist(), answer["scores"].tolist(), strict=True
@@ -170,39 +192,3 @@ def _batches(rows, batch_size):
             raise error
         if len(batch) < batch_size:
             return
-
-
-def _answer_images(predictor, places, images):
-    for start in range(0, len(images), _BATCH_SIZE):
-        batch = images[start : start + _BATCH_SIZE].astype(np.float32)
-        answer = predictor("serving_default", {"image": batch})
-        yield from _image_rows(answer, itertools.islice(places, len(batch)))
-
-
-def _answer_image_files(predictor, files):
-    for file in files:
-        try:
-            content = pathlib.Path(file).read_bytes()
-        except OSError as error:
-            raise DataError(f"{file}: {error.strerror}") from None
-        try:
-            answer = predictor("image_bytes", {"image_bytes": [content]})
-        except ServerError as error:
-            if error.status != 400:
-                raise
-            raise DataError(f"{file}: {error}") from None
-        except RefusedError:
-            raise DataError(
-                f"{file}: is not a complete PNG, JPEG, BMP or GIF image."
-            ) from None
-        yield from _image_rows(answer, [{"file": str(file)}])
-
-
-def _image_rows(answer, places):
-    for row, place in enumerate(places):
-        yield place | {
-            "label": answer["label"][row].decode("utf-8"),
-            "class_id": int(answer["class_id"][row]),
-            "probabilities": answer["probabilities"][row].tolist(),
-            "logits": answer["logits"][row].tolist(),
-        }

@@ -12,12 +12,13 @@ from trainers.config.data import SPLITS
 from trainers.errors import ConfigError
 
 
-def identity(config, splits, assets, num_replicas):
+def identity(config, splits, state, assets, num_replicas):
     """Returns a JSON-like dict that differs if the result of a run differs.
 
     Args:
         config: `ExperimentConfig`.
         splits: `Splits` after loading, with tokens in place of texts.
+        state: JSON-like. `state` of the objective, such as the class names.
         assets: dict. Text by name of each file that the task adds to the work
             directory.
         num_replicas: int.
@@ -29,7 +30,7 @@ def identity(config, splits, assets, num_replicas):
             for name in SPLITS
             if (examples := getattr(splits, name))
         },
-        "classes": list(splits.class_names),
+        "classes": state,
         "assets": {
             name: sha256(text.encode()) for name, text in assets.items()
         },
@@ -47,8 +48,8 @@ def differences(then, now):
     lines = list(config_differences(then["config"], now["config"]))
     if then["classes"] != now["classes"]:
         lines.append(
-            f"the classes were {', '.join(then['classes'])}. "
-            f"Received: {', '.join(now['classes'])}."
+            f"the classes were {_words(then['classes'])}. "
+            f"Received: {_words(now['classes'])}."
         )
     for name in sorted(then["assets"].keys() | now["assets"].keys()):
         if then["assets"].get(name) != now["assets"].get(name):
@@ -111,7 +112,7 @@ def config_differences(then, now):
     """
     # The dataclasses give newer settings their defaults.
     then, now = map(experiment.from_tree, (then, now))
-    for part in ("data", "task", "model"):
+    for part in ("data", "model"):
         kinds = [type(getattr(x, part)).__name__ for x in (then, now)]
         if kinds[0] != kinds[1]:
             yield f"`config.{part}` was {kinds[0]}. Received: {kinds[1]}."
@@ -120,6 +121,10 @@ def config_differences(then, now):
         old, new = then.get(name), now.get(name)
         if old != new:
             yield f"`--{name}` was {_value(old)}. Received: {_value(new)}."
+
+
+def _words(state):
+    return ", ".join(state) if isinstance(state, list) else str(state)
 
 
 def _fixed_settings(config):

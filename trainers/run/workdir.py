@@ -154,17 +154,18 @@ class Workdir:
                 error.strerror,
             )
 
-    def create(self, config, class_names, assets=None):
+    def create(self, config, state, assets=None):
         """Writes `config.json` and `labels.json`.
 
         Args:
             config: `ExperimentConfig`.
-            class_names: List of str. Names in label order.
+            state: JSON-like. `state` of the objective: for one label an
+                example, the class names in label order.
             assets: dict. Text by name of further files; `None` means none.
         """
         for name, text in (assets or {}).items():
             self._write(name, text)
-        self._write("labels.json", json.dumps(class_names) + "\n")
+        self._write("labels.json", json.dumps(state) + "\n")
         self._write("config.json", experiment.to_json(config))
 
     def read_config(self):
@@ -196,21 +197,28 @@ class Workdir:
         return config.with_overrides({"trainer.dtype_policy": policy})
 
     def read_labels(self):
-        """Returns the class names in label order.
+        """Returns the state of the objective, JSON-like.
 
         Raises:
             ConfigError: The directory contains no run, or a damaged one.
         """
-        names = self._read_json("labels.json")
-        if (
-            not isinstance(names, list)
-            or not all(isinstance(name, str) for name in names)
-            or len(set(names)) < len(names)
-        ):
-            raise self._not_a_run(
-                "labels.json", "not a list of distinct names."
-            )
-        return names
+        return self._read_json("labels.json")
+
+    def restored(self, objective):
+        """Returns an objective as this run has fitted it.
+
+        Args:
+            objective: `Objective`.
+
+        Raises:
+            ConfigError: The directory contains no run, or a damaged one.
+        """
+        try:
+            return objective.restored(self.read_labels())
+        except ConfigError:
+            raise
+        except (ValueError, TypeError, LookupError) as error:
+            raise self._not_a_run("labels.json", str(error)) from None
 
     def check_belongs(self, facts):
         """Checks that class names and assets belong to the best weights.

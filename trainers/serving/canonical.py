@@ -3,19 +3,14 @@
 TensorFlow writes more than the model: variables in the order of their
 addresses, names with the number of functions traced so far, functions in the
 order of a hash table, devices and threads of the machine, and a random number.
-Keras numbers the layers that have no name.
 
-Build the network inside `layer_names`, call `order_variables` before the model
-is written, and `rewrite` afterwards.
+Call `order_variables` before the model is written, and `rewrite` afterwards.
 """
 
-import contextlib
 import copy
 import hashlib
 import re
 
-from keras.src.backend.common import global_state
-from keras.src.utils import naming
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.core.protobuf import fingerprint_pb2
 from tensorflow.core.protobuf import saved_model_pb2
@@ -33,19 +28,6 @@ _OF_MACHINE = (
 _GIVEN_NAME = "_user_specified_name"
 # An attribute of nodes: the name of the gradient of the node.
 _GRADIENT = "_gradient_op_type"
-# A global of Keras: the number of named objects of each class.
-_COUNTS = "object_name_uids"
-
-
-@contextlib.contextmanager
-def layer_names():
-    """Lets Keras count layers from 0 for one network."""
-    counts = global_state.get_global_attribute(_COUNTS)
-    naming.reset_uids()
-    try:
-        yield
-    finally:
-        global_state.set_global_attribute(_COUNTS, counts)
 
 
 def order_variables(function):

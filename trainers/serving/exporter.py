@@ -46,8 +46,7 @@ def export_best(config, workdir):
     paths = Workdir(workdir)
     config = paths.with_saved_policy(config)
     task = tasks.restore_task(config, paths)
-    with canonical.layer_names():
-        network, facts = evaluator.load_best(task, paths)
+    network, facts = evaluator.load_best(task, paths)
     base = paths.export_dir(config)
     with _writing(base):
         version = _export(base, network, task, config, facts)
@@ -135,7 +134,7 @@ def _export(base, network, task, config, facts):
         # The check compares the exported network with the trained network.
         trained = task.make_signatures(network)
         functions = task.make_signatures(task.inputs.make_inference(network))
-        inputs = task.inputs.make_check_inputs(config.seed)
+        inputs = task.make_check_inputs(config.seed)
         write_saved_model(path, functions)
         warmup.write(path, inputs, batch_sizes, model_name=config.export.name)
         checker.check(path, trained, inputs, runtime=config.export.check)
@@ -145,7 +144,7 @@ def _export(base, network, task, config, facts):
             "weights_of_step": facts["step"],
             "weights_sha256": facts["weights_sha256"],
             "parameters": network.count_params(),
-            "labels": task.objective.names,
+            "labels": task.objective.state(),
             "signatures": sorted(functions),
             "apis": {
                 name: rules.apis(signature)

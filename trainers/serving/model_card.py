@@ -5,8 +5,10 @@ import re
 
 from tensorflow.core.framework import types_pb2
 
+from trainers import tasks
 from trainers.config import experiment
-from trainers.config.data import TextDataConfig
+from trainers.config.data import SPLITS
+from trainers.runtime import markdown
 
 # Keep both marks: the section `Intended use` of existing cards is found by
 # them.
@@ -20,8 +22,6 @@ _BLANK = """\
 - Who is harmed by a wrong answer, and how:
 - Who maintains the model:
 """
-_OVERALL = ("accuracy", "macro_f1", "roc_auc", "pr_auc", "loss")
-_OF_CLASS = ("precision", "recall", "f1", "support")
 _SERVER_FLAGS = (
     "--model_config_file=/models/{name}/models.config",
     "--enable_batching",
@@ -50,14 +50,16 @@ def make(version, facts, signatures, workdir, old=""):
     if old and not _intended_use(old):
         return old
     config = experiment.from_tree(facts["config"])
+    task = tasks.make_task(config)
+    objective = task.objective.restored(facts["labels"])
     report = _read(workdir.path / "data_report.json")
     metrics = _read(workdir.path / "metrics.json")
     sections = (
-        ("", _summary(version, facts, config)),
+        ("", _summary(version, facts, task.inputs, objective)),
         ("Intended use", _intended_use(old) or _with_marks(_BLANK)),
         ("Data", _data(config, report)),
-        ("Quality", _quality(metrics, facts["labels"])),
-        ("Limits", _limits(config, metrics, facts["labels"])),
+        ("Quality", _quality(metrics, objective)),
+        ("Limits", _limits(task.inputs, metrics, objective)),
         ("Signatures", _signatures(facts, signatures)),
         ("Serving", _serving(facts)),
         ("Identity", _identity(version, facts)),
@@ -79,27 +81,19 @@ def _intended_use(card):
     return found and found[0]
 
 
-def _summary(version, facts, config):
-    labels = facts["labels"]
-    if isinstance(config.data, TextDataConfig):
-        what = "texts"
-    else:
-        height, width, *channels = config.model.image_shape
-        colour = "colour" if channels else "grey"
-        what = f"{colour} images of {height} x {width} pixels"
+def _summary(version, facts, inputs, objective):
     return (
         f"# {facts['model']}, version {version.name}\n\n"
-        f"Classifies {what} into {len(labels)} classes: "
-        f"{', '.join(map(_code, labels))}.\n"
+        f"{objective.purpose(inputs.describe())}.\n"
     )
 
 
 def _data(config, report):
     data = config.data
     lines = ["| setting | |", "|---|---|"]
-    for key in ("source", "path", "train", "validation", "test"):
-        if getattr(data, key):
-            lines.append(f"| `{key}` | {_code(getattr(data, key))} |")
+    for key in ("source", "path", *SPLITS):
+        if value := getattr(data, key, ""):
+            lines.append(f"| `{key}` | {markdown.code(value)} |")
     lines.append("")
     if report is None or "splits" not in report:
         return "\n".join([*lines, "The number of examples is not known.\n"])
@@ -108,16 +102,19 @@ def _data(config, report):
         f"| examples | {' | '.join(splits)} |",
         "|---|" + "---:|" * len(splits),
     ]
-    for label in report["classes"]:
-        counts = [s["examples_by_class"][label] for s in splits.values()]
-        lines.append(f"| {_code(label)} | {_numbers(counts)} |")
+    by_class = [s.get("examples_by_class", {}) for s in splits.values()]
+    for label in by_class[0]:
+        counts = [counts[label] for counts in by_class]
+        lines.append(f"| {markdown.code(label)} | {markdown.numbers(counts)} |")
     counts = [split["examples"] for split in splits.values()]
-    lines += [f"| all | {_numbers(counts)} |", ""]
-    lines += [f"- {_plain(warning)}" for warning in report["warnings"]]
+    lines += [f"| all | {markdown.numbers(counts)} |", ""]
+    lines += [
+        f"- {markdown.one_line(warning)}" for warning in report["warnings"]
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _quality(metrics, labels):
+def _quality(metrics, objective):
     split, found = _measured(metrics)
     if not found:
         return "Not measured.\n"
@@ -126,19 +123,21 @@ def _quality(metrics, labels):
         "validation": "which also selected the best epoch",
     }[split]
     lines = [
-        f"On the split {split}, {found['num_examples']:,} examples, {role}:",
-        "",
-        "| accuracy | macro F1 | ROC-AUC | PR-AUC | log loss |",
-        "|---:|---:|---:|---:|---:|",
-        f"| {_numbers(found[key] for key in _OVERALL)} |",
-        "",
-        "| class | precision | recall | F1 | examples |",
-        "|---|---:|---:|---:|---:|",
+        f"On the split {split}, {found['num_examples']:,} examples, {role}:"
     ]
-    for label in labels:
-        numbers = [found["per_class"][label][key] for key in _OF_CLASS]
-        lines.append(f"| {_code(label)} | {_numbers(numbers)} |")
+    for header, rows in objective.quality(found):
+        # Names are to the left, numbers to the right.
+        first = "---" if isinstance(rows[0][0], str) else "---:"
+        bars = [first] + ["---:"] * (len(header) - 1)
+        lines += ["", f"| {' | '.join(header)} |", f"|{'|'.join(bars)}|"]
+        lines += [f"| {_cells(row)} |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def _cells(row):
+    names = [markdown.code(x) for x in row if isinstance(x, str)]
+    numbers = markdown.numbers(x for x in row if not isinstance(x, str))
+    return " | ".join([*names, numbers])
 
 
 def _measured(metrics):
@@ -149,31 +148,9 @@ def _measured(metrics):
     return None, None
 
 
-def _limits(config, metrics, labels):
-    data = config.data
-    lines = [
-        f"The model answers every input with one of its {len(labels)} "
-        "classes. It cannot answer that none of them fits.",
-        "The calibration of the probabilities was not measured.",
-    ]
-    if isinstance(data, TextDataConfig):
-        lines.append(
-            f"The model reads the first {data.max_bytes:,} bytes of a text, "
-            f"and the first {data.sequence_length - 2} tokens of them."
-        )
-    else:
-        lines.append(
-            "Images of another size are resized. Images of another aspect "
-            "ratio are stretched."
-        )
+def _limits(inputs, metrics, objective):
     split, found = _measured(metrics)
-    if found:
-        scores = {x: found["per_class"][x]["f1"] or 0.0 for x in labels}
-        weakest = sorted(labels, key=scores.__getitem__)[:3]
-        words = [f"{_code(x)} (F1 {scores[x]:.4f})" for x in weakest]
-        lines.append(
-            f"Weakest classes on the split {split}: {', '.join(words)}."
-        )
+    lines = [*objective.limits(split, found), *inputs.limits()]
     return "".join(f"- {line}\n" for line in lines)
 
 
@@ -249,28 +226,6 @@ def _identity(version, facts):
 def _megabytes(paths):
     size = sum(path.stat().st_size for path in paths if path.is_file())
     return f"{size / 1e6:,.1f} MB"
-
-
-def _numbers(values):
-    """Returns the cells of a row of a table."""
-    return " | ".join(
-        "not known"
-        if value is None
-        else f"{value:.4f}"
-        if isinstance(value, float)
-        else f"{value:,}"
-        for value in values
-    )
-
-
-def _code(text):
-    """Returns a name as code on one line, safe inside a table."""
-    text = _plain(text).replace("|", "\\|")
-    return f"`` {text} ``" if "`" in text else f"`{text}`"
-
-
-def _plain(text):
-    return " ".join(str(text).split())
 
 
 def _read(path):

@@ -1,18 +1,12 @@
 """What is learned: inputs, and an objective for them."""
 
 import dataclasses
-import typing
 
-from trainers.config.data import ImageDataConfig
-from trainers.config.data import TextDataConfig
+from trainers.config import kinds
 from trainers.errors import ConfigError
 from trainers.errors import DataError
-from trainers.tasks import signatures
-from trainers.tasks.inputs.images import Images
-from trainers.tasks.inputs.texts import Texts
-from trainers.tasks.objectives.single_label import SingleLabel
-
-_INPUTS = {ImageDataConfig: Images, TextDataConfig: Texts}
+from trainers.objectives.objective import Objective
+from trainers.tasks.inputs.inputs import Inputs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +23,12 @@ class Task:
     ('Images', 'SingleLabel')
 
     Attributes:
-        inputs: `Images` or `Texts`.
-        objective: `SingleLabel`.
+        inputs: `Inputs`.
+        objective: `Objective`.
     """
 
-    inputs: typing.Any
-    objective: typing.Any
+    inputs: Inputs
+    objective: Objective
 
     def load(self, data):
         """Loads the splits of a run.
@@ -49,10 +43,8 @@ class Task:
         Raises:
             DataError, ConfigError: The data cannot be used.
         """
-        inputs, splits = self.inputs.load(data)
-        objective = self.objective.fitted(
-            splits.class_names, splits.train.targets
-        )
+        inputs, objective, splits = self.inputs.load(data, self.objective)
+        objective = objective.for_training(splits.train.targets)
         return Task(inputs, objective), splits
 
     def make_signatures(self, network):
@@ -61,7 +53,25 @@ class Task:
         Args:
             network: Function from preprocessed features to logits.
         """
+        # Here: settings of own inputs import this package, and flags are
+        # checked before TensorFlow is imported.
+        from trainers.tasks import signatures
+
         return signatures.make(self.inputs, self.objective, network)
+
+    def make_check_inputs(self, seed):
+        """Returns 100 rows of inputs for each signature of `make_signatures`.
+
+        Args:
+            seed: int. Determines random values.
+
+        Returns:
+            Dict by signature of dicts by input of arrays with 100 rows.
+        """
+        fed = self.inputs.make_check_inputs(seed)
+        if not self.objective.ranks:
+            del fed["classify"]
+        return fed
 
 
 def make_task(config):
@@ -73,7 +83,17 @@ def make_task(config):
     Returns:
         `Task`.
     """
-    return Task(_INPUTS[type(config.data)](config), SingleLabel(config.task))
+    inputs = inputs_class(config.data)(config)
+    return Task(inputs, config.task.make_objective())
+
+
+def inputs_class(data):
+    """Returns the class of the inputs of a kind of data.
+
+    Args:
+        data: `DataConfig`, or its class.
+    """
+    return kinds.load("data", data.inputs, "config.data")
 
 
 def restore_task(config, workdir):
@@ -90,10 +110,8 @@ def restore_task(config, workdir):
         ConfigError: A file of the work directory is missing or damaged.
     """
     task = make_task(config)
-    return Task(
-        task.inputs.restored(workdir.path),
-        task.objective.restored(workdir.read_labels()),
-    )
+    inputs = task.inputs.restored(workdir.path)
+    return Task(inputs, workdir.restored(task.objective))
 
 
 def load_splits(task, config, workdir):

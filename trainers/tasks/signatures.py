@@ -32,7 +32,7 @@ def make(inputs, objective, network):
         for name, (spec, fn) in inputs.signatures().items()
     }
     functions |= inputs.other_signatures()
-    if hasattr(objective, "ranking"):
+    if objective.ranks:
         functions["classify"] = classify_signature.make(
             inputs.example_feature,
             lambda rows: objective.ranking(

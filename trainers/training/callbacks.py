@@ -11,8 +11,6 @@ import math
 import keras
 
 from trainers.errors import RunError
-from trainers.metrics import classification
-from trainers.metrics import names
 from trainers.run import best_weights
 from trainers.training.history import numbers
 
@@ -45,16 +43,19 @@ class Validation(keras.callbacks.Callback):
         result: dict. Last result of `evaluate_fn`; `None` before the first.
     """
 
-    def __init__(self, evaluate_fn, best_metric="loss"):
+    def __init__(self, evaluate_fn, objective, best_metric="loss"):
         """Makes the callback.
 
         Args:
-            evaluate_fn: Function without arguments. Returns a dict of
-                `classification_metrics`.
-            best_metric: str. Metric of one class to add to the logs as well.
+            evaluate_fn: Function without arguments. Returns a dict from
+                `objective.measure`.
+            objective: `Objective`.
+            best_metric: str. Metric to add to the logs, even if it is not
+                among the floats of the dict.
         """
         super().__init__()
         self._evaluate_fn = evaluate_fn
+        self._objective = objective
         self._best_metric = best_metric
         self.result = None
 
@@ -65,10 +66,9 @@ class Validation(keras.callbacks.Callback):
             if isinstance(value, float):
                 logs[f"val_{name}"] = value
         # Log only the class that decides, because there can be many classes.
-        if names.of_class(self._best_metric):
-            value = classification.scalar(self.result, self._best_metric)
-            if value is not None:
-                logs[f"val_{self._best_metric}"] = value
+        value = self._objective.scalar(self.result, self._best_metric)
+        if value is not None:
+            logs[f"val_{self._best_metric}"] = value
 
 
 class BestCheckpoint(keras.callbacks.Callback):
@@ -82,8 +82,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         self,
         network,
         save_fn,
-        metric,
-        validation,
+        score_fn,
         *,
         steps_per_epoch,
         patience=0,
@@ -95,10 +94,8 @@ class BestCheckpoint(keras.callbacks.Callback):
             network: `keras.Model`. Its weights are saved.
             save_fn: Called with the arrays of `arrays_of(network)`, and with
                 `step` and `facts` as for `BestWeights.save`.
-            metric: str. Name for `classification.scalar`. The lowest loss is
-                best; for all other metrics, the highest value is.
-            validation: `Validation` callback that runs before this one. `None`
-                keeps the last epoch.
+            score_fn: Function without arguments to a float that is higher for
+                a better epoch; `None` keeps the last epoch.
             steps_per_epoch: int.
             patience: int. Stops after this number of epochs without a better
                 one; 0 means never.
@@ -107,8 +104,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         super().__init__()
         self._network = network
         self._save_fn = save_fn
-        self._metric = metric
-        self._validation = validation
+        self._score_fn = score_fn
         self._steps_per_epoch = steps_per_epoch
         self._patience = patience
         self._min_delta = min_delta
@@ -125,8 +121,8 @@ class BestCheckpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares the epoch, saves its weights or stops the run."""
-        value = _score(self._validation, self._metric)
-        always = self._validation is None or self.best_epoch is None
+        value = self._score_fn() if self._score_fn else 0.0
+        always = self._score_fn is None or self.best_epoch is None
         if always or value > self._best + self._min_delta:
             self._best, self.best_epoch = value, epoch
             self._save_fn(
@@ -145,18 +141,16 @@ class ReduceLearningRate(keras.callbacks.Callback):
     metric as `BestCheckpoint`, in the same way, and its state can be resumed.
     """
 
-    def __init__(self, metric, validation, *, patience, factor):
+    def __init__(self, score_fn, *, patience, factor):
         """Makes the callback.
 
         Args:
-            metric: str. As for `BestCheckpoint`.
-            validation: As for `BestCheckpoint`.
+            score_fn: As for `BestCheckpoint`.
             patience: int. Epochs without a better one before it acts.
             factor: float. The learning rate is multiplied by it.
         """
         super().__init__()
-        self._metric = metric
-        self._validation = validation
+        self._score_fn = score_fn
         self._patience = patience
         self._factor = factor
         self._best = -math.inf
@@ -175,7 +169,7 @@ class ReduceLearningRate(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares the epoch and lowers the learning rate if it is time."""
-        score = _score(self._validation, self._metric)
+        score = self._score_fn()
         self._wait += 1
         if score > self._best:
             self._best, self._wait = score, 0
@@ -191,13 +185,3 @@ class ReduceLearningRate(keras.callbacks.Callback):
             float(optimizer.learning_rate.numpy()),
             epoch + 1,
         )
-
-
-def _score(validation, metric):
-    """Returns a number that is higher for a better epoch."""
-    if validation is None:
-        return 0.0
-    value = classification.scalar(validation.result, metric)
-    if value is None:  # Such as the ROC-AUC of a class without examples.
-        return -math.inf
-    return -value if metric == "loss" else value

@@ -24,7 +24,7 @@ from trainers.run import identity as identity_lib
 from trainers.runtime import atomic
 from trainers.runtime import libraries
 from trainers.training import state
-from trainers.training import tensorboard
+from trainers.training.trackers import tensorboard
 
 _SCHEMA = 1
 _ARRAYS = "arrays.npz"
@@ -297,10 +297,18 @@ def _read(path):
         step=facts["step"],
         position=position,
         arrays=best_weights.read_arrays(path / _ARRAYS),
-        callbacks=run["callbacks"],
+        callbacks=_upgraded(run["callbacks"]),
         metrics=facts["metrics"],
         best_step=facts["best_step"],
     )
+
+
+def _upgraded(callbacks):
+    """Returns the states of callbacks; older versions had one tracker."""
+    callbacks = dict(callbacks)
+    if "TensorBoard" in callbacks:
+        callbacks["Tracking"] = {"tensorboard": callbacks.pop("TensorBoard")}
+    return callbacks
 
 
 def _compare_versions(then):

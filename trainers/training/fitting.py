@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import math
 import typing
 
 import keras
@@ -24,7 +25,8 @@ from trainers.training import resumable
 from trainers.training.model import TrainingModel
 from trainers.training.progress import Progress
 from trainers.training.steps import Steps
-from trainers.training.tensorboard import TensorBoard
+from trainers.training.tracking import Trackers
+from trainers.training.tracking import Tracking
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +52,51 @@ class Run:
     paths: Workdir
 
 
-def fit(run, writer, checkpoint=None, *, observers=(), request=None):
+def make_models(run):
+    """Returns the network and the model that trains it.
+
+    Args:
+        run: `Run`.
+
+    Returns:
+        `(network, model)`: `keras.Model` from preprocessed features to logits,
+        with pretrained weights if the model has some, and `TrainingModel`.
+
+    Raises:
+        ConfigError: See `make_network`.
+    """
+    with run.strategy.scope():
+        network = make_network(
+            run.config,
+            run.task.objective.num_outputs,
+            run.task.inputs.model_config,
+        )
+        return network, make_training_model(
+            network, run.config, run.task, run.steps
+        )
+
+
+def fit(
+    run,
+    network,
+    model,
+    writer,
+    checkpoint=None,
+    *,
+    trackers=None,
+    observers=(),
+    request=None,
+):
     """Runs `model.fit` and saves the best weights in the work directory.
 
     Args:
         run: `Run`.
+        network, model: From `make_models`.
         writer: `checkpointing.Writer`, or `NoWriter` on workers other than the
             chief.
         checkpoint: `Checkpoint` from which to resume; `None` for a new run.
+        trackers: `Trackers`. They begin; the caller ends them. `None` means
+            none.
         observers: Sequence of `keras.callbacks.Callback`. They are called
             after those of the run; see `resumable` for their state.
         request: `signals.StopRequest`; `None` makes one of the signals that
@@ -72,13 +111,6 @@ def fit(run, writer, checkpoint=None, *, observers=(), request=None):
     Raises:
         Stopped: A signal stopped the run, after a checkpoint.
     """
-    with run.strategy.scope():
-        network = make_network(
-            run.config,
-            run.task.objective.num_outputs,
-            run.task.inputs.model_config,
-        )
-        model = make_training_model(network, run.config, run.task, run.steps)
     make_dataset_fn = functools.partial(
         make_dataset,
         run.config,
@@ -99,10 +131,10 @@ def fit(run, writer, checkpoint=None, *, observers=(), request=None):
             validation,
             callbacks.StopOnNonFiniteLoss(),
             best,
-            make_tensorboard(run, make_dataset_fn, validation),
+            make_tracking(run, trackers, make_dataset_fn, validation),
             progress,
             make_history(run),
-            make_learning_rate_reduction(run.config, validation),
+            make_learning_rate_reduction(run, validation),
             *observers,
         ]
         callback_list = resumable.ResumableCallbacks(
@@ -138,12 +170,34 @@ def make_best_checkpoint(network, run, validation, save_fn):
     return callbacks.BestCheckpoint(
         network,
         save_fn,
-        config.best_metric,
-        validation,
+        make_score_fn(run, validation),
         steps_per_epoch=run.steps.per_epoch,
         patience=config.early_stopping_patience,
         min_delta=config.early_stopping_min_delta,
     )
+
+
+def make_score_fn(run, validation):
+    """Returns a function to a number that is higher for a better epoch.
+
+    Args:
+        run: `Run`.
+        validation: `Validation` from `make_validation`.
+
+    Returns:
+        Function without arguments; `None` without a validation split.
+    """
+    if validation is None:
+        return None
+    objective, name = run.task.objective, run.config.trainer.best_metric
+
+    def score():
+        value = objective.scalar(validation.result, name)
+        if value is None:  # Such as the ROC-AUC of a class without examples.
+            return -math.inf
+        return -value if objective.is_better_low(name) else value
+
+    return score
 
 
 def make_progress(run):
@@ -160,26 +214,25 @@ def make_progress(run):
         Progress(
             run.config.trainer.epochs,
             run.steps.per_epoch,
-            run.config.trainer.best_metric,
+            {*run.task.objective.shown_metrics, run.config.trainer.best_metric},
         )
     )
 
 
-def make_tensorboard(run, make_dataset_fn, validation):
-    """Returns the callback that writes event files.
+def make_tracking(run, trackers, make_dataset_fn, validation):
+    """Returns the callback that feeds the trackers.
 
     Args:
         run: `Run`.
-        make_dataset_fn: Function. Returns batches, see `TensorBoard`.
+        trackers: `Trackers`, or `None`.
+        make_dataset_fn: Function. Returns batches, see `Tracking`.
         validation: `Validation` from `make_validation`.
 
     Returns:
-        `TensorBoard`, or `None` on workers other than the chief.
+        `Tracking`. Without trackers, it keeps their states in a checkpoint.
     """
-    if not run.workers.is_chief:
-        return None
-    return TensorBoard(
-        run.paths.tensorboard,
+    return Tracking(
+        trackers or Trackers({}, run.paths.path),
         config=run.config,
         objective=run.task.objective,
         make_dataset_fn=make_dataset_fn,
@@ -207,20 +260,20 @@ def _write_nothing(epochs):
     """Replaces `write_history` on workers other than the chief."""
 
 
-def make_learning_rate_reduction(config, validation):
+def make_learning_rate_reduction(run, validation):
     """Returns the callback that lowers the learning rate, or `None`.
 
     Args:
-        config: `ExperimentConfig`.
+        run: `Run`.
         validation: `Validation` from `make_validation`.
     """
-    if not config.optimizer.plateau_patience:
+    optimizer = run.config.optimizer
+    if not optimizer.plateau_patience:
         return None
     return callbacks.ReduceLearningRate(
-        config.trainer.best_metric,
-        validation,
-        patience=config.optimizer.plateau_patience,
-        factor=config.optimizer.plateau_factor,
+        make_score_fn(run, validation),
+        patience=optimizer.plateau_patience,
+        factor=optimizer.plateau_factor,
     )
 
 
@@ -290,6 +343,7 @@ def make_validation(model, run, request):
     )
     return callbacks.Validation(
         lambda: evaluator.evaluate(on_batch=request),
+        run.task.objective,
         run.config.trainer.best_metric,
     )
 
@@ -312,11 +366,12 @@ def make_network(config, num_outputs, model_config=None):
     """
     model_config = model_config or config.model
     keras.utils.set_random_seed(config.seed)
-    with tfmodels.dtype_policy(config.trainer.dtype_policy):
-        network = tfmodels.make_model(model_config, num_outputs)
+    network = tfmodels.make_network(
+        model_config, num_outputs, dtype_policy=config.trainer.dtype_policy
+    )
     _check_rows_are_independent(network)
     try:
-        tfmodels.load_pretrained(network, model_config)
+        model_config.load_pretrained(network)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return network
@@ -360,7 +415,7 @@ def make_training_model(network, config, task, steps):
     """
     # `compile` reads the model's own policy: under mixed_float16 it adds loss
     # scaling to the optimizer.
-    with tfmodels.dtype_policy(config.trainer.dtype_policy):
+    with tfmodels.set_dtype_policy(config.trainer.dtype_policy):
         model = TrainingModel.from_network(
             network,
             task,

@@ -15,19 +15,18 @@ class Progress(keras.callbacks.Callback):
     """Shows a progress bar on a terminal, otherwise a line for each epoch."""
 
     def __init__(
-        self, epochs, steps_per_epoch, best_metric="loss", *, stream=None
+        self, epochs, steps_per_epoch, shown_metrics=("loss",), *, stream=None
     ):
         """Makes the callback.
 
         Args:
             epochs: int.
             steps_per_epoch: int.
-            best_metric: str. Validation metric to show, with loss, accuracy and
-                macro F1.
+            shown_metrics: Collection of str. Validation metrics to show.
             stream: Text stream; `None` means stderr.
         """
         super().__init__()
-        self._shown = ("loss", "accuracy", "macro_f1", best_metric)
+        self._shown = shown_metrics
         self._epochs = epochs
         self._steps_per_epoch = steps_per_epoch
         self._stream = stream or sys.stderr

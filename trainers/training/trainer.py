@@ -1,7 +1,10 @@
 """Trains from a configuration to best weights and metrics."""
 
 import contextlib
+import dataclasses
 import logging
+
+import tensorflow as tf
 
 from trainers import tasks
 from trainers.config import experiment
@@ -9,15 +12,16 @@ from trainers.distribution import strategies
 from trainers.distribution import tf_config
 from trainers.distribution import workers as workers_lib
 from trainers.distribution.workers import Workers
+from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
-from trainers.metrics import classification
-from trainers.metrics import names
 from trainers.run import identity as identity_lib
 from trainers.run.workdir import Workdir
 from trainers.training import checkpointing
 from trainers.training import fitting
 from trainers.training import precision
 from trainers.training import steps as steps_lib
+from trainers.training import tracking
+from trainers.training.trackers import loading
 
 
 def train_and_evaluate(config, workdir, export_fn=None):
@@ -33,8 +37,9 @@ def train_and_evaluate(config, workdir, export_fn=None):
         config: `ExperimentConfig`; read, not changed.
         workdir: Path of the work directory. It is new, empty, or contains the
             same run.
-        export_fn: Called on the chief at the end, before any worker returns;
-            `None` does nothing.
+        export_fn: Called on the chief at the end, before any worker returns.
+            Returns the path of the exported version, for the trackers. `None`
+            exports nothing.
 
     Returns:
         dict, the content of `metrics.json`: `validation`, `test` and `train`.
@@ -43,16 +48,73 @@ def train_and_evaluate(config, workdir, export_fn=None):
 
     Raises:
         ConfigError: A setting, a path, `TF_CONFIG` or the work directory is
-            wrong; the class in `best_metric` does not exist; the work directory
-            is in use, or contains a run with other settings or data.
+            wrong; a tracker cannot be imported; the class in `best_metric`
+            does not exist; the work directory is in use, or contains a run with
+            other settings or data.
         DataError: The examples break a rule.
         RunError: The loss became NaN or infinite; no checkpoint is whole; a
             worker was lost.
         Stopped: A signal stopped the run, after a checkpoint.
     """
     experiment.validate(config)
+    with _opened(config, workdir) as process:
+        task, splits = _load_data(process)
+        identity, checkpoint, steps = _begin(process, task, splits)
+        run = fitting.Run(
+            process.config,
+            task,
+            splits,
+            steps,
+            process.strategy,
+            process.workers,
+            process.paths,
+        )
+        network, model = fitting.make_models(run)
+        train = _fit(run, network, model, identity, checkpoint, process)
+        metrics = None
+        if process.workers.is_chief:
+            metrics = {"train": train} | _evaluate(run)
+            process.paths.write_metrics(metrics)
+            export = export_fn() if export_fn is not None else None
+            best_step = train["best_epoch"] * steps.per_epoch
+            process.trackers.end(best_step, metrics, export)
+        process.workers.leave()
+    return metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class _Process:
+    """What this process has before any data is read.
+
+    Attributes:
+        config: `ExperimentConfig`, with the dtype policy of the run.
+        strategy: `tf.distribute.Strategy`.
+        workers: `Workers`.
+        paths: `Workdir`. The chief holds its lock.
+        trackers: `Trackers`, on the chief.
+        is_resumed: bool. Whether there are checkpoints; true on workers other
+            than the chief, which write nothing.
+    """
+
+    config: experiment.ExperimentConfig
+    strategy: tf.distribute.Strategy
+    workers: Workers
+    paths: Workdir
+    trackers: tracking.Trackers
+    is_resumed: bool
+
+
+@contextlib.contextmanager
+def _opened(config, workdir):
+    """Joins the other workers and locks the work directory in a `with` block.
+
+    Yields:
+        `_Process`.
+    """
     cluster = tf_config.read()
     paths = Workdir(workdir)
+    names = config.trainer.trackers if cluster.is_chief else ()
+    trackers = tracking.Trackers(loading.load(names), paths.path)
     with (
         workers_lib.worker_loss_as_run_error(cluster),
         contextlib.ExitStack() as stack,
@@ -64,32 +126,42 @@ def train_and_evaluate(config, workdir, export_fn=None):
         if workers.is_chief:
             is_resumed = paths.check(config)
             stack.enter_context(paths.lock())
-        run, identity, checkpoint = _prepare(
-            config, strategy, workers, paths, is_resumed
-        )
-        train = _train(run, identity, checkpoint)
-        metrics = None
-        if workers.is_chief:
-            metrics = {"train": train} | _evaluate(run)
-            paths.write_metrics(metrics)
-            if export_fn is not None:
-                export_fn()
-        workers.leave()
-    return metrics
+        stack.enter_context(trackers)
+        yield _Process(config, strategy, workers, paths, trackers, is_resumed)
 
 
-def _prepare(config, strategy, workers, paths, is_resumed):
-    """Returns `Run`, identity and the `Checkpoint` to resume, or `None`."""
+def _load_data(process):
+    """Returns the task and the checked splits, and logs their warnings."""
+    config = process.config
     # A resumed run keeps its report. Its data can turn out to be different.
     task, splits = tasks.load_splits(
-        tasks.make_task(config), config, None if is_resumed else paths
+        tasks.make_task(config),
+        config,
+        None if process.is_resumed else process.paths,
     )
     for line in splits.report["warnings"]:
         logging.getLogger(__name__).warning(line)
-    _check_best_metric(config.trainer.best_metric, splits.class_names)
-    num_replicas = strategy.num_replicas_in_sync
+    if problem := task.objective.metric_problem(config.trainer.best_metric):
+        raise ConfigError(f"`--config.trainer.best_metric` must be {problem}")
+    return task, splits
+
+
+def _begin(process, task, splits):
+    """Begins or resumes the run; writes the files that describe it.
+
+    Returns:
+        `(identity, checkpoint, steps)`: the identity of the run, the
+        `Checkpoint` from which it resumes, or `None`, and its `Steps`.
+
+    Raises:
+        ConfigError: The work directory contains another run, or the settings
+            do not fit the number of examples.
+    """
+    config, workers, paths = process.config, process.workers, process.paths
+    num_replicas = process.strategy.num_replicas_in_sync
+    state, assets = task.objective.state(), task.inputs.assets()
     identity = identity_lib.identity(
-        config, splits, task.inputs.assets(), num_replicas
+        config, splits, state, assets, num_replicas
     )
     checkpoint = checkpointing.restore_latest(paths, identity)
     step = checkpoint.step if checkpoint else None
@@ -98,21 +170,16 @@ def _prepare(config, strategy, workers, paths, is_resumed):
     workers.check_same([identity, step], "settings, data and checkpoints")
     if workers.is_chief and checkpoint:
         checkpointing.set_aside_newer(paths, step)
-    steps = steps_lib.plan(
-        config,
-        len(splits.train),
-        num_replicas,
-        checkpoint.position.batch if checkpoint else 0,
-    )
+    first_batch = checkpoint.position.batch if checkpoint else 0
+    steps = steps_lib.plan(config, len(splits.train), num_replicas, first_batch)
     if checkpoint:
         _log_position(checkpoint, steps, config.trainer.epochs)
     if workers.is_chief:
-        paths.create(config, splits.class_names, task.inputs.assets())
-    run = fitting.Run(config, task, splits, steps, strategy, workers, paths)
-    return run, identity, checkpoint
+        paths.create(config, state, assets)
+    return identity, checkpoint, steps
 
 
-def _train(run, identity, checkpoint):
+def _fit(run, network, model, identity, checkpoint, process):
     """Returns the result of `fitting.fit`, for texts with token numbers."""
     examples = run.splits.train
     padding_share = _padding_share(run.config, run.task, examples, run.steps)
@@ -125,7 +192,14 @@ def _train(run, identity, checkpoint):
             checkpoint.best_step if checkpoint else None,
         )
     with writer:
-        train = fitting.fit(run, writer, checkpoint)
+        train = fitting.fit(
+            run,
+            network,
+            model,
+            writer,
+            checkpoint,
+            trackers=process.trackers,
+        )
     if padding_share is not None:
         mean_length = run.task.inputs.lengths(examples).mean()
         train["tokens_per_second"] = mean_length * train["examples_per_second"]
@@ -143,14 +217,6 @@ def _evaluate(run):
         for name in ("validation", "test")
         if (examples := getattr(run.splits, name))
     }
-
-
-def _check_best_metric(name, class_names):
-    """Refuses a class that the data does not have, before training."""
-    of_class = dict.fromkeys(names.PER_CLASS_METRICS)
-    metrics = dict.fromkeys(names.METRICS)
-    metrics["per_class"] = dict.fromkeys(class_names, of_class)
-    classification.scalar(metrics, name)
 
 
 def _padding_share(config, task, examples, steps):

@@ -31,9 +31,14 @@ LEAVES = {
     name.removeprefix("config."): field
     for name, field, _ in tree_lib.leaves(experiment.ExperimentConfig())
 }
-MODELS = ", ".join(tfmodels.MODEL_CONFIGS)
-TASKS = ", ".join(kinds.KINDS["task"])
-NUMBERS = [name for name, field in LEAVES.items() if field.type in (int, float)]
+MODELS = ", ".join(kinds.KINDS["model"])
+OBJECTIVES = ", ".join(kinds.KINDS["task"])
+OWN = "or MODULE:NAME of your own"
+# `task.objective` is the class of a part, and no field of it.
+FIELDS = {
+    k: v for k, v in LEAVES.items() if f"config.{k}" != tree_lib.OBJECTIVE
+}
+NUMBERS = [name for name, field in FIELDS.items() if field.type in (int, float)]
 
 
 def make_config(**changes):
@@ -196,7 +201,7 @@ def test_the_default_config_lacks_nothing_but_its_data():
     experiment.validate(make_config())
 
 
-@pytest.mark.parametrize("name", LEAVES)
+@pytest.mark.parametrize("name", FIELDS)
 def test_every_setting_refuses_another_type(name):
     config = make_config()
     wrong = 3 if LEAVES[name].type is str else "3"
@@ -207,6 +212,7 @@ def test_every_setting_refuses_another_type(name):
         bool: "true or false",
         str: "text",
         tuple[int, ...]: "whole numbers, like 64,64",
+        tuple[str, ...]: "names, separated by commas",
     }[LEAVES[name].type]
     assert problem_of(config) == (
         f"`--config.{name}` must be {words}. Received: {wrong!r}."
@@ -236,18 +242,69 @@ def test_every_number_refuses_nan_infinity_and_giants(name, value):
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in LEAVES if "choices" in LEAVES[name].metadata["rule"]],
+    [name for name in FIELDS if "choices" in FIELDS[name].metadata["rule"]],
 )
 def test_every_choice_is_taken_and_nothing_else(name):
-    choices = LEAVES[name].metadata["rule"]["choices"]
+    choices = FIELDS[name].metadata["rule"]["choices"]
+    is_tuple = typing.get_origin(FIELDS[name].type) is tuple
     for choice in choices:
-        assert settings.broken_rule(LEAVES[name], choice) is None
+        value = (choice,) if is_tuple else choice
+        assert settings.broken_rule(FIELDS[name], value) is None
     config = make_config()
-    set_leaf(config, name, "nonsense")
+    wrong = (choices[0], "nonsense") if is_tuple else "nonsense"
+    set_leaf(config, name, wrong)
+    words = f"{'names from' if is_tuple else 'one of'} {', '.join(choices)}"
+    if FIELDS[name].metadata["or_own"]:
+        words += ", or MODULE:NAME of your own"
     assert problem_of(config) == (
-        f"`--config.{name}` must be one of {', '.join(choices)}. "
-        "Received: 'nonsense'."
+        f"`--config.{name}` must be {words}. Received: {wrong!r}."
     )
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("", ()),
+        ("[]", ()),
+        (" ", ()),
+        ("csv", ("csv",)),
+        ("csv,", ("csv",)),
+        ("csv, my.module:Name", ("csv", "my.module:Name")),
+        ("[tensorboard,csv]", ("tensorboard", "csv")),
+    ],
+)
+def test_trackers_are_names_separated_by_commas(text, value):
+    config = make_config().with_overrides({"trainer.trackers": text})
+    assert config.trainer.trackers == value
+    experiment.validate(config)
+    assert experiment.from_json(experiment.to_json(config)) == config
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "CSV", "my.module", ":Name", "my module:Name", "a:b:c", "a/b:C"],
+)
+def test_a_tracker_has_a_name_of_the_table_or_a_path(name):
+    problem = problem_of(make_config(trainer__trackers=(name,)))
+    assert problem == (
+        "`--config.trainer.trackers` must be names from tensorboard, csv, "
+        "mlflow, wandb, or MODULE:NAME of your own. "
+        f"Received: {(name,)!r}."
+    )
+
+
+def test_a_tracker_is_named_once():
+    assert problem_of(make_config(trainer__trackers=("csv", "csv"))) == (
+        "`--config.trainer.trackers` must name each tracker once. "
+        "Received: ('csv', 'csv')."
+    )
+
+
+def test_a_source_can_be_of_a_package_of_the_user():
+    experiment.validate(make_config(data__source="my.package:open_source"))
+    for name in (":", "a:", ":b", "a:b:c"):
+        config = make_config(data__source=name)
+        assert problem_of(config).startswith("`--config.data.source` must be")
 
 
 @pytest.mark.parametrize(
@@ -257,10 +314,10 @@ def test_every_choice_is_taken_and_nothing_else(name):
         ("seed", 2**31, "at least 0 and below 2147483648"),
         ("data.global_batch_size", 0, "at least 1"),
         ("data.global_batch_size", 2**63, "at least 1 and below 2**63"),
-        ("task.random_shift", 1.1, "at least 0 and at most 1"),
-        ("task.random_rotation", -1.0, "at least 0 and at most 180"),
-        ("task.random_rotation", 181.0, "at least 0 and at most 180"),
-        ("task.random_zoom", 1.0, "at least 0 and below 1"),
+        ("data.random_shift", 1.1, "at least 0 and at most 1"),
+        ("data.random_rotation", -1.0, "at least 0 and at most 180"),
+        ("data.random_rotation", 181.0, "at least 0 and at most 180"),
+        ("data.random_zoom", 1.0, "at least 0 and below 1"),
         ("model.hidden_dims", (64, 0), "at least 1"),
         ("model.image_shape", (0, 28), "at least 1"),
         ("model.dropout", 1.0, "at least 0 and below 1"),
@@ -282,6 +339,8 @@ def test_every_choice_is_taken_and_nothing_else(name):
         ("optimizer.plateau_patience", -1, "at least 0"),
         ("optimizer.plateau_factor", 0.0, "above 0 and below 1"),
         ("optimizer.plateau_factor", 1.0, "above 0 and below 1"),
+        ("task.focal_gamma", -0.1, "at least 0 and at most 100"),
+        ("task.focal_gamma", 100.1, "at least 0 and at most 100"),
         ("trainer.epochs", 0, "at least 1"),
         ("trainer.num_logical_cpus", -1, "at least 0 and at most 64"),
         ("trainer.num_logical_cpus", 65, "at least 0 and at most 64"),
@@ -307,8 +366,8 @@ def test_a_number_past_its_bound_is_refused(name, value, words):
         ("seed", 0),
         ("seed", 2**31 - 1),
         ("data.global_batch_size", 1),
-        ("task.random_shift", 1.0),
-        ("task.random_rotation", 180),
+        ("data.random_shift", 1.0),
+        ("data.random_rotation", 180),
         ("model.hidden_dims", ()),
         ("model.hidden_dims", [8, 8]),
         ("model.dropout", 0),
@@ -463,14 +522,13 @@ def test_a_plateau_needs_a_validation_split():
 
 def test_a_part_of_another_class_is_refused():
     config = make_config(data=None, model=ExportConfig())
-    model_classes = " or ".join(
-        kind.__name__ for kind in tfmodels.MODEL_CONFIGS.values()
-    )
+    model_classes = " or ".join(kinds.class_names("model"))
     assert problem_of(config).splitlines() == [
         "`config.data` must be of the class ImageDataConfig or "
-        "TextDataConfig. Received: None.",
-        f"`config.model` must be of the class {model_classes}. "
-        f"Received: {ExportConfig()!r}.",
+        "TextDataConfig, or of a dataclass derived from DataConfig. Received: "
+        "None.",
+        f"`config.model` must be of the class {model_classes}, or of a "
+        f"dataclass derived from ModelConfig. Received: {ExportConfig()!r}.",
     ]
 
 
@@ -491,7 +549,7 @@ def test_a_misspelt_setting_cannot_be_set():
 # JSON.
 
 
-def test_json_names_the_kinds_of_data_task_and_model():
+def test_json_names_the_kinds_of_data_and_model_and_the_objective():
     tree = json.loads(experiment.to_json(make_config()))
     assert list(tree) == [
         "seed",
@@ -503,7 +561,12 @@ def test_json_names_the_kinds_of_data_task_and_model():
         "export",
     ]
     assert tree["data"]["kind"] == "images"
-    assert tree["task"]["kind"] == "image_classification"
+    assert tree["task"] == {
+        "objective": "single_label",
+        "label_smoothing": 0.0,
+        "class_weights": "none",
+        "focal_gamma": 0.0,
+    }
     assert tree["model"] == {
         "kind": "mnist_mlp",
         "image_shape": [28, 28],
@@ -525,7 +588,7 @@ def test_json_keeps_every_setting():
         trainer__jit_compile=True,
         trainer__resume="must",
         trainer__save_every_seconds=0.1,
-        task__random_zoom=0.5,
+        data__random_zoom=0.5,
         export__name="other",
     )
     assert experiment.from_json(experiment.to_json(config)) == config
@@ -589,16 +652,17 @@ def test_a_removed_setting_is_ignored_with_a_warning(caplog):
         ),
         (
             '{"model": {"kind": "mnist_cnn"}}',
-            f"`config.model.kind` must be one of {MODELS}. "
+            f"`config.model.kind` must be one of {MODELS}, {OWN}. "
             "Received: 'mnist_cnn'.",
         ),
         (
-            '{"task": {"random_zoom": 0.1}}',
-            f"`config.task.kind` must be one of {TASKS}. Received: None.",
+            '{"task": {"label_smoothing": 0.1}}',
+            f"`config.task.objective` must be one of {OBJECTIVES}, {OWN}. "
+            "Received: None.",
         ),
         (
             '{"model": {"kind": ["mnist_mlp"]}}',
-            f"`config.model.kind` must be one of {MODELS}. "
+            f"`config.model.kind` must be one of {MODELS}, {OWN}. "
             "Received: ['mnist_mlp'].",
         ),
         ("[]", "`config` must be an object. Received: []."),

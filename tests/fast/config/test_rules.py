@@ -4,6 +4,7 @@ import dataclasses
 import json
 import typing
 
+import own_kinds
 import pytest
 
 import tfmodels
@@ -11,8 +12,6 @@ from trainers.config import experiment
 from trainers.config import tree as tree_lib
 from trainers.config.data import ImageDataConfig
 from trainers.config.data import TextDataConfig
-from trainers.config.task import ImageClassificationConfig
-from trainers.config.task import TextClassificationConfig
 from trainers.errors import ConfigError
 from trainers.metrics import names
 
@@ -21,7 +20,6 @@ def make_config(**changes):
     """Returns a valid config with leaves changed: `data__path="x"`."""
     config = experiment.ExperimentConfig(
         data=TextDataConfig(train="mails.csv"),
-        task=TextClassificationConfig(),
         model=tfmodels.BertClassifierConfig(),
     )
     for name, value in changes.items():
@@ -84,8 +82,8 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
         ),
         (
             {"model__encoder__frozen_layers": 3},
-            "`--config.model.encoder.frozen_layers` must be at most "
-            ".num_layers. Received: 3 and 2.",
+            "`--config.model.encoder.frozen_layers` must be at most 2, the "
+            "layers that the encoder has. Received: 3.",
         ),
         (
             {"optimizer__warmup_steps": 10, "optimizer__warmup_fraction": 0.5},
@@ -227,39 +225,41 @@ def test_another_best_metric_is_refused(name):
 
 IMAGES = {
     "data": ImageDataConfig(path="digits"),
-    "task": ImageClassificationConfig(),
     "model": tfmodels.MnistMlpConfig(),
 }
-IMAGES_NEED = (
-    "`config.task` ImageClassificationConfig needs `config.data` of "
-    "ImageDataConfig and a `config.model` with `image_shape`. Received: "
-)
-TEXTS_NEED = (
-    "`config.task` TextClassificationConfig needs `config.data` of "
-    "TextDataConfig and a `config.model` with `encoder`. Received: "
-)
 
 
 @pytest.mark.parametrize(
-    "parts, message",
+    "part, message",
     [
-        (["data"], TEXTS_NEED + "ImageDataConfig and BertClassifierConfig."),
-        (["model"], TEXTS_NEED + "TextDataConfig and MnistMlpConfig."),
-        (["data", "model"], TEXTS_NEED + "ImageDataConfig and MnistMlpConfig."),
-        (["task"], IMAGES_NEED + "TextDataConfig and BertClassifierConfig."),
         (
-            ["task", "model"],
-            IMAGES_NEED + "TextDataConfig and MnistMlpConfig.",
+            "data",
+            "`config.data` of ImageDataConfig needs a `config.model` with "
+            "`image_shape`. Received: BertClassifierConfig.",
         ),
         (
-            ["task", "data"],
-            IMAGES_NEED + "ImageDataConfig and BertClassifierConfig.",
+            "model",
+            "`config.data` of TextDataConfig needs a `config.model` with "
+            "`encoder`. Received: MnistMlpConfig.",
         ),
     ],
 )
-def test_data_task_and_model_have_to_fit(parts, message):
-    config = make_config(**{part: IMAGES[part] for part in parts})
-    assert problem_of(config) == message
+def test_data_and_model_have_to_fit(part, message):
+    assert problem_of(make_config(**{part: IMAGES[part]})) == message
+    experiment.validate(make_config(**IMAGES))
+
+
+def test_an_objective_has_rules_and_metrics_of_its_own():
+    config = make_config(
+        task=own_kinds.OwnObjectiveConfig(),
+        trainer__epochs=2,
+        trainer__best_metric="accuracy",
+    )
+    assert problem_of(config) == (
+        "Not from 2 epochs.\n"
+        "`--config.trainer.best_metric` must be one of loss. Received: "
+        "'accuracy'."
+    )
 
 
 def test_an_encoder_of_another_class_is_refused():
@@ -290,11 +290,11 @@ def test_json_keeps_every_setting_of_texts():
     text = experiment.to_json(config)
     assert experiment.from_json(text) == config
     tree = json.loads(text)
-    assert [tree[part]["kind"] for part in ("data", "task", "model")] == [
+    assert [tree[part]["kind"] for part in ("data", "model")] == [
         "texts",
-        "text_classification",
         "bert_classifier",
     ]
+    assert tree["task"]["objective"] == "single_label"
     assert tree["model"]["encoder"]["hidden_dim"] == 16
     assert "kind" not in tree["model"]["encoder"]
 
@@ -322,7 +322,8 @@ def test_json_with_another_kind_of_data_is_refused(kind):
     with pytest.raises(ConfigError) as error:
         experiment.from_tree(tree)
     assert str(error.value) == (
-        f"`config.data.kind` must be one of images, texts. Received: {kind!r}."
+        "`config.data.kind` must be one of images, texts, or MODULE:NAME of "
+        f"your own. Received: {kind!r}."
     )
 
 
@@ -332,7 +333,8 @@ def test_json_without_a_kind_of_data_is_refused():
     with pytest.raises(ConfigError) as error:
         experiment.from_tree(tree)
     assert str(error.value) == (
-        "`config.data.kind` must be one of images, texts. Received: None."
+        "`config.data.kind` must be one of images, texts, or MODULE:NAME of "
+        "your own. Received: None."
     )
 
 

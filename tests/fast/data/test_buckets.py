@@ -13,7 +13,6 @@ from tfmodels.bert import wordpiece
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import TextDataConfig
-from trainers.config.task import TextClassificationConfig
 from trainers.data import buckets
 from trainers.data import pipeline
 from trainers.data.columns import Ragged
@@ -243,7 +242,6 @@ def test_lengths_that_are_all_equal_need_no_padding():
 def text_task(sequence_length):
     config = experiment.ExperimentConfig(
         data=TextDataConfig(train="x.csv", sequence_length=sequence_length),
-        task=TextClassificationConfig(),
         model=BertClassifierConfig(encoder=EncoderConfig(preset="")),
     )
     task = tasks.make_task(config)

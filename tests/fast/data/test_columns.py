@@ -52,6 +52,46 @@ def test_parts_are_put_together():
     assert columns.take(None, np.array([0])) is None
 
 
+@pytest.mark.parametrize("rows", [ROWS, [], [[]]], ids=str)
+def test_tokens_come_back_from_arrays(rows):
+    arrays = columns.to_arrays("train/token_ids", make(rows))
+    assert sorted(arrays) == [
+        "train/token_ids/row_splits",
+        "train/token_ids/values",
+    ]
+    arrays |= columns.to_arrays("test/token_ids", make([[1]]))
+    column = columns.from_arrays("train/token_ids", arrays)
+    assert column.to_list() == rows
+    assert column.values.dtype == np.int32
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (0,)], ids=str)
+def test_an_array_comes_back_from_arrays(shape):
+    column = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    arrays = columns.to_arrays("train/targets", column)
+    assert list(arrays) == ["train/targets"]
+    assert columns.from_arrays("train/targets", arrays) is column
+    assert columns.from_arrays("test/targets", arrays) is None
+    # The start of another name is no name.
+    assert columns.from_arrays("train", arrays) is None
+
+
+def test_no_column_is_no_array():
+    assert columns.to_arrays("targets", None) == {}
+    assert columns.from_arrays("targets", {}) is None
+
+
+def test_columns_come_back_from_a_file(tmp_path):
+    arrays = columns.to_arrays("a/x", make()) | columns.to_arrays(
+        "a/y", np.zeros((5, 2), np.int32)
+    )
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    with np.load(tmp_path / "arrays.npz") as archive:
+        found = dict(archive)
+    assert columns.from_arrays("a/x", found).to_list() == ROWS
+    assert columns.from_arrays("a/y", found).shape == (5, 2)
+
+
 def test_the_digest_of_tokens_is_that_of_their_values_and_splits():
     """Checkpoints contain it: it must stay as it is."""
     digest = hashlib.sha256()

@@ -13,6 +13,7 @@ import typing
 
 import numpy as np
 import pytest
+import single_labels
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -21,7 +22,6 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config import kinds
 from trainers.config.data import SPLITS
-from trainers.data import checks
 from trainers.data.images import loading as image_loading
 from trainers.data.texts import loading as text_loading
 from trainers.data.texts import reading
@@ -617,20 +617,23 @@ TABLE = {
 }
 
 
-def choices(config_class):
+def config_class(kind):
+    """Returns the class of the settings of a kind of data."""
+    return kinds.load("data", kind, "kind")
+
+
+def choices(kind):
     """Returns the sources that a data config allows."""
     (field,) = (
         field
-        for field in dataclasses.fields(config_class)
+        for field in dataclasses.fields(config_class(kind))
         if field.name == "source"
     )
     return field.metadata["rule"]["choices"]
 
 
 SOURCES = [
-    (kind, source)
-    for kind, config_class in kinds.KINDS["data"].items()
-    for source in choices(config_class)
+    (kind, source) for kind in kinds.KINDS["data"] for source in choices(kind)
 ]
 
 
@@ -653,8 +656,7 @@ class Written:
     @property
     def data(self):
         settings = self.row.settings(self.directory, self.splits)
-        config_class = kinds.KINDS["data"][self.kind]
-        return config_class(source=self.source, **settings)
+        return config_class(self.kind)(source=self.source, **settings)
 
     def expected(self, split):
         """Returns `(content, label, place)` of each row, as written."""
@@ -707,13 +709,20 @@ def image_settings():
 
 def read(data, kind):
     """Returns the names of the classes and the rows of each split."""
+    objective = single_labels.unfitted()
     if kind == "images":
-        loaded = image_loading.load(data, **image_settings())
-        names = loaded.class_names
+        loaded, objective = image_loading.load(
+            data, objective, **image_settings()
+        )
         splits = {name: getattr(loaded, name) for name in SPLITS}
     else:
-        splits = reading.read_splits(data)
-        names = checks.name_labels(splits)
+        splits, _ = reading.read_splits(data, objective)
+        objective, targets = objective.fitted(splits)
+        splits = {
+            name: dataclasses.replace(examples, targets=targets[name])
+            for name, examples in splits.items()
+        }
+    names = objective.state()
     return names, {
         name: rows(examples, names)
         for name, examples in splits.items()
@@ -723,12 +732,13 @@ def read(data, kind):
 
 def read_one(data, kind, split, names):
     """Returns the rows of one split, for a model with these classes."""
+    objective = single_labels.of(names)
     if kind == "images":
         examples = image_loading.load_one(
-            data, split, class_names=names, **image_settings()
+            data, split, objective, **image_settings()
         )
     else:
-        examples = text_loading.load_raw(data, split, class_names=names)
+        examples = text_loading.load_raw(data, split, objective)
     return rows(examples, names)
 
 
@@ -763,7 +773,7 @@ def found(written):
 
 @pytest.mark.parametrize("kind", kinds.KINDS["data"])
 def test_every_source_is_in_the_table(kind):
-    sources = choices(kinds.KINDS["data"][kind])
+    sources = choices(kind)
     for source in sources:
         assert row_of(kind, source)
     assert set(TABLE[kind]) == set(sources)

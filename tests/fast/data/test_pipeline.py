@@ -46,7 +46,10 @@ def make_eval_dataset(count, batch_size):
 
 
 def take(dataset, count):
-    """Returns `(rows, weights)` of the first batches, a list a batch."""
+    """Returns `(rows, weights)` of the first batches, a list a batch.
+
+    In evaluation, the numbers of the rows are in place of the weights.
+    """
     batches = []
     for features, labels, weights in dataset.take(count).as_numpy_iterator():
         rows = features["image"][:, 0, 0].astype(int)
@@ -110,7 +113,7 @@ def test_seeds_have_different_orders():
     assert len(set(orders)) == 4
 
 
-def test_the_last_batch_is_filled_up_with_rows_of_weight_0():
+def test_the_last_batch_is_filled_up_with_rows_without_a_number():
     batches = take(make_train_dataset(10, 4), 6)
     assert [weights for _, weights in batches] == 2 * [
         [1, 1, 1, 1],
@@ -215,7 +218,10 @@ def pad(features):
 
 
 def take_texts(dataset, count, lengths=LENGTHS):
-    """Returns `(rows, weights, padded length)` of the first batches."""
+    """Returns `(rows, weights, padded length)` of the first batches.
+
+    In evaluation, the numbers of the rows are in place of the weights.
+    """
     batches = []
     for features, labels, weights in dataset.take(count).as_numpy_iterator():
         rows = labels // 10
@@ -303,9 +309,9 @@ def test_evaluation_by_length_is_in_that_order_and_stable():
     )
     assert dataset.cardinality() == 3
     assert take_texts(dataset, -1) == [
-        ([6, 1, 4, 2], [1, 1, 1, 1], 2),
-        ([7, 0, 8, 5], [1, 1, 1, 1], 4),
-        ([3, 3, 3, 3], [1, 0, 0, 0], 5),
+        ([6, 1, 4, 2], [6, 1, 4, 2], 2),
+        ([7, 0, 8, 5], [7, 0, 8, 5], 4),
+        ([3, 3, 3, 3], [3, -1, -1, -1], 5),
     ]
 
 
@@ -314,8 +320,8 @@ def test_evaluation_of_texts_without_lengths_is_in_order():
         make_texts(), batch_size=5, preprocess_fn=pad
     )
     assert take_texts(dataset, -1) == [
-        ([0, 1, 2, 3, 4], [1, 1, 1, 1, 1], 5),
-        ([5, 6, 7, 8, 8], [1, 1, 1, 1, 0], 4),
+        ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4], 5),
+        ([5, 6, 7, 8, 8], [5, 6, 7, 8, -1], 4),
     ]
 
 
@@ -327,26 +333,27 @@ def test_evaluation_counts_every_example_once_in_order(batch_size):
     dataset = make_eval_dataset(20, batch_size)
     batches = take(dataset, -1)
     assert len(batches) == dataset.cardinality() == -(-20 // batch_size)
-    assert counted_rows(batches) == list(range(20))
+    numbers = [number for _, numbers in batches for number in numbers]
+    assert [number for number in numbers if number >= 0] == list(range(20))
     assert {len(rows) for rows, _ in batches} == {batch_size}
 
 
-def test_the_last_evaluation_batch_is_filled_up_with_rows_of_weight_0():
+def test_the_last_evaluation_batch_is_filled_up_with_rows_without_a_number():
     assert take(make_eval_dataset(5, 3), -1) == [
-        ([0, 1, 2], [1, 1, 1]),
-        ([3, 4, 4], [1, 1, 0]),
+        ([0, 1, 2], [0, 1, 2]),
+        ([3, 4, 4], [3, 4, -1]),
     ]
 
 
 def test_one_example_is_evaluated():
-    assert take(make_eval_dataset(1, 3), -1) == [([0, 0, 0], [1, 0, 0])]
+    assert take(make_eval_dataset(1, 3), -1) == [([0, 0, 0], [0, -1, -1])]
 
 
 def test_shapes_of_evaluation_batches_are_static():
     assert make_eval_dataset(20, 7).element_spec == (
         {"image": tf.TensorSpec((7, 2, 3), tf.float32)},
         tf.TensorSpec((7,), tf.int32),
-        tf.TensorSpec((7,), tf.float32),
+        tf.TensorSpec((7,), tf.int32),
     )
 
 

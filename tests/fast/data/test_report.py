@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import single_labels
 
 from tfmodels import BertClassifierConfig
 from tfmodels import EncoderConfig
@@ -12,7 +13,6 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import ImageDataConfig
 from trainers.config.data import TextDataConfig
-from trainers.config.task import TextClassificationConfig
 from trainers.data import report as report_lib
 from trainers.data.examples import Examples
 from trainers.data.places import Places
@@ -42,7 +42,8 @@ def make_report(rows, class_names=NAMES, **settings):
     keys = {
         name: (key for key, _ in of_split) for name, of_split in rows.items()
     }
-    report = report_lib.make_report(splits, class_names, keys=keys, **settings)
+    objective = single_labels.of(class_names)
+    report = report_lib.make_report(splits, objective, keys=keys, **settings)
     # Nothing that JSON changes: the cache keeps it.
     assert json.loads(json.dumps(report)) == report
     return report
@@ -246,7 +247,6 @@ def load_texts(train, validation="none", test="none", workdir="work"):
             sequence_length=8,
             cache_dir="none",
         ),
-        task=TextClassificationConfig(),
         model=BertClassifierConfig(
             encoder=EncoderConfig(preset="", vocabulary_size=50)
         ),

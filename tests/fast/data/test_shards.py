@@ -41,7 +41,10 @@ def make_eval_dataset(shard, lengths=None):
 
 
 def take(dataset, count):
-    """Returns `(rows, labels, weights)` of batches, as arrays."""
+    """Returns `(rows, labels, weights)` of batches, as arrays.
+
+    In evaluation, the numbers of the rows are in place of the weights.
+    """
     return [
         (features["row"], labels, weights)
         for features, labels, weights in dataset.take(count).as_numpy_iterator()
@@ -54,16 +57,18 @@ def keep_draws(features, draws):
 
 @pytest.mark.parametrize("count", [2, 4])
 @pytest.mark.parametrize(
-    "make_dataset",
+    "make_dataset, filler",
     [
-        make_train_dataset,
-        lambda shard: make_train_dataset(shard, lengths=LENGTHS),
-        make_eval_dataset,
-        lambda shard: make_eval_dataset(shard, LENGTHS),
+        (make_train_dataset, 0),
+        (lambda shard: make_train_dataset(shard, lengths=LENGTHS), 0),
+        (make_eval_dataset, -1),
+        (lambda shard: make_eval_dataset(shard, LENGTHS), -1),
     ],
     ids=["mixed", "grouped", "evaluated", "evaluated_by_length"],
 )
-def test_shards_one_after_the_other_are_the_whole_batch(make_dataset, count):
+def test_shards_one_after_the_other_are_the_whole_batch(
+    make_dataset, filler, count
+):
     whole = take(make_dataset(pipeline.WHOLE), 3)
     shards = [
         take(make_dataset(pipeline.Shard(index, count)), 3)
@@ -75,7 +80,7 @@ def test_shards_one_after_the_other_are_the_whole_batch(make_dataset, count):
             assert [len(x) for x in found] == [4 // count] * count
             np.testing.assert_array_equal(np.concatenate(found), array)
     # Ten rows in batches of four: the last two places are filled up.
-    assert sum((w == 0).sum() for _, _, w in whole) == 2
+    assert sum((w == filler).sum() for _, _, w in whole) == 2
 
 
 def test_a_row_is_augmented_alike_on_any_worker():

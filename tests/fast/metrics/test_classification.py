@@ -399,7 +399,8 @@ def test_the_report_is_that_of_scikit_learn():
     labels = np.array([0, 0, 0, 1, 2], np.int32)
     logits = np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 1]]
     names = ["cat", "a/b", "a class of 20 chars.", "none"]
-    assert classification.text_report(labels, logits, names) == (
+    result = classification.classification_metrics(labels, logits, names)
+    assert classification.text_report(result) == (
         "                      precision    recall  f1-score   support\n"
         "\n"
         "                 cat     1.0000    0.6667    0.8000         3\n"
@@ -415,8 +416,9 @@ def test_the_report_is_that_of_scikit_learn():
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_report_has_a_row_for_every_class(name):
-    labels, logits, names = random_case(name, 0)
-    lines = classification.text_report(labels, logits, names).splitlines()
+    result = classification.classification_metrics(*random_case(name, 0))
+    names = list(result["per_class"])
+    lines = classification.text_report(result).splitlines()
     assert [line.split()[0] for line in lines[2 : 2 + len(names)]] == names
     assert len(lines) == len(names) + 6
 
@@ -425,5 +427,27 @@ def test_the_report_takes_few_examples_of_many_classes():
     # scikit-learn warns at more than 20 examples.
     logits = np.eye(30, dtype=np.float32)
     names = [str(i) for i in range(30)]
-    report = classification.text_report(np.arange(30), logits, names)
+    labels = np.arange(30)
+    result = classification.classification_metrics(labels, logits, names)
+    report = classification.text_report(result)
     assert report.splitlines()[-3].split() == ["accuracy", "1.0000", "30"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("name", CASES)
+def test_the_report_of_counts_is_the_report_of_all_examples(name, seed):
+    labels, logits, names = random_case(name, seed)
+    result = classification.classification_metrics(labels, logits, names)
+    expected = sklearn_metrics.classification_report(
+        labels,
+        logits.argmax(axis=1),
+        labels=range(len(names)),
+        target_names=names,
+        digits=4,
+        zero_division=0,
+    )
+    assert classification.text_report(result) == expected
+    # As `metrics.json` contains them.
+    assert (
+        classification.text_report(json.loads(json.dumps(result))) == expected
+    )

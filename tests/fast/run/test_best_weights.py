@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfmodels import MnistMlpConfig
-from tfmodels import make_model
+from tfmodels import make_network as make_any_network
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.run.best_weights import BestWeights
@@ -22,7 +22,7 @@ def make_network(seed, hidden_dims=(3, 2), dropout=0.0, num_classes=4):
     config = MnistMlpConfig(
         image_shape=(2, 2), hidden_dims=hidden_dims, dropout=dropout
     )
-    return make_model(config, num_classes)
+    return make_any_network(config, num_classes)
 
 
 def bits(network):

@@ -4,13 +4,13 @@ import copy
 import json
 
 import numpy as np
+import own_kinds
 import pytest
 
 import tfmodels
 from trainers.config import experiment
 from trainers.config import tree
 from trainers.config.data import TextDataConfig
-from trainers.config.task import TextClassificationConfig
 from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
 from trainers.data.examples import Splits
@@ -34,9 +34,9 @@ def make_examples(count=4, start=0):
     )
 
 
-def make_splits(class_names=("cat", "dog"), **splits):
+def make_splits(**splits):
     found = {"train": make_examples(), "validation": None, "test": None}
-    return Splits(list(class_names), **found | splits)
+    return Splits(**found | splits)
 
 
 def make_config(**changes):
@@ -50,10 +50,17 @@ def make_config(**changes):
     return config
 
 
-def identity(config=None, splits=None, assets=(), num_replicas=1):
+def identity(
+    config=None,
+    splits=None,
+    assets=(),
+    num_replicas=1,
+    state=("cat", "dog"),
+):
     return identity_lib.identity(
         config or make_config(),
         splits or make_splits(),
+        state if isinstance(state, dict) else list(state),
         dict(assets),
         num_replicas,
     )
@@ -174,6 +181,7 @@ MAY_CHANGE = {
     "config.trainer.save_every_seconds": 0.5,
     "config.trainer.keep_checkpoints": 9,
     "config.trainer.start_timeout_seconds": 7.0,
+    "config.trainer.trackers": ("csv", "my.module:Mine"),
     "config.export.check": "serving_2_20",
     "config.model.encoder.recompute_activations": True,
     "config.export.allowed_batch_sizes": (1, 3),
@@ -183,7 +191,6 @@ MAY_CHANGE = {
 def test_what_may_change_is_this_alone():
     texts = experiment.ExperimentConfig(
         data=TextDataConfig(),
-        task=TextClassificationConfig(),
         model=tfmodels.BertClassifierConfig(),
     )
     found = {
@@ -243,7 +250,7 @@ def test_a_setting_younger_than_the_run_keeps_its_default():
 
 
 @pytest.mark.parametrize(
-    "class_names, line",
+    "state, line",
     [
         (("dog", "cat"), "the classes were cat, dog. Received: dog, cat."),
         (("cat",), "the classes were cat, dog. Received: cat."),
@@ -251,11 +258,24 @@ def test_a_setting_younger_than_the_run_keeps_its_default():
             ("cat", "dog", "猫"),
             "the classes were cat, dog. Received: cat, dog, 猫.",
         ),
+        # The state of an objective of a user.
+        ({"mean": 2.5}, "the classes were cat, dog. Received: {'mean': 2.5}."),
     ],
 )
-def test_other_classes_are_named(class_names, line):
-    now = identity(splits=make_splits(class_names))
-    assert differences(identity(), now) == [line]
+def test_other_classes_are_named(state, line):
+    assert differences(identity(), identity(state=state)) == [line]
+
+
+def test_another_objective_is_named_by_its_name_and_its_settings():
+    now = make_config(task=own_kinds.OwnObjectiveConfig())
+    assert differences(identity(), identity(now)) == [
+        "`--config.task.objective` was 'single_label'. Received: "
+        "'own_kinds:OwnObjectiveConfig'.",
+        "`--config.task.label_smoothing` was 0.0. Received: 0.25.",
+        "`--config.task.class_weights` was 'none'. Received: nothing.",
+        "`--config.task.focal_gamma` was 0.0. Received: nothing.",
+        "`--config.task.margin` was nothing. Received: 1.0.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -346,9 +366,10 @@ def test_another_number_of_devices_is_named():
 def test_all_differences_are_named_together():
     now = identity(
         make_config(seed=1),
-        make_splits(("a", "b"), train=make_examples(1)),
+        make_splits(train=make_examples(1)),
         {"v.txt": ""},
         8,
+        ["a", "b"],
     )
     assert differences(identity(), now) == [
         "`--config.seed` was 42. Received: 1.",

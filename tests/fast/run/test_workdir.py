@@ -7,6 +7,7 @@ import re
 import socket
 
 import pytest
+import single_labels
 
 from trainers.config import experiment
 from trainers.errors import ConfigError
@@ -338,6 +339,29 @@ def test_damaged_labels_are_refused(tmp_path):
         f"{str(tmp_path)!r}: labels.json: Expecting value: line 1 column 7 "
         "(char 6)."
     )
+
+
+@pytest.mark.parametrize(
+    "text", ['["a", "a"]', "3", "{}", "null", '["a", 1]'], ids=str
+)
+def test_labels_that_are_no_state_of_the_objective_are_refused(text, tmp_path):
+    paths = make_run(tmp_path)
+    objective = single_labels.unfitted()
+    assert paths.restored(objective).names == ["a", "b"]
+    (tmp_path / "labels.json").write_text(text)
+    with pytest.raises(ConfigError) as error:
+        paths.restored(objective)
+    assert str(error.value) == (
+        "`--workdir` must be the directory of a finished run. Received: "
+        f"{str(tmp_path)!r}: labels.json: not a list of distinct names."
+    )
+
+
+def test_the_state_of_an_objective_is_not_always_a_list(tmp_path):
+    state = {"mean": 0.1 + 0.2, "names": None}
+    paths = Workdir(tmp_path)
+    paths.create(experiment.ExperimentConfig(), state)
+    assert paths.read_labels() == state
 
 
 def test_history_is_replaced(tmp_path):

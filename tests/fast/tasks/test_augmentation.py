@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.config.task import ImageClassificationConfig
+from trainers.config.data import ImageDataConfig
 from trainers.tasks.inputs import augmentation
 
-Config = ImageClassificationConfig
+Config = ImageDataConfig
 SIGNED = (-1.0, -0.3, 0.55, 1.0)  # A share of the largest change, four rows.
 ALL = Config(random_shift=0.2, random_rotation=30, random_zoom=0.25)
 

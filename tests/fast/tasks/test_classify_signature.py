@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainers.config.task import TextClassificationConfig
+from trainers.objectives.single_label import SingleLabel
+from trainers.objectives.single_label import SingleLabelConfig
 from trainers.tasks import classify_signature
-from trainers.tasks.objectives.single_label import SingleLabel
 
 NAMES = ["ham", "spam", "猫"]
-OBJECTIVE = SingleLabel(TextClassificationConfig(), NAMES)
+OBJECTIVE = SingleLabel(SingleLabelConfig(), NAMES)
 LETTERS = {b"a": [0.0, 2.0, 1.0], b"b": [3.0, 0.0, 0.0], b"": [1.0, 1.0, 1.0]}
 
 
@@ -73,7 +73,7 @@ def test_classes_of_one_score_come_in_label_order(logits, expected):
 
 def test_many_classes_of_one_score_keep_their_order():
     names = [f"class {i}" for i in range(1000)]
-    objective = SingleLabel(TextClassificationConfig(), names)
+    objective = SingleLabel(SingleLabelConfig(), names)
     answer = objective.ranking(tf.zeros((2, 1000)))
     for row in answer["classes"].numpy():
         assert [name.decode() for name in row] == names

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from trainers import tasks
 from trainers.config import experiment
-from trainers.config.task import ImageClassificationConfig
+from trainers.config.data import ImageDataConfig
+from trainers.objectives.single_label import SingleLabel
 from trainers.tasks import classify_signature
 from trainers.tasks.inputs import augmentation
 from trainers.tasks.inputs.images import Images
-from trainers.tasks.objectives.single_label import SingleLabel
 
 GREY, COLOUR = (4, 6), (4, 6, 3)
 CLASSES = ["left", "middle", "right"]
@@ -23,7 +23,7 @@ CLASSES = ["left", "middle", "right"]
 def make_task(image_shape=GREY, **settings):
     config = experiment.ExperimentConfig()
     config.model.image_shape = image_shape
-    config.task = ImageClassificationConfig(**settings)
+    config.data = ImageDataConfig(**settings)
     task = tasks.make_task(config)
     return tasks.Task(task.inputs, task.objective.restored(CLASSES))
 
@@ -237,7 +237,9 @@ def test_augmentation_changes_the_image_and_nothing_else():
     features = {"image": random_image((5, *GREY)), "other": tf.range(5)}
     draws = np.random.default_rng(0).uniform(size=(5, 4)).astype(np.float32)
     got = task.inputs.augment(features, draws)
-    config = ImageClassificationConfig(0.25, 20, 0.1)
+    config = ImageDataConfig(
+        random_shift=0.25, random_rotation=20, random_zoom=0.1
+    )
     np.testing.assert_array_equal(
         got["image"],
         augmentation.transform(features["image"], config, draws),
@@ -353,7 +355,7 @@ def test_all_check_inputs_are_the_same_images_but_for_the_negative(shape):
 
 def test_the_task_of_an_experiment_has_its_image_shape():
     config = experiment.ExperimentConfig()
-    config.task.random_zoom = 0.1
+    config.data.random_zoom = 0.1
     task = tasks.make_task(config)
     assert type(task.inputs) is Images
     assert type(task.objective) is SingleLabel

@@ -7,21 +7,22 @@ import math
 import keras
 import numpy as np
 import pytest
+import single_labels
 import tensorflow as tf
 
 import tfmodels
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import TextDataConfig
-from trainers.config.task import TextClassificationConfig
 from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.errors import RunError
+from trainers.objectives import single_label
+from trainers.objectives.single_label import SingleLabelConfig
 from trainers.tasks import classify_signature
 from trainers.tasks.inputs import text_signatures
-from trainers.tasks.objectives import single_label
 
 # Ids 0 to 15.
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghi", "##x", "!"]
@@ -33,7 +34,7 @@ def make_config(sequence_length=16, **task):
         data=TextDataConfig(
             train="unused.csv", sequence_length=sequence_length, max_bytes=1000
         ),
-        task=TextClassificationConfig(**task),
+        task=SingleLabelConfig(**task),
         model=tfmodels.BertClassifierConfig(
             encoder=tfmodels.EncoderConfig(
                 num_layers=1, hidden_dim=8, intermediate_dim=16
@@ -225,7 +226,7 @@ def test_weights_of_classes_come_with_the_data(text, tmp_path):
     config.data.cache_dir = "none"
     task = tasks.make_task(config)
     task, splits = task.load(config.data)
-    assert splits.class_names == ["ham", "spam"]
+    assert task.objective.names == ["ham", "spam"]
     counts = np.bincount(splits.train.targets)
     factors = {
         "none": [1, 1],
@@ -285,7 +286,7 @@ def served(tmp_path_factory):
         task.inputs.restored(directory), task.objective.restored(CLASSES)
     )
     keras.utils.set_random_seed(1)
-    network = tfmodels.make_model(task.inputs.model_config, 3)
+    network = task.inputs.model_config.build(3)
     # Larger than those at the start, that texts get different answers.
     for variable in network.trainable_variables:
         variable.assign(variable * 20)
@@ -502,7 +503,7 @@ def test_files_make_the_task_what_it_was(tmp_path):
     config.data.train = str(tmp_path / "mails.csv")
     config.data.cache_dir = "none"
     unknown = tasks.make_task(config).inputs
-    first, _ = unknown.load(config.data)
+    first, _, _ = unknown.load(config.data, single_labels.unfitted())
     # To load the data does not change what it was loaded with.
     assert unknown.tokenizer is None
     assert unknown.model_config is config.model

@@ -4,27 +4,27 @@ import keras
 import numpy as np
 import pytest
 
-import tfmodels
+from tfmodels.model_config import ModelConfig
 from trainers.config import ExperimentConfig
 from trainers.errors import ConfigError
 from trainers.training import fitting
 
 
 @pytest.fixture
-def make_network(monkeypatch):
+def make_network():
     """Returns `fitting.make_network` for a network around some layers."""
 
     def make(*layers):
-        def make_model(config, num_classes):
-            image = keras.Input(config.image_shape, name="image")
-            x = keras.layers.Flatten(name="flatten")(image)
-            for layer in layers:
-                x = layer(x)
-            logits = keras.layers.Dense(num_classes, name="logits")(x)
-            return keras.Model({"image": image}, logits)
+        class Around(ModelConfig):
+            def build(self, num_outputs):
+                image = keras.Input((28, 28), name="image")
+                x = keras.layers.Flatten(name="flatten")(image)
+                for layer in layers:
+                    x = layer(x)
+                logits = keras.layers.Dense(num_outputs, name="logits")(x)
+                return keras.Model({"image": image}, logits)
 
-        monkeypatch.setattr(tfmodels, "make_model", make_model)
-        return fitting.make_network(ExperimentConfig(), 3)
+        return fitting.make_network(ExperimentConfig(model=Around()), 3)
 
     return make
 

@@ -21,6 +21,7 @@ LOGS = {
     "seconds": 1.25,
     "examples_per_second": 12345.6,
 }
+SHOWN = ("loss", "accuracy", "macro_f1")
 LINE = (
     "epoch 2/10: loss 0.2500 accuracy 0.9877 val_loss 0.5000 "
     "val_accuracy 0.9000 val_macro_f1 0.8000 (1.2 s, 12,346 examples/s)"
@@ -58,7 +59,7 @@ def run_until_shown(progress, read, pattern):
 
 def test_without_a_terminal_an_epoch_is_a_line():
     stream = io.StringIO()
-    progress = Progress(epochs=10, steps_per_epoch=3, stream=stream)
+    progress = Progress(10, 3, SHOWN, stream=stream)
     progress.on_epoch_begin(1)
     for batch in range(3):
         progress.on_train_batch_end(batch, {"loss": 0.3})
@@ -82,9 +83,7 @@ def test_without_validation_the_line_is_shorter():
 
 def test_the_metric_that_chooses_the_epoch_is_shown_as_well():
     stream = io.StringIO()
-    progress = Progress(
-        epochs=10, steps_per_epoch=3, best_metric="roc_auc", stream=stream
-    )
+    progress = Progress(10, 3, {*SHOWN, "roc_auc"}, stream=stream)
     progress.on_epoch_begin(1)
     progress.on_epoch_end(1, LOGS | {"val_roc_auc": 0.75, "val_pr_auc": 0.5})
     assert (
@@ -96,8 +95,18 @@ def test_the_metric_that_chooses_the_epoch_is_shown_as_well():
     )
 
 
+def test_of_an_objective_without_more_the_loss_is_shown():
+    stream = io.StringIO()
+    progress = Progress(epochs=10, steps_per_epoch=3, stream=stream)
+    progress.on_epoch_end(1, LOGS)
+    assert (
+        stream.getvalue()
+        == LINE.replace(" val_accuracy 0.9000 val_macro_f1 0.8000", "") + "\n"
+    )
+
+
 def test_progress_goes_to_stderr(capsys):
-    progress = Progress(epochs=10, steps_per_epoch=3)
+    progress = Progress(10, 3, SHOWN)
     progress.on_epoch_begin(1)
     progress.on_epoch_end(1, LOGS)
     assert capsys.readouterr() == ("", LINE + "\n")
@@ -106,7 +115,7 @@ def test_progress_goes_to_stderr(capsys):
 @pytest.mark.parametrize("columns, lines", [(80, 24), (0, 0)])
 def test_a_terminal_shows_a_bar_with_loss_and_eta(columns, lines):
     with terminal(columns, lines) as (stream, read):
-        progress = Progress(epochs=10, steps_per_epoch=3_000_000, stream=stream)
+        progress = Progress(10, 3_000_000, SHOWN, stream=stream)
         # `\r`, percentage, bar, steps, ETA, metrics.
         run_until_shown(
             progress,
@@ -121,7 +130,7 @@ def test_a_terminal_shows_a_bar_with_loss_and_eta(columns, lines):
 
 def test_an_interrupted_bar_is_wiped():
     with terminal() as (stream, read):
-        progress = Progress(epochs=10, steps_per_epoch=3_000_000, stream=stream)
+        progress = Progress(10, 3_000_000, SHOWN, stream=stream)
         run_until_shown(progress, read, "loss=0.2500")
         progress.close()
         assert re.search(r"\r +\r$", read())

@@ -10,7 +10,6 @@ import tfmodels
 from trainers.config import experiment
 from trainers.config.data import TextDataConfig
 from trainers.config.optimizer import OptimizerConfig
-from trainers.config.task import TextClassificationConfig
 from trainers.config.trainer import TrainerConfig
 from trainers.distribution import strategies
 from trainers.training import optimizers
@@ -51,7 +50,6 @@ KEPT = [
 def make_config(frozen_layers=0):
     config = experiment.ExperimentConfig(
         data=TextDataConfig(),
-        task=TextClassificationConfig(),
         model=tfmodels.BertClassifierConfig(
             encoder=tfmodels.EncoderConfig(
                 vocabulary_size=100,

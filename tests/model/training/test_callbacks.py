@@ -5,21 +5,25 @@ import json
 import logging
 import math
 import os
+import types
 
 import keras
 import numpy as np
 import pytest
+import single_labels
 import tensorflow as tf
 import tiny_runs
 
 import tfmodels
 from trainers import tasks
 from trainers.config import experiment
+from trainers.config.trainer import TrainerConfig
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.metrics import classification
 from trainers.run.best_weights import BestWeights
 from trainers.training import callbacks
+from trainers.training import fitting
 from trainers.training import history
 from trainers.training import state
 from trainers.training.model import TrainingModel
@@ -30,7 +34,7 @@ def make_model():
     keras.utils.set_random_seed(1)
     config = experiment.ExperimentConfig()
     config.model = tfmodels.MnistMlpConfig(image_shape=(2, 3), hidden_dims=())
-    network = tfmodels.make_model(config.model, 2)
+    network = config.model.build(2)
     model = TrainingModel.from_network(network, tasks.make_task(config))
     model.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=False)
     return model, network
@@ -56,13 +60,27 @@ def fit(model, used, epochs=1, pixels=(0.5, 1.0)):
     ).history
 
 
+OBJECTIVE = single_labels.of(["a", "b/c"])
+
+
 class Scripted(callbacks.Validation):
     """Validation whose results are given: a metric's values by epoch."""
 
     def __init__(self, **results):
         ((name, values),) = results.items()
         left = iter(values)
-        super().__init__(lambda: {name: next(left)})
+        super().__init__(lambda: {name: next(left)}, OBJECTIVE, name)
+
+
+def score_fn(metric, validation):
+    """Returns the function of a run with this metric."""
+    run = types.SimpleNamespace(
+        config=experiment.ExperimentConfig(
+            trainer=TrainerConfig(best_metric=metric)
+        ),
+        task=types.SimpleNamespace(objective=OBJECTIVE),
+    )
+    return fitting.make_score_fn(run, validation)
 
 
 def make_best(network, kept, metric, validation, steps_per_epoch=2, **settings):
@@ -75,8 +93,7 @@ def make_best(network, kept, metric, validation, steps_per_epoch=2, **settings):
     return callbacks.BestCheckpoint(
         network,
         save,
-        metric,
-        validation,
+        score_fn(metric, validation),
         steps_per_epoch=steps_per_epoch,
         **settings,
     )
@@ -160,7 +177,8 @@ def test_the_timer_has_stopped_before_later_callbacks_work():
 def test_validation_adds_its_floats_to_the_logs():
     model, _ = make_model()
     validation = callbacks.Validation(
-        lambda: {"loss": 0.5, "num_examples": 3, "confusion_matrix": [[3]]}
+        lambda: {"loss": 0.5, "num_examples": 3, "confusion_matrix": [[3]]},
+        OBJECTIVE,
     )
     assert validation.result is None
     logs = fit(model, [validation])
@@ -173,7 +191,9 @@ def test_validation_logs_the_metric_of_a_class_that_decides():
     model, _ = make_model()
     name = "per_class/b/recall"
     validation = callbacks.Validation(
-        lambda: {"loss": 0.5, "per_class": {"b": {"recall": 0.25}}}, name
+        lambda: {"loss": 0.5, "per_class": {"b": {"recall": 0.25}}},
+        OBJECTIVE,
+        name,
     )
     logs = fit(model, [validation])
     assert logs[f"val_{name}"] == [0.25]
@@ -241,7 +261,9 @@ def test_the_best_epoch_is_found(
     model, network = make_model()
     # The other metrics point the other way.
     validation = callbacks.Validation(
-        lambda: {"other": -value, metric: value, "per_class": {}}
+        lambda: {"other": -value, metric: value, "per_class": {}},
+        OBJECTIVE,
+        metric,
     )
     best = make_best(
         network,
@@ -296,7 +318,7 @@ def test_a_metric_of_one_class_can_choose_the_epoch(metric, values, tmp_path):
         values
     )
     model, network = make_model()
-    validation = callbacks.Validation(iter(passes).__next__)
+    validation = callbacks.Validation(iter(passes).__next__, OBJECTIVE, metric)
     best = make_best(network, BestWeights(tmp_path), metric, validation)
     fit(model, [validation, best], epochs=3)
     assert best.best_epoch == int(np.argmax(values))
@@ -323,7 +345,7 @@ def test_an_undefined_metric_is_never_better(
     assert classification.scalar(nothing, metric) is None
     passes = iter([worst if is_defined else nothing for is_defined in defined])
     model, network = make_model()
-    validation = callbacks.Validation(passes.__next__)
+    validation = callbacks.Validation(passes.__next__, OBJECTIVE, metric)
     best = make_best(
         network, BestWeights(tmp_path), metric, validation, patience=2
     )
@@ -332,16 +354,21 @@ def test_an_undefined_metric_is_never_better(
     assert len(logs["loss"]) == num_epochs
 
 
-def test_an_undefined_metric_is_not_in_the_logs():
+@pytest.mark.parametrize("metric", ["loss", "roc_auc"])
+def test_an_undefined_metric_is_not_in_the_logs(metric):
     model, _ = make_model()
-    validation = callbacks.Validation(lambda: results([0, 0], [A, A]))
+    validation = callbacks.Validation(
+        lambda: results([0, 0], [A, A]), OBJECTIVE, metric
+    )
     logs = fit(model, [validation])
     assert "val_accuracy" in logs and "val_roc_auc" not in logs
 
 
 def test_a_class_that_the_data_does_not_have_ends_the_run(tmp_path):
     model, network = make_model()
-    validation = callbacks.Validation(lambda: results([0, 1], [A, B]))
+    validation = callbacks.Validation(
+        lambda: results([0, 1], [A, B]), OBJECTIVE
+    )
     best = make_best(
         network, BestWeights(tmp_path), "per_class/c/f1", validation
     )
@@ -403,8 +430,7 @@ def run_best(metric, first, end, before=None):
     best = callbacks.BestCheckpoint(
         network,
         lambda arrays, step, facts: saved.append((step, facts["epoch"])),
-        metric,
-        validation,
+        score_fn(metric, validation),
         steps_per_epoch=2,
         patience=3,
         min_delta=0.125,
@@ -441,10 +467,11 @@ def test_a_worse_epoch_does_not_replace_the_best_after_an_interruption(
     before = None
     for accuracy, step in ((0.5, 2), (0.25, 2), (0.5, 2), (0.75, 8)):
         model, network = make_model()
-        best = make_best(network, kept, "accuracy", Scripted(accuracy=[]))
+        validation = Scripted(accuracy=[])
+        best = make_best(network, kept, "accuracy", validation)
         if before:
             best.set_state(through_json(before))
-        best._validation.result = {"accuracy": accuracy}
+        validation.result = {"accuracy": accuracy}
         best.on_epoch_end(3 if before else 0, {})
         before = best.get_state()
         assert list(kept.steps.paths()) == [step]
@@ -460,7 +487,7 @@ def test_a_best_of_nothing_survives_json(kind):
     def make():
         if kind == "rate":
             return callbacks.ReduceLearningRate(
-                "roc_auc", validation, patience=9, factor=0.5
+                score_fn("roc_auc", validation), patience=9, factor=0.5
             )
         return make_best(network, BestWeights(None), "roc_auc", validation)
 
@@ -486,7 +513,7 @@ def run_rates(metric, first, end, *, before=None, rate=0.5, patience=2):
     model.optimizer.learning_rate = rate
     validation = Scripted(**{metric: iter(SCORES[metric][first:end])})
     reduce = callbacks.ReduceLearningRate(
-        metric, validation, patience=patience, factor=0.25
+        score_fn(metric, validation), patience=patience, factor=0.25
     )
     if before is not None:
         reduce.set_state(through_json(before))
@@ -549,12 +576,13 @@ def test_a_lowered_learning_rate_is_that_of_the_steps(name, policy):
         optimizer__learning_rate=0.5,
     )
     model = tiny_runs.make_model(config)
+    validation = Scripted(loss=[])
     reduce = callbacks.ReduceLearningRate(
-        "loss", Scripted(loss=[]), patience=1, factor=0.5
+        score_fn("loss", validation), patience=1, factor=0.5
     )
     reduce.set_model(model)
     for loss in (1.0, 1.0, 2.0):
-        reduce._validation.result = {"loss": loss}
+        validation.result = {"loss": loss}
         reduce.on_epoch_end(0, {})
     arrays = [a for n, a in state.read(model).items() if "learning_rate" in n]
     assert arrays[-1].item() == 0.125

@@ -9,7 +9,6 @@ import tfmodels
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import TextDataConfig
-from trainers.config.task import TextClassificationConfig
 from trainers.errors import RunError
 from trainers.training import fitting
 from trainers.training import state
@@ -129,7 +128,6 @@ def test_names_do_not_count_what_a_process_made_before():
 def test_names_of_an_encoder_do_not_count_what_a_process_made_before():
     config = experiment.ExperimentConfig(
         data=TextDataConfig(),
-        task=TextClassificationConfig(),
         model=tfmodels.BertClassifierConfig(
             encoder=tfmodels.EncoderConfig(
                 vocabulary_size=20,

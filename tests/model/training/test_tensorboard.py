@@ -57,7 +57,7 @@ def live(workdir, **kwargs):
             trainer__save_every_steps=3, trainer__keep_checkpoints=100
         ),
         workdir,
-        tensorboard=True,
+        trackers=True,
         **kwargs,
     )
 

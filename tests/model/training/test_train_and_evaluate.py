@@ -61,8 +61,8 @@ def test_one_seed_gives_equal_bits_and_another_seed_others(tmp_path):
         config = smoke()
         config.seed = seed
         config.model.dropout = 0.2
-        config.task.random_shift = 0.1
-        config.task.random_rotation = 10.0
+        config.data.random_shift = 0.1
+        config.data.random_rotation = 10.0
         trainer_lib.train_and_evaluate(config, tmp_path / name)
         runs[name] = weights_of(tmp_path / name)
     for path, array in runs["a"].items():

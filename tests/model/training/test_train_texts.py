@@ -10,7 +10,6 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import TextDataConfig
 from trainers.config.optimizer import OptimizerConfig
-from trainers.config.task import TextClassificationConfig
 from trainers.config.trainer import TrainerConfig
 from trainers.distribution import strategies
 from trainers.errors import ConfigError
@@ -53,7 +52,6 @@ def make_config(csv_file):
                 global_batch_size=8,
                 cache_dir=str(csv_file.parent / "cache"),
             ),
-            task=TextClassificationConfig(),
             model=tfmodels.BertClassifierConfig(
                 encoder=tfmodels.EncoderConfig(
                     vocabulary_size=200,
@@ -150,17 +148,19 @@ def test_every_example_of_an_evaluation_has_its_line(strategy, run, csv_file):
     with devices.scope():
         network, _ = evaluator.load_best(task, paths)
     found = evaluator.Evaluator(network, task, splits.train, devices)
-    kept = found.summaries()
+    batches = list(found.batches())
+    rows = np.concatenate([rows for rows, _ in batches])
+    labels = np.concatenate([kept["label"] for _, kept in batches])
     lines = csv_file.read_text().splitlines()
-    for row, label in zip(found.rows, kept["label"], strict=True):
+    for row, label in zip(rows, labels, strict=True):
         file, _, line = splits.train.places[row].rpartition(", line ")
         assert file == str(csv_file)
         name = task.objective.describe(label)
         assert lines[int(line) - 1].endswith(f",{name}")
     # By length, and not in the order of the file.
-    lengths = task.inputs.lengths(splits.train)[found.rows]
+    lengths = task.inputs.lengths(splits.train)[rows]
     assert (np.diff(lengths) >= 0).all() and len(set(lengths)) > 5
-    assert sorted(found.rows) == list(range(len(splits.train)))
+    assert sorted(rows) == list(range(len(splits.train)))
 
 
 def test_equal_seeds_give_equal_bits(run, make_config, tmp_path):

@@ -116,10 +116,10 @@ On the split test, 1,200 examples, which training did not use:
 - The model answers every input with one of its 2 classes. It cannot answer \
 that none of them fits.
 - The calibration of the probabilities was not measured.
-- Images of another size are resized. Images of another aspect ratio are \
-stretched.
 - Weakest classes on the split test: `` a\\|`dog` `` (F1 0.1000), \
 `cat` (F1 0.9000).
+- Images of another size are resized. Images of another aspect ratio are \
+stretched.
 
 ## Signatures
 

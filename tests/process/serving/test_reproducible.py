@@ -72,16 +72,16 @@ def test_processes_export_equal_bytes(
 def test_layers_without_a_name_are_counted_from_0(
     smoke_workdir, tmp_path, monkeypatch
 ):
-    def make_model(config, num_classes):
+    def build(config, num_outputs):
         image = keras.Input(config.image_shape, name="image")
         x = keras.layers.Flatten()(image)
         for index, units in enumerate(config.hidden_dims):
             name = f"hidden_{index}"
             x = keras.layers.Dense(units, activation="relu", name=name)(x)
-        logits = keras.layers.Dense(num_classes, name="logits")(x)
+        logits = keras.layers.Dense(num_outputs, name="logits")(x)
         return keras.Model({"image": image}, logits)
 
-    monkeypatch.setattr(tfmodels, "make_model", make_model)
+    monkeypatch.setattr(tfmodels.MnistMlpConfig, "build", build)
     workdir = shutil.copytree(smoke_workdir, tmp_path / "run")
     text = (workdir / "config.json").read_text()
     config = experiment.from_json(text)

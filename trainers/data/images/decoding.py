@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import checks
 from trainers.data import pipeline
 from trainers.data.examples import Examples
+from trainers.errors import raise_problems
 
 
 def decode_examples(encoded, targets, places, *, image_shape, decode_fn):
@@ -36,7 +36,7 @@ def decode_examples(encoded, targets, places, *, image_shape, decode_fn):
         images = np.concatenate(list(batches))
     except tf.errors.InvalidArgumentError:
         # The error does not name the image, so decode each one again.
-        checks.raise_problems(
+        raise_problems(
             "files that cannot be decoded as PNG, JPEG, BMP or GIF",
             _broken_rows(encoded, decode_fn),
             places.__getitem__,

@@ -10,13 +10,13 @@ import hashlib
 
 import numpy as np
 
-from trainers.data import checks
 from trainers.data import examples
 from trainers.data import paths
 from trainers.data.images import decoding
 from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.errors import DataError
+from trainers.errors import raise_problems
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif"}
 
@@ -103,7 +103,7 @@ def _list_classes(directory):
         else:
             without_images += [f for f in files if f.is_file()][:1]
     if listed:
-        checks.raise_problems(
+        raise_problems(
             "class folders with files but no image "
             f"({', '.join(sorted(_SUFFIXES))})",
             without_images,

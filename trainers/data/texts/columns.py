@@ -17,21 +17,23 @@ def unlabelled(data):
     return {"text": data.text_column}
 
 
-def labelled(data, with_split):
+def labelled(data, objective, with_split):
     """Returns the columns of labelled rows.
 
     Args:
         data: `TextDataConfig`.
+        objective: `Objective`, which knows the columns of targets.
         with_split: bool. Whether a column contains the split of each row.
 
     Returns:
-        Dict with the name of a column for `text`, `label` and, if wanted,
-        `split`. The setting of `text` is `text_column`, and so on.
+        Dict with the name of a column for `text`, for each target such as
+        `label` and, if wanted, for `split`. The setting of `text` is
+        `text_column`, and so on.
 
     Raises:
         ConfigError: Two settings name the same column.
     """
-    columns = {**unlabelled(data), "label": data.label_column}
+    columns = unlabelled(data) | objective.target_columns(data)
     if with_split:
         columns["split"] = data.split_column
     field_of = {}

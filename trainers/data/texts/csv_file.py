@@ -5,13 +5,14 @@ text and keeps NUL bytes.
 """
 
 import csv
+import functools
 import sys
 
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import streams
+from trainers.data.texts.text_format import TextFormat
 from trainers.errors import DataError
 
-PLACE = ", line "
 # Allows texts of any length. The limit holds for the process; the default is
 # 131,072 characters.
 csv.field_size_limit(sys.maxsize)
@@ -122,3 +123,7 @@ def _find(columns, row, file, line, header):
                 f"once. Received: {names.count(name)} times."
             )
     return {field: names.index(name) for field, name in columns.items()}
+
+
+CSV = TextFormat(read_rows, place=", line ")
+TSV = TextFormat(functools.partial(read_rows, delimiter="\t"), place=", line ")

@@ -18,36 +18,39 @@ _SPLIT_OR_FILE = (
 )
 
 
-def read_splits(data):
+def read_splits(data, objective):
     """Reads all splits of a run; see `reading.read_splits`.
 
     Args:
         data: `TextDataConfig`.
+        objective: `Objective`, which parses the target of each row.
 
     Returns:
         Dict of `Examples` by split.
     """
     files = _find_all(data)
-    found = _read_train(data, files["train"])
+    found = _read_train(data, files["train"], objective)
     for name in _HELD_OUT:
         if name in files:
-            found[name], _ = rows.read_labelled(files[name], data)
+            found[name], _ = rows.read_labelled(files[name], data, objective)
     return {name: found[name] for name in SPLITS if name in found}
 
 
-def read_one(data, split):
+def read_one(data, split, objective):
     """Reads one split or another labelled file; see `reading.read_one`.
 
     Args:
         data: `TextDataConfig`.
         split: str. `train`, `validation` or `test`, else a path.
+        objective: `Objective`, which parses the target of each row.
 
     Returns:
         `Examples`.
     """
     if split not in SPLITS:
         paths.find(split, "--split", _SPLIT_OR_FILE)
-        return rows.read_labelled(_find(split, "--split", data), data)[0]
+        files = _find(split, "--split", data)
+        return rows.read_labelled(files, data, objective)[0]
     _check_split_column(data)
     given = split in _HELD_OUT and getattr(data, split)
     if given == "none":
@@ -55,8 +58,8 @@ def read_one(data, split):
         raise _no_split(split, f"--config.data.{split} is none", names)
     if given:
         files = _find(given, f"--config.data.{split}", data)
-        return rows.read_labelled(files, data)[0]
-    found = _read_train(data, _find_train(data))
+        return rows.read_labelled(files, data, objective)[0]
+    found = _read_train(data, _find_train(data), objective)
     if split not in found:
         reason = f"no row has it in column {data.split_column!r}"
         raise _no_split(split, reason, [n for n in SPLITS if n in found])
@@ -139,10 +142,10 @@ def _check_split_column(data):
             )
 
 
-def _read_train(data, files):
+def _read_train(data, files, objective):
     """Returns the splits that the files of `train` contain."""
     if data.split_column:
-        return _split_by_column(data, files)
+        return _split_by_column(data, files, objective)
     fractions = {
         name: getattr(data, f"{name}_fraction")
         for name in ("test", "validation")
@@ -155,15 +158,14 @@ def _read_train(data, files):
             "rows to train. Received: "
             f"{data.validation_fraction} and {data.test_fraction}."
         )
-    examples, _ = rows.read_labelled(files, data)
+    examples, _ = rows.read_labelled(files, data, objective)
     if not fractions:
         return {"train": examples}
-    chosen = hash_split.cut(
-        examples.features["text"], examples.targets, fractions
-    )
+    strata = objective.strata(examples.targets)
+    chosen = hash_split.cut(examples.features["text"], strata, fractions)
     for name, fraction in fractions.items():
         if not chosen[name]:
-            num_labels = len(set(examples.targets))
+            num_labels = len(set(strata))
             raise ConfigError(
                 f"`--config.data.{name}` must be a file, or none: the "
                 f"{len(examples)} rows of {data.train}, with {num_labels} "
@@ -181,8 +183,10 @@ def _num_texts(examples):
     return len(set(map(hash_split.text_key, examples.features["text"])))
 
 
-def _split_by_column(data, files):
-    examples, splits = rows.read_labelled(files, data, with_split=True)
+def _split_by_column(data, files, objective):
+    examples, splits = rows.read_labelled(
+        files, data, objective, with_split=True
+    )
     numbers = collections.defaultdict(list)
     for row, split in enumerate(splits):
         numbers[split].append(row)

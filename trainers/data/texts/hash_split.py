@@ -21,19 +21,20 @@ def text_key(text):
     return hashlib.sha256(" ".join(words).encode()).digest()
 
 
-def cut(texts, labels, fractions):
+def cut(texts, strata, fractions):
     """Selects the rows of each split.
 
-    Texts with equal keys form a group. The groups of a class are sorted by
-    their keys. The first split takes groups from the start until it has
-    `round(fraction * rows of the class)` rows, then the next split takes its
-    groups. Each split gets at least one group if the class has a group for
-    each split. At least one group of each class stays in train. A group with
-    several labels counts for the first of them in the order of str.
+    Texts with equal keys form a group. The groups of a stratum, such as a
+    class, are sorted by their keys. The first split takes groups from the start
+    until it has `round(fraction * rows of the stratum)` rows, then the next
+    split takes its groups. Each split gets at least one group if the stratum
+    has a group for each split. At least one group of each stratum stays in
+    train. A group of several strata counts for the first of them in the order
+    of str.
 
     Args:
         texts: Sequence of bytes in UTF-8.
-        labels: Sequence of str, one for each text.
+        strata: Sequence of str, one for each text.
         fractions: Dict from the name of a split, without train, to its share.
             The splits take groups in this order.
 
@@ -43,24 +44,24 @@ def cut(texts, labels, fractions):
     """
     keys = [text_key(text) for text in texts]
     sizes = collections.Counter(keys)
-    label_of = {}
-    for key, label in zip(keys, labels, strict=True):
-        if key not in label_of or label < label_of[key]:
-            label_of[key] = label
+    stratum_of = {}
+    for key, stratum in zip(keys, strata, strict=True):
+        if key not in stratum_of or stratum < stratum_of[key]:
+            stratum_of[key] = stratum
     groups = collections.defaultdict(list)
-    for key in sorted(label_of):
-        groups[label_of[key]].append(key)
+    for key in sorted(stratum_of):
+        groups[stratum_of[key]].append(key)
     split_of = {}
-    for class_keys in groups.values():
-        split_of.update(_cut_class(class_keys, sizes, fractions))
+    for keys_of_stratum in groups.values():
+        split_of.update(_cut_stratum(keys_of_stratum, sizes, fractions))
     rows = {"train": [], **{name: [] for name in fractions}}
     for row, key in enumerate(keys):
         rows[split_of.get(key, "train")].append(row)
     return rows
 
 
-def _cut_class(keys, sizes, fractions):
-    """Returns the split of each key of a class that is not in train."""
+def _cut_stratum(keys, sizes, fractions):
+    """Returns the split of each key of a stratum that is not in train."""
     num_rows = sum(sizes[key] for key in keys)
     has_one_each = len(keys) > len(fractions)
     split_of = {}

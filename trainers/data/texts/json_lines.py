@@ -9,9 +9,8 @@ import json
 
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import streams
+from trainers.data.texts.text_format import TextFormat
 from trainers.errors import DataError
-
-PLACE = ", line "
 
 
 def read_rows(file, data, columns, report):
@@ -131,3 +130,6 @@ def _word(value):
         if isinstance(value, kind):
             return words
     return json.dumps(value)[:40]
+
+
+JSON_LINES = TextFormat(read_rows, place=", line ")

@@ -6,7 +6,9 @@ from importlib import metadata
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import checks
+from tfmodels import settings
+from trainers.config import kinds
+from trainers.data import columns
 from trainers.data import pipeline
 from trainers.data import report as report_lib
 from trainers.data.columns import Ragged
@@ -16,6 +18,7 @@ from trainers.data.places import Places
 from trainers.data.texts import cache
 from trainers.data.texts import hash_split
 from trainers.data.texts import reading
+from trainers.data.texts import rows
 from trainers.errors import DataError
 
 _BATCH_SIZE = 512
@@ -26,20 +29,21 @@ _LIBRARIES = ("tensorflow-text", "tokenizers")
 _PERCENTILES = (5, 25, 50, 75, 90, 95, 99, 100)
 
 
-def load(data, *, make_tokenizer_fn, tokenizer_facts):
+def load(data, objective, *, make_tokenizer_fn, tokenizer_facts):
     """Loads, checks and tokenizes the splits of a run.
 
     Args:
         data: `TextDataConfig`.
+        objective: `Objective`, before its data is known.
         make_tokenizer_fn: Function from the list of training texts to a
             tokenizer with a `vocabulary`. It is not called if the cache
             contains the tokens.
         tokenizer_facts: JSON-like. Everything that determines the tokenizer.
 
     Returns:
-        `Splits`, and the vocabulary as a list of str. The feature of the
-        examples is `token_ids: int32[num_examples, (tokens)]`, ragged: whole
-        texts without special tokens.
+        `Splits`, the `Objective` for them, and the vocabulary as a list of
+        str. The feature of the examples is `token_ids: int32[num_examples,
+        (tokens)]`, ragged: whole texts without special tokens.
 
     Raises:
         ConfigError: A path, a column or a split does not exist.
@@ -53,21 +57,24 @@ def load(data, *, make_tokenizer_fn, tokenizer_facts):
     if directory is not None:  # Reads the files; a pipe has only one read.
         name = cache.fingerprint(
             reading.list_files(data),
-            [facts, tokenizer_facts, *map(metadata.version, _LIBRARIES)],
+            [
+                facts,
+                _code_of_source(data),
+                kinds.code_of(type(objective)),
+                objective.facts(),
+                tokenizer_facts,
+                *map(metadata.version, _LIBRARIES),
+            ],
         )
     found = cache.read(directory, name)
     if found is None:
-        found = _prepare(data, make_tokenizer_fn)
+        found = _prepare(data, objective, make_tokenizer_fn)
         cache.write(directory, name, *found)
     arrays, facts = found
     splits = {
         split: Examples(
-            {
-                "token_ids": Ragged(
-                    arrays[f"{split}/token_ids"], arrays[f"{split}/row_splits"]
-                )
-            },
-            arrays[f"{split}/targets"],
+            {"token_ids": columns.from_arrays(f"{split}/token_ids", arrays)},
+            columns.from_arrays(f"{split}/targets", arrays),
             Places(
                 facts["places"][split],
                 arrays[f"{split}/name_of"],
@@ -78,18 +85,26 @@ def load(data, *, make_tokenizer_fn, tokenizer_facts):
     }
     report = facts["report"]
     _add_lengths(report, splits, data.sequence_length)
-    splits = Splits(facts["classes"], report=report, **splits)
-    return splits, facts["vocabulary"]
+    splits = Splits(report=report, **splits)
+    objective = objective.restored(facts["objective"])
+    return splits, objective, facts["vocabulary"]
 
 
-def load_raw(data, split, *, class_names, run_data=None):
+def _code_of_source(data):
+    if not settings.is_own(data.source):
+        return None
+    rows.load_format(data.source)
+    return kinds.code_of(data.source)
+
+
+def load_raw(data, split, objective, run_data=None):
     """Loads one split, or the rows of any labelled file.
 
     Args:
         data: `TextDataConfig`.
         split: str. `train`, `validation` or `test` of the configuration, else
             a file, or a split specification of a TFDS data set.
-        class_names: List of str. Class names of the model in label order.
+        objective: `Objective` of the run.
         run_data: `TextDataConfig` of the run that trained the model; `None`
             means `data`.
 
@@ -100,9 +115,9 @@ def load_raw(data, split, *, class_names, run_data=None):
         ConfigError: A path, a column or a split does not exist.
         DataError: A row cannot be used, or the model does not know a label.
     """
-    examples = reading.read_one(data, split, run_data)
-    checks.name_labels({split: examples}, class_names)
-    return examples
+    examples = reading.read_one(data, split, objective, run_data)
+    _, targets = objective.fitted({split: examples})
+    return dataclasses.replace(examples, targets=targets[split])
 
 
 def tokenize(examples, tokenizer):
@@ -116,15 +131,19 @@ def tokenize(examples, tokenizer):
     return dataclasses.replace(examples, features={"token_ids": token_ids})
 
 
-def _prepare(data, make_tokenizer_fn):
+def _prepare(data, objective, make_tokenizer_fn):
     """Returns the arrays and facts for the cache."""
-    splits = reading.read_splits(data)
-    class_names = checks.name_labels(splits)
+    splits, cut = reading.read_splits(data, objective)
+    objective, targets = objective.fitted(splits)
+    splits = {
+        name: dataclasses.replace(examples, targets=targets[name])
+        for name, examples in splits.items()
+    }
     texts = {name: e.features["text"] for name, e in splits.items()}
     keys = {name: list(map(_key, t)) for name, t in texts.items()}
     report = report_lib.make_report(
         splits,
-        class_names,
+        objective,
         keys=keys,
         empty={
             n: [r for r, k in enumerate(ks) if k is None]
@@ -132,7 +151,7 @@ def _prepare(data, make_tokenizer_fn):
         },
     )
     try:
-        checks.check_training_classes(splits, class_names)
+        objective.check_splits(splits, cut)
     except DataError as error:
         error.report = report
         raise
@@ -140,14 +159,13 @@ def _prepare(data, make_tokenizer_fn):
     arrays = {}
     for name, examples in splits.items():
         token_ids = _tokenize(texts[name], tokenizer)
-        arrays[f"{name}/token_ids"] = token_ids.values
-        arrays[f"{name}/row_splits"] = token_ids.row_splits
-        arrays[f"{name}/targets"] = examples.targets
+        arrays |= columns.to_arrays(f"{name}/token_ids", token_ids)
+        arrays |= columns.to_arrays(f"{name}/targets", examples.targets)
         arrays[f"{name}/name_of"] = examples.places.name_of
         arrays[f"{name}/numbers"] = examples.places.numbers
     facts = {
         "splits": list(splits),
-        "classes": class_names,
+        "objective": objective.state(),
         "vocabulary": tokenizer.vocabulary,
         "report": report,
         "places": {name: e.places.names for name, e in splits.items()},

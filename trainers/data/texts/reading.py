@@ -1,11 +1,11 @@
 """Reads labelled texts from files and from TFDS.
 
-Each kind of file has a module. Its function `read_rows` yields rows and reports
-unusable rows; its `PLACE` turns the number of a row into words. `rows`
-turns rows into `Examples`. `file_splits` selects the rows of train, validation
-and test.
+Each kind of file has a `TextFormat`. Its function `read_rows` yields rows and
+reports unusable rows. `rows` turns rows into `Examples`. `file_splits` selects
+the rows of train, validation and test.
 """
 
+from tfmodels import settings
 from trainers.config.data import TFDS
 from trainers.data import paths
 from trainers.data.texts import file_splits
@@ -14,28 +14,48 @@ from trainers.data.texts import streams
 from trainers.data.texts import tfds_texts
 
 
-def read_splits(data):
-    """Reads all splits of a run.
+def check_files(data):
+    """Checks that the files exist. Does not import TensorFlow.
+
+    Files that TFDS can download are not checked.
 
     Args:
         data: `TextDataConfig`.
 
+    Raises:
+        ConfigError: A path does not exist, or the source is unknown.
+    """
+    if data.source not in TFDS:
+        list_files(data)
+    if data.path and data.source != "tfds":
+        paths.resolve_path(data.path)
+    if settings.is_own(data.source):
+        rows.load_format(data.source)
+
+
+def read_splits(data, objective):
+    """Reads all splits of a run.
+
+    Args:
+        data: `TextDataConfig`.
+        objective: `Objective`, which parses the target of each row.
+
     Returns:
         Dict of `Examples`: `train`, and `validation` and `test` if the run has
-        them. The feature `text` is `object[num_examples]` of bytes in UTF-8.
-        The labels are `object[num_examples]` of str, not empty, without white
-        space around them.
+        them; and a list of the splits that were cut from the end of `train`.
+        The feature `text` is `object[num_examples]` of bytes in UTF-8. The
+        targets are `object[num_examples]`, results of `objective.parse`.
 
     Raises:
         ConfigError: A path, a column or a split does not exist.
         DataError: Rows cannot be used. The message has the first ten places.
     """
     if data.source in TFDS:
-        return tfds_texts.read_splits(data)
-    return file_splits.read_splits(data)
+        return tfds_texts.read_splits(data, objective)
+    return file_splits.read_splits(data, objective), []
 
 
-def read_one(data, split, run_data=None):
+def read_one(data, split, objective, run_data=None):
     """Reads one split, or another labelled file.
 
     Args:
@@ -43,6 +63,7 @@ def read_one(data, split, run_data=None):
         split: str. `train`, `validation` or `test` of the configuration, else
             the path of labelled data of the same kind, or a split
             specification for TFDS.
+        objective: `Objective`, which parses the target of each row.
         run_data: `TextDataConfig` of the run that trained the model; `None`
             means `data`. Only TFDS uses it: if the data set of the run is
             another one, `test` is the split `test` of `data`.
@@ -54,8 +75,8 @@ def read_one(data, split, run_data=None):
         ConfigError, DataError: See `read_splits`.
     """
     if data.source in TFDS:
-        return tfds_texts.read_one(data, split, run_data)
-    return file_splits.read_one(data, split)
+        return tfds_texts.read_one(data, split, objective, run_data)
+    return file_splits.read_one(data, split, objective)
 
 
 def list_files(data):

@@ -1,10 +1,9 @@
 """Reads files into `Examples` and reports the problems of all files together.
 
-Each kind of file has a function `read_rows(file, data, columns, report)`, which
-yields `(place, values)`:
+Each kind of file has a `TextFormat`. Its function `read_rows(file, data,
+columns, report)` yields `(place, values)`:
 
-- `place`: a number, or the path of a file with one row; `PLACE` of the module
-  is the words between the file and the number, or `None` for paths;
+- `place`: a number, or the path of a file with one row;
 - `values`: the value of each of the `columns`: `text` as bytes in UTF-8, the
   others as str.
 
@@ -12,29 +11,16 @@ For a row that cannot be used, it calls `report(place, problem)` and continues
 with the next row.
 """
 
-import functools
-
 import numpy as np
 
-from trainers.data import checks
+from trainers.config import kinds
 from trainers.data import examples as examples_lib
-from trainers.data import paths
 from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.data.texts import columns as columns_lib
-from trainers.data.texts import csv_file
-from trainers.data.texts import json_lines
-from trainers.data.texts import text_folder
-from trainers.data.texts import tfrecord
 from trainers.errors import DataError
+from trainers.errors import raise_problems
 
-_MODULES = {
-    "csv": csv_file,
-    "tsv": csv_file,
-    "jsonl": json_lines,
-    "tfrecord": tfrecord,
-    paths.FOLDER: text_folder,
-}
 # Allowed values in `split_column`, in lower or upper case.
 _SPLITS = {
     "train": "train",
@@ -46,12 +32,13 @@ _SPLITS = {
 }
 
 
-def read_labelled(files, data, *, with_split=False):
+def read_labelled(files, data, objective, *, with_split=False):
     """Reads all rows of labelled files.
 
     Args:
         files: List of `(file, kind)` pairs.
         data: `TextDataConfig`.
+        objective: `Objective`, which knows the columns of targets.
         with_split: bool. Whether `data.split_column` contains the split of
             each row.
 
@@ -63,7 +50,7 @@ def read_labelled(files, data, *, with_split=False):
         ConfigError: A file does not have the columns.
         DataError: A file has no rows, or rows that cannot be used.
     """
-    columns = columns_lib.labelled(data, with_split)
+    columns = columns_lib.labelled(data, objective, with_split)
     parts, splits, problems = [], [], []
     for file, kind in files:
         found = len(problems)
@@ -71,11 +58,11 @@ def read_labelled(files, data, *, with_split=False):
         def report(row, problem, file=file, kind=kind):
             problems.append((_place(file, kind, row), problem))
 
-        part = _read_file(file, kind, data, columns, report, splits)
+        part = _read_file(file, kind, data, objective, columns, report, splits)
         if not len(part) and len(problems) == found:
             raise DataError(f"{file}: has no rows.")
         parts.append(part)
-    checks.raise_problems("rows that cannot be used", problems, ": ".join)
+    raise_problems("rows that cannot be used", problems, ": ".join)
     return examples_lib.concatenate(parts), splits
 
 
@@ -99,7 +86,7 @@ def read_texts(file, kind, data):
         raise DataError(f"{_place(file, kind, row)}: {problem}.")
 
     columns = columns_lib.unlabelled(data)
-    for row, values in _rows(file, kind, data, columns, report):
+    for row, values in load_format(kind).read_rows(file, data, columns, report):
         yield _place(file, kind, row), values["text"]
 
 
@@ -117,20 +104,27 @@ def as_objects(values):
     return array
 
 
-def _rows(file, kind, data, columns, report):
-    read = _MODULES[kind].read_rows
-    if kind == "tsv":
-        read = functools.partial(read, delimiter="\t")
-    return read(file, data, columns, report)
+def load_format(kind):
+    """Returns the `TextFormat` of a kind of files.
+
+    Args:
+        kind: str. Name in the table of kinds, or `MODULE:NAME`.
+
+    Raises:
+        ConfigError: There is no such format.
+    """
+    return kinds.load("text_format", kind, "--config.data.source")
 
 
-def _read_file(file, kind, data, columns, report, splits):
+def _read_file(file, kind, data, objective, columns, report, splits):
     """Returns the `Examples` of one file and adds to `splits`."""
-    texts, labels, found = [], [], []
-    for row, values in _rows(file, kind, data, columns, report):
-        label = values["label"].strip()
-        if not label:
-            report(row, "the label is empty")
+    kind = load_format(kind)
+    texts, targets, found = [], [], []
+    for row, values in kind.read_rows(file, data, columns, report):
+        try:
+            target = objective.parse(values)
+        except ValueError as problem:
+            report(row, str(problem))
             continue
         if "split" in values:
             split = _SPLITS.get(values["split"].strip().lower())
@@ -143,17 +137,16 @@ def _read_file(file, kind, data, columns, report, splits):
                 continue
             splits.append(split)
         texts.append(values["text"])
-        labels.append(label)
+        targets.append(target)
         found.append(row)
-    words = _MODULES[kind].PLACE
-    if words is None:
+    if kind.place is None:
         places = Places.named([str(path) for path in found])
     else:
-        places = Places.numbered(f"{file}{words}", found)
-    return Examples({"text": as_objects(texts)}, as_objects(labels), places)
+        places = Places.numbered(f"{file}{kind.place}", found)
+    return Examples({"text": as_objects(texts)}, as_objects(targets), places)
 
 
 def _place(file, kind, row):
     """Returns the place of a row in words."""
-    words = _MODULES[kind].PLACE
+    words = load_format(kind).place
     return str(row) if words is None else f"{file}{words}{row}"

@@ -5,13 +5,13 @@ Each file is one text. Hidden files are skipped.
 
 import hashlib
 
-from trainers.data import checks
 from trainers.data.texts import streams
+from trainers.data.texts.text_format import TextFormat
 from trainers.errors import ConfigError
 from trainers.errors import DataError
+from trainers.errors import raise_problems
+from trainers.objectives import labels
 
-# The file itself is the place of its text.
-PLACE = None
 _SUFFIXES = (".txt", ".txt.gz")
 
 
@@ -24,13 +24,19 @@ def read_rows(folder, data, columns, report):
     Args:
         folder: `pathlib.Path`.
         data: Not used.
-        columns: Not used.
+        columns: Dict from `columns`.
         report: Function of the file and the problem of an unusable text.
 
     Yields:
         `(file, values)`.
     """
-    del data, columns  # The file is the text, and its folder is the label.
+    del data  # The file is the text, and its folder is the label.
+    if missing := columns.keys() - {"text", "label"}:
+        raise ConfigError(
+            f"`--config.data.source=text_folder` has a text and a label for "
+            f"each file, and no {', '.join(sorted(missing))}. "
+            f"Received: {str(folder)!r}."
+        )
     for file in list_texts(folder):
         text = streams.read_bytes(file)
         try:
@@ -65,20 +71,20 @@ def list_texts(folder, flag="--config.data.train"):
             f"`{flag}` must be a folder of class folders of texts "
             f"({', '.join(_SUFFIXES)}). Received: {str(folder)!r}."
         )
-    checks.raise_problems(
+    raise_problems(
         f"texts of {folder} that are not in a class folder",
         [file for file in listed if _is_text(file)],
     )
-    checks.raise_problems(
+    raise_problems(
         f"files or folders beside texts ({', '.join(_SUFFIXES)})",
         [file for file in inside if not _is_text(file)],
     )
-    checks.raise_problems(
+    raise_problems(
         "class folders whose names are not UTF-8",
         [
             directory
             for directory in classes
-            if not checks.is_utf8(directory.name)
+            if not labels.is_utf8(directory.name)
         ],
         lambda directory: repr(str(directory)),
     )
@@ -102,3 +108,7 @@ def _is_text(file):
 def _hash(path):
     name = path.as_posix().encode("utf-8", "surrogateescape")
     return hashlib.sha256(name).digest()
+
+
+# The file itself is the place of its text.
+TEXT_FOLDER = TextFormat(read_rows, place=None)

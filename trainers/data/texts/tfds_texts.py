@@ -6,9 +6,6 @@ or a string. The names of a `ClassLabel` are the labels.
 
 import pathlib
 
-import numpy as np
-
-from trainers.data import checks
 from trainers.data import examples
 from trainers.data import split_specs
 from trainers.data import tfds_data
@@ -16,38 +13,42 @@ from trainers.data.examples import Examples
 from trainers.data.texts import rows
 from trainers.data.texts import streams
 from trainers.errors import ConfigError
+from trainers.errors import raise_problems
 
 
-def read_splits(data):
+def read_splits(data, objective):
     """Reads all splits of a run; see `reading.read_splits`.
 
     Args:
         data: `TextDataConfig`.
+        objective: `Objective`, which parses the target of each row.
 
     Returns:
-        Dict of `Examples` by split, see `split_specs.resolve`.
+        Dict of `Examples` by split, see `split_specs.resolve`, and the names
+        of the splits that were cut from the end of `train`.
     """
-    source = _open(data)
+    source = _open(data, objective)
     specs = split_specs.resolve_all(data, source.sizes)
     found = split_specs.read_all(source, specs)
-    _check_cut(split_specs.cut(data, source.sizes), found)
-    return found
+    return found, split_specs.cut(data, source.sizes)
 
 
-def read_one(data, split, run_data):
+def read_one(data, split, objective, run_data):
     """Reads one split; see `reading.read_one`.
 
     Args:
         data: `TextDataConfig`.
         split: str. `train`, `validation` or `test`, else a split
             specification.
+        objective: `Objective`, which parses the target of each row.
         run_data: `TextDataConfig` of the run that trained the model, or
             `None`.
 
     Returns:
         `Examples`.
     """
-    return split_specs.read_one(_open(data), split, data, run_data)
+    source = _open(data, objective)
+    return split_specs.read_one(source, split, data, run_data)
 
 
 def list_files(data):
@@ -63,14 +64,20 @@ def list_files(data):
     return sorted(file for file in directory.rglob("*") if file.is_file())
 
 
-def _open(data):
+def _open(data, objective):
+    if objective.target_columns(data).keys() != {"label"}:
+        raise ConfigError(
+            f"`--config.data.source={data.source}` has one label for each "
+            "text, and the objective needs the columns "
+            f"{', '.join(objective.target_columns(data))}."
+        )
     builder = tfds_data.open_builder(data)
     _check_columns(builder.info.features, data)
 
     def read(split, start, stop):
-        return _read_rows(builder, data, split, start, stop)
+        return _read_rows(builder, data, objective, split, start, stop)
 
-    # The labels are str; `checks.name_labels` numbers them.
+    # The labels are words; the objective numbers them.
     return examples.Source(tfds_data.sizes(builder), None, read)
 
 
@@ -100,57 +107,43 @@ def _is_string(dtype):
     return dtype.name == "string"
 
 
-def _read_rows(builder, data, split, start, stop):
+def _read_rows(builder, data, objective, split, start, stop):
     """Returns the `Examples` of some rows of one split."""
     columns = (data.text_column, data.label_column)
     texts, numbers, places = tfds_data.read_columns(
         builder, data, columns, split, start, stop
     )
     label = builder.info.features[data.label_column]
-    labels = _check_rows(texts, numbers, getattr(label, "names", None), places)
+    targets = _parse_rows(
+        texts, numbers, getattr(label, "names", None), places, objective
+    )
     return Examples(
-        {"text": texts.astype(object)}, rows.as_objects(labels), places
+        {"text": texts.astype(object)}, rows.as_objects(targets), places
     )
 
 
-def _check_rows(texts, labels, names, places):
-    """Returns the labels as str, or raises `DataError` for unusable rows."""
+def _parse_rows(texts, labels, names, places, objective):
+    """Returns the targets, or raises `DataError` for unusable rows."""
     found, problems = [], []
     for row, (text, label) in enumerate(
         zip(texts, labels.tolist(), strict=True)
     ):
-        problem = None
         try:
             text.decode()
             word = label.decode() if isinstance(label, bytes) else str(label)
-        except UnicodeDecodeError as error:
-            problem, word = streams.not_utf8(error), ""
-        else:
             if names and not 0 <= label < len(names):
-                problem = f"label {label} is none of the {len(names)} classes"
-            elif names:
-                word = names[label]
-            elif not word.strip():
-                problem = "the label is empty"
-        if problem:
-            problems.append((row, problem))
-        found.append(word if names else word.strip())
-    checks.raise_problems(
+                raise ValueError(
+                    f"label {label} is none of the {len(names)} classes"
+                )
+            word = names[label] if names else word
+            found.append(objective.parse({"label": word}))
+        except UnicodeDecodeError as error:
+            problems.append((row, streams.not_utf8(error)))
+        except ValueError as error:
+            problems.append((row, str(error)))
+    raise_problems(
         "rows that cannot be used",
         problems,
         lambda problem: f"{places[problem[0]]}: {problem[1]}",
     )
     return found
-
-
-def _check_cut(cut, found):
-    """Checks that splits cut from the end of `train` have its classes."""
-    names = sorted({label for part in found.values() for label in part.targets})
-    numbers = {name: number for number, name in enumerate(names)}
-    numbered = {
-        split: Examples(
-            {}, np.asarray([numbers[x] for x in part.targets]), part.places
-        )
-        for split, part in found.items()
-    }
-    checks.check_cut(cut, numbered, names)

@@ -7,9 +7,9 @@ import os
 
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import streams
+from trainers.data.texts.text_format import TextFormat
 from trainers.errors import DataError
 
-PLACE = ", record "
 _CHUNK = 1 << 20
 
 
@@ -130,3 +130,6 @@ def _check_frames(file):
 
 def _damaged(file, number):
     return DataError(f"{file}, record {number}: is damaged or cut off.")
+
+
+TFRECORD = TextFormat(read_rows, place=", record ")

@@ -22,7 +22,7 @@ def transform(images, config, draws):
     Args:
         images: [batch, height, width] or [batch, height, width, 3] of any
             number type.
-        config: `ImageClassificationConfig`.
+        config: `ImageDataConfig`.
         draws: float32[batch, 4]. From 0 to 1; 0.5 does not change an image.
 
     Returns:

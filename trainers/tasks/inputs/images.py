@@ -1,14 +1,18 @@
 """Images as inputs: pixels from 0 to 255, or files."""
 
+import pathlib
+
 import numpy as np
 import tensorflow as tf
 
 from trainers.data.images import loading
+from trainers.errors import DataError
 from trainers.tasks import classify_signature
 from trainers.tasks.inputs import augmentation
+from trainers.tasks.inputs.inputs import Inputs
 
 
-class Images:
+class Images(Inputs):
     """Images with pixels from 0 to 255.
 
     >>> import numpy as np
@@ -21,17 +25,12 @@ class Images:
     1.0
 
     Attributes:
-        model_config: Config of the model, for example `MnistMlpConfig`.
         image_shape: Tuple of int. Shape of an image, without the batch.
-        num_draws: int. Random numbers that the augmentation of one example
-            takes; 0 means no augmentation.
-        eval_batch_size: int. Number of rows in a batch of evaluation, on each
-            replica.
-        example_feature: str. Feature of a `tf.Example` that `classify` reads.
     """
 
-    eval_batch_size = 256
+    row_request = ("image_bytes", "image_bytes")
     example_feature = "image_bytes"
+    answers_are_short = False
 
     def __init__(self, config):
         """Makes the inputs.
@@ -39,35 +38,40 @@ class Images:
         Args:
             config: `ExperimentConfig` on images.
         """
-        self.model_config = config.model
+        super().__init__(config)
         self.image_shape = tuple(config.model.image_shape)
-        self._config = task = config.task
-        augments = task.random_shift or task.random_rotation or task.random_zoom
+        self._config = data = config.data
+        augments = data.random_shift or data.random_rotation or data.random_zoom
         self.num_draws = augmentation.NUM_DRAWS if augments else 0
 
-    def load(self, data):
+    def load(self, data, objective):
         """Loads and checks the splits of a run.
 
         Args:
             data: `ImageDataConfig`.
+            objective: `Objective`, before its data is known.
 
         Returns:
-            These inputs, which need nothing of the data, and `Splits`.
+            `(inputs, objective, splits)`. The inputs need nothing of the data.
 
         Raises:
             ConfigError, DataError: See `loading.load`.
         """
-        return self, loading.load(
-            data, image_shape=self.image_shape, decode_fn=self.decode
+        splits, objective = loading.load(
+            data,
+            objective,
+            image_shape=self.image_shape,
+            decode_fn=self.decode,
         )
+        return self, objective, splits
 
-    def load_one(self, data, split, *, class_names, run_data):
-        """Loads one split.
+    def load_raw(self, data, split, objective, run_data=None):
+        """Loads one split. Images have no separate raw form.
 
         Args:
             data: `ImageDataConfig`.
             split: str. Name or specification of a split.
-            class_names: List of str. Class names of the model in label order.
+            objective: `Objective` of the run.
             run_data: `ImageDataConfig` of the run that trained the model;
                 `None` means `data`.
 
@@ -80,44 +84,11 @@ class Images:
         return loading.load_one(
             data,
             split,
+            objective,
             image_shape=self.image_shape,
             decode_fn=self.decode,
-            class_names=class_names,
             run_data=run_data,
         )
-
-    # Images have no separate raw form.
-    load_raw = load_one
-
-    def assets(self):
-        """Returns an empty dict: images need no files in the work directory."""
-        return {}
-
-    def restored(self, directory):
-        """Returns these inputs, which need no files.
-
-        Args:
-            directory: `pathlib.Path` of the work directory.
-        """
-        return self
-
-    def lengths(self, examples):
-        """Returns `None`: all images have the same size.
-
-        Args:
-            examples: `Examples`.
-        """
-        return None
-
-    def padding_share(self, examples, *, batch_size, seed):
-        """Returns `None`: images are not padded.
-
-        Args:
-            examples: `Examples`.
-            batch_size: int.
-            seed: int.
-        """
-        return None
 
     def decode(self, encoded):
         """Decodes one PNG, JPEG, BMP or GIF file and resizes it.
@@ -170,14 +141,6 @@ class Images:
         image = augmentation.transform(features["image"], self._config, draws)
         return features | {"image": image}
 
-    def make_inference(self, network):
-        """Returns the function for the logits of an export: the network.
-
-        Args:
-            network: `keras.Model`.
-        """
-        return network
-
     def signatures(self):
         """Returns the signatures that answer with the outputs of the objective.
 
@@ -195,10 +158,6 @@ class Images:
             "serving_default": (image, self._from_pixels),
             "image_bytes": (image_bytes, self.from_example),
         }
-
-    def other_signatures(self):
-        """Returns an empty dict: no signature is without the network."""
-        return {}
 
     def from_example(self, image_bytes):
         """Returns the features of files, for `image_bytes` and `classify`.
@@ -238,6 +197,59 @@ class Images:
             "image_bytes": {"image_bytes": np.array(files, dtype=object)},
             "classify": classify_signature.check_inputs("image_bytes", files),
         }
+
+    @classmethod
+    def read_rows(cls, file, data):
+        """Yields the bytes of an image file.
+
+        Args:
+            file: str. Path of the file.
+            data: Not used.
+
+        Yields:
+            `(place, row)`: a dict of `file`, and the bytes.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        try:
+            yield {"file": str(file)}, pathlib.Path(file).read_bytes()
+        except OSError as error:
+            raise DataError(f"{file}: {error.strerror}") from None
+
+    @classmethod
+    def refused_row(cls, place):
+        """Returns the error for a file that is no image.
+
+        Args:
+            place: dict. From `read_rows`.
+        """
+        return DataError(
+            f"{place['file']}: is not a complete PNG, JPEG, BMP or GIF image."
+        )
+
+    def request_of(self, features):
+        """Returns the request for a batch of images.
+
+        Args:
+            features: Dict of `image`.
+        """
+        return "serving_default", {
+            "image": features["image"].astype(np.float32)
+        }
+
+    def describe(self):
+        """Returns the images in words, with colour and size."""
+        height, width, *channels = self.image_shape
+        colour = "colour" if channels else "grey"
+        return f"{colour} images of {height} x {width} pixels"
+
+    def limits(self):
+        """Returns what happens to images of another size."""
+        return [
+            "Images of another size are resized. Images of another aspect "
+            "ratio are stretched."
+        ]
 
 
 def _decode_colour(encoded):

@@ -6,15 +6,16 @@ import json
 import numpy as np
 import tensorflow as tf
 
-import tfmodels
 from tfmodels.bert import inference
 from tfmodels.bert import wordpiece
 from tfmodels.bert.config import EncoderConfig
 from trainers.data import buckets
 from trainers.data.texts import loading
+from trainers.data.texts import reading
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.tasks.inputs import text_signatures
+from trainers.tasks.inputs.inputs import Inputs
 
 # With these two files, a work directory does not depend on the preset.
 _VOCABULARY = "vocabulary.txt"
@@ -26,7 +27,7 @@ _NOT_SAVED = ("implementation", "recompute_activations")
 _EVAL_TOKENS = 128 * 128
 
 
-class Texts:
+class Texts(Inputs):
     """Texts for a network with a BERT encoder.
 
     >>> from tfmodels import BertClassifierConfig
@@ -34,7 +35,6 @@ class Texts:
     >>> texts = Texts(
     ...     c.ExperimentConfig(
     ...         data=c.TextDataConfig(sequence_length=32),
-    ...         task=c.TextClassificationConfig(),
     ...         model=BertClassifierConfig(),
     ...     )
     ... )
@@ -42,20 +42,10 @@ class Texts:
     512
 
     Attributes:
-        model_config: `BertClassifierConfig`. In the result of `load` or
-            `restored`, it has the sizes of the preset or of the learned
-            vocabulary.
         tokenizer: `WordPieceTokenizer`; `None` before `load` or `restored`.
-        num_draws: int. 0, because texts have no augmentation.
         sequence_length: int. Maximum number of ids of a text, with `[CLS]` and
             `[SEP]`.
-        eval_batch_size: int. Number of rows in a batch of evaluation, on each
-            replica.
-        example_feature: str. Feature of a `tf.Example` that `classify` reads.
     """
-
-    num_draws = 0
-    example_feature = "text"
 
     def __init__(self, config, encoder=None, vocabulary=None):
         """Makes the inputs.
@@ -66,10 +56,10 @@ class Texts:
                 they are known.
             vocabulary: List of str, or `None`.
         """
+        super().__init__(config)
         self._config = config
         self.sequence_length = config.data.sequence_length
         self.eval_batch_size = max(_EVAL_TOKENS // self.sequence_length, 1)
-        self.model_config = config.model
         self.tokenizer = None
         if vocabulary is None:
             return
@@ -80,22 +70,24 @@ class Texts:
             )
         self.model_config = dataclasses.replace(config.model, encoder=encoder)
 
-    def load(self, data):
+    def load(self, data, objective):
         """Loads, checks and tokenizes the splits of a run.
 
         Args:
             data: `TextDataConfig`.
+            objective: `Objective`, before its data is known.
 
         Returns:
-            The `Texts` of these splits, with a tokenizer, and `Splits` with
-            the feature `token_ids: int32[num_examples, (tokens)]`, ragged.
+            `(inputs, objective, splits)`: the `Texts` of these splits, with a
+            tokenizer, the fitted objective, and `Splits` with the feature
+            `token_ids: int32[num_examples, (tokens)]`, ragged.
 
         Raises:
             ConfigError: A path, a preset or a setting is wrong.
             DataError: The rows break a rule.
         """
         try:
-            model, vocabulary = tfmodels.settle(self.model_config)
+            model, vocabulary = self.model_config.settled()
         except ValueError as error:
             raise ConfigError(str(error)) from error
         encoder = model.encoder
@@ -113,15 +105,16 @@ class Texts:
                 ),
             )
 
-        splits, vocabulary = loading.load(
+        splits, objective, vocabulary = loading.load(
             data,
+            objective,
             make_tokenizer_fn=make_tokenizer,
             tokenizer_facts=[
                 vocabulary or encoder.vocabulary_size,
                 encoder.lowercase,
             ],
         )
-        return Texts(self._config, encoder, vocabulary), splits
+        return Texts(self._config, encoder, vocabulary), objective, splits
 
     def _check_length(self, encoder):
         if self.sequence_length > encoder.max_sequence_length:
@@ -131,13 +124,13 @@ class Texts:
                 f"encoder has. Received: {self.sequence_length}."
             )
 
-    def load_raw(self, data, split, *, class_names, run_data):
+    def load_raw(self, data, split, objective, run_data=None):
         """Loads one split, or the rows of any labelled file, as texts.
 
         Args:
             data: `TextDataConfig`.
             split: str. Name of a split, or a path.
-            class_names: List of str. Class names of the model in label order.
+            objective: `Objective` of the run.
             run_data: `TextDataConfig` of the run that trained the model;
                 `None` means `data`.
 
@@ -147,15 +140,13 @@ class Texts:
         Raises:
             ConfigError, DataError: See `loading.load_raw`.
         """
-        return loading.load_raw(
-            data, split, class_names=class_names, run_data=run_data
-        )
+        return loading.load_raw(data, split, objective, run_data)
 
-    def load_one(self, data, split, *, class_names, run_data):
+    def load_one(self, data, split, objective, run_data=None):
         """Loads one split, or the rows of any labelled file, as token ids.
 
         Args:
-            data, split, class_names, run_data: As for `load_raw`.
+            data, split, objective, run_data: As for `load_raw`.
 
         Returns:
             `Examples` with the feature `token_ids`.
@@ -163,9 +154,7 @@ class Texts:
         Raises:
             ConfigError, DataError: See `loading.load_raw`.
         """
-        raw = self.load_raw(
-            data, split, class_names=class_names, run_data=run_data
-        )
+        raw = self.load_raw(data, split, objective, run_data)
         return loading.tokenize(raw, self.tokenizer)
 
     def assets(self):
@@ -364,3 +353,37 @@ class Texts:
         return text_signatures.check_inputs(
             corpus, len(self.tokenizer.vocabulary), seed
         )
+
+    @classmethod
+    def read_rows(cls, file, data):
+        """Yields the texts of a file, see `reading.read_texts`.
+
+        Args:
+            file: str. Path of the file; `-` is stdin.
+            data: `TextDataConfig`.
+
+        Yields:
+            `(place, row)`: a dict of `example`, and the bytes of a text.
+        """
+        for place, text in reading.read_texts(file, data):
+            yield {"example": place}, text
+
+    def request_of(self, features):
+        """Returns the request for a batch of texts.
+
+        Args:
+            features: Dict of `text`.
+        """
+        return "serving_default", {"text": list(features["text"])}
+
+    def describe(self):
+        """Returns the texts in words."""
+        return "texts"
+
+    def limits(self):
+        """Returns how much of a text the model reads."""
+        return [
+            f"The model reads the first {self._config.data.max_bytes:,} bytes "
+            f"of a text, and the first {self.sequence_length - 2} tokens of "
+            "them."
+        ]

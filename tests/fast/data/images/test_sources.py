@@ -12,6 +12,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import single_labels
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -36,10 +37,15 @@ def decode_fn(image_shape):
 
 
 def load(source, path, image_shape=(HEIGHT, WIDTH), **settings):
+    """Returns `Splits` and the names of the classes."""
     data = ImageDataConfig(source=source, path=str(path), **settings)
-    return loading.load(
-        data, image_shape=image_shape, decode_fn=decode_fn(image_shape)
+    splits, objective = loading.load(
+        data,
+        single_labels.unfitted(),
+        image_shape=image_shape,
+        decode_fn=decode_fn(image_shape),
     )
+    return splits, objective.names
 
 
 def load_one(source, path, split, class_names, **settings):
@@ -48,9 +54,9 @@ def load_one(source, path, split, class_names, **settings):
     return loading.load_one(
         data,
         split,
+        single_labels.of(class_names),
         image_shape=shape,
         decode_fn=decode_fn(shape),
-        class_names=class_names,
     )
 
 
@@ -77,7 +83,9 @@ def row_numbers(examples):
 
 @pytest.fixture(scope="module")
 def mnist_subset():
-    return load("tfds_directory", MNIST_PATH, (28, 28))
+    splits, names = load("tfds_directory", MNIST_PATH, (28, 28))
+    assert names == [str(digit) for digit in range(10)]
+    return splits
 
 
 def test_the_embedded_subset_has_the_first_10000_digits_of_mnist(mnist_subset):
@@ -88,7 +96,6 @@ def test_the_embedded_subset_has_the_first_10000_digits_of_mnist(mnist_subset):
     assert np.bincount(labels).tolist() == [
         *(1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944, 978)
     ]
-    assert mnist_subset.class_names == [str(digit) for digit in range(10)]
 
 
 def test_the_embedded_subset_takes_less_than_4_mb_on_disk():
@@ -115,9 +122,9 @@ def test_a_tfds_slice_is_those_rows_and_knows_its_place(mnist_subset):
     examples = loading.load_one(
         ImageDataConfig(path=MNIST_PATH),
         "train[7990:]+test[:5]",
+        single_labels.of(map(str, range(10))),
         image_shape=(28, 28),
         decode_fn=decode_fn((28, 28)),
-        class_names=[str(digit) for digit in range(10)],
     )
     for got, of_train, of_test in (
         (
@@ -141,7 +148,7 @@ def test_a_prepared_tfds_data_set_is_found_by_name_in_data_dir(
     tmp_path, mnist_subset
 ):
     shutil.copytree(MNIST_DIR / "1.0.0", tmp_path / "mnist_subset" / "1.0.0")
-    splits = load(
+    splits, _ = load(
         "tfds",
         "mnist_subset",
         (28, 28),
@@ -332,13 +339,13 @@ def test_idx_files_are_read_exactly(tmp_path, packed):
     labels = np.array([0, 1, 2, 0, 1, 2, 0])
     write_idx(tmp_path, "train", images[:5], labels[:5], packed)
     write_idx(tmp_path, "t10k", images[5:], labels[5:], packed)
-    splits = load("idx", tmp_path, validation="none")
+    splits, names = load("idx", tmp_path, validation="none")
     np.testing.assert_array_equal(splits.train.features["image"], images[:5])
     np.testing.assert_array_equal(splits.test.features["image"], images[5:])
     assert splits.train.targets.tolist() == [0, 1, 2, 0, 1]
     assert splits.test.targets.tolist() == [2, 0]
     assert splits.validation is None
-    assert splits.class_names == ["0", "1", "2"]
+    assert names == ["0", "1", "2"]
     file = tmp_path / f"train-images-idx3-ubyte{'.gz' if packed else ''}"
     assert splits.train.places[3] == f"{file}, item 3"
 
@@ -353,7 +360,7 @@ def test_idx_takes_dots_in_names_colour_and_labels_of_the_other_packing(
     (tmp_path / "train-labels.idx1-ubyte").write_bytes(
         idx_bytes(np.array([1, 0]))
     )
-    splits = load(
+    splits, _ = load(
         "idx",
         tmp_path,
         (HEIGHT, WIDTH, 3),
@@ -506,7 +513,7 @@ def test_npz_arrays_are_read_exactly(tmp_path):
         y_test=np.array([1.0, 0.0, 1.0]),  # Whole numbers, stored as floats.
         class_names=np.array(["cat", "dog"]),
     )
-    splits = load("npz", path, validation="none")
+    splits, names = load("npz", path, validation="none")
     assert row_numbers(splits.train) == list(range(20))
     assert splits.train.targets.tolist() == [0, 1] * 10
     assert splits.train.targets.dtype == np.int32
@@ -514,16 +521,16 @@ def test_npz_arrays_are_read_exactly(tmp_path):
         splits.test.features["image"], numbered_images(3)
     )
     assert splits.test.targets.tolist() == [1, 0, 1]
-    assert splits.class_names == ["cat", "dog"]
+    assert names == ["cat", "dog"]
     assert splits.train.places[3] == f"{path}, split train, row 3"
 
 
 def test_npz_labels_may_be_a_column(tmp_path):
     labels = np.arange(20).reshape(20, 1) % 3
     path = write_npz(tmp_path / "data.npz", y_train=labels)
-    splits = load("npz", path, validation="none", test="none")
+    splits, names = load("npz", path, validation="none", test="none")
     assert splits.train.targets.tolist() == labels[:, 0].tolist()
-    assert splits.class_names == ["0", "1", "2"]
+    assert names == ["0", "1", "2"]
 
 
 def test_pickled_objects_in_an_npz_archive_are_refused(tmp_path):
@@ -682,7 +689,7 @@ def test_any_bytes_give_examples_or_an_error_that_names_the_place(
     for _ in range(150):
         file.write_bytes(damaged(content, rng))
         try:
-            splits = load(source, path, validation="none", test="none")
+            splits, _ = load(source, path, validation="none", test="none")
         except (ConfigError, DataError) as error:
             assert str(path) in str(error) or "split train" in str(error)
             refused += 1
@@ -729,8 +736,8 @@ def test_split_folders_of_class_folders_give_pixels_and_labels(tmp_path):
     (tmp_path / "train/dog/notes.txt").write_text("not an image")
     (tmp_path / "train/dog/.hidden.png").write_text("not an image")
     (tmp_path / ".git").mkdir()
-    splits = load("image_folder", tmp_path)
-    assert splits.class_names == ["cat", "dog"]
+    splits, names = load("image_folder", tmp_path)
+    assert names == ["cat", "dog"]
     got = {}
     for split in (splits.train, splits.validation, splits.test):
         got |= by_file(split, tmp_path)
@@ -752,7 +759,7 @@ def write_flat_folder(root):
 
 def test_class_folders_alone_are_cut_into_80_10_10_percent(tmp_path):
     write_flat_folder(tmp_path)
-    splits = load("image_folder", tmp_path)
+    splits, _ = load("image_folder", tmp_path)
     assert [len(splits.train), len(splits.validation), len(splits.test)] == [
         *(16, 2, 2)
     ]
@@ -770,7 +777,7 @@ def test_the_order_of_files_depends_on_their_names_alone(tmp_path):
     orders = []
     for name in ("one", "two"):
         write_flat_folder(tmp_path / name)
-        splits = load("image_folder", tmp_path / name)
+        splits, _ = load("image_folder", tmp_path / name)
         orders.append(row_numbers(splits.train))
     assert orders[0] == orders[1] != sorted(orders[0])
 
@@ -778,7 +785,7 @@ def test_the_order_of_files_depends_on_their_names_alone(tmp_path):
 def test_png_and_jpeg_of_other_sizes_are_resized(tmp_path):
     write_image(tmp_path / "a/grey.png", np.full((9, 5), 200, np.uint8))
     write_image(tmp_path / "b/grey.jpg", np.full((2, 7), 100, np.uint8))
-    splits = load("image_folder", tmp_path, validation="none", test="none")
+    splits, _ = load("image_folder", tmp_path, validation="none", test="none")
     got = by_file(splits.train, tmp_path)
     expected = {"a/grey.png": 200, "b/grey.jpg": 100}
     for name, value in expected.items():
@@ -793,11 +800,11 @@ def test_colour_files_become_grey_and_grey_files_colour(tmp_path):
     write_image(tmp_path / "a/red.png", red)
     write_image(tmp_path / "b/grey.png", np.full((HEIGHT, WIDTH), 9, np.uint8))
     settings = {"train": "train", "validation": "none", "test": "none"}
-    grey = load("image_folder", tmp_path, **settings)
+    grey, _ = load("image_folder", tmp_path, **settings)
     got = by_file(grey.train, tmp_path)
     assert (got["a/red.png"][0] == round(0.299 * 255)).all()
     assert (got["b/grey.png"][0] == 9).all()
-    colour = load("image_folder", tmp_path, (HEIGHT, WIDTH, 3), **settings)
+    colour, _ = load("image_folder", tmp_path, (HEIGHT, WIDTH, 3), **settings)
     got = by_file(colour.train, tmp_path)
     np.testing.assert_array_equal(got["a/red.png"][0], red)
     assert (got["b/grey.png"][0] == 9).all()
@@ -947,7 +954,7 @@ def npz_of_20(tmp_path_factory):
 
 
 def rows_of(path, **settings):
-    splits = load("npz", path, **settings)
+    splits, _ = load("npz", path, **settings)
     return [
         None if examples is None else row_numbers(examples)
         for examples in (splits.train, splits.validation, splits.test)
@@ -1280,7 +1287,7 @@ def test_a_split_called_val_chooses_the_best_epoch(tmp_path, caplog):
         arrays[f"x_{split}"] = np.full((4, 4, 3), len(split), np.uint8)
         arrays[f"y_{split}"] = np.arange(4) % 2
     np.savez(tmp_path / "data.npz", **arrays)
-    splits = load("npz", tmp_path / "data.npz")
+    splits, _ = load("npz", tmp_path / "data.npz")
     assert splits.validation.features["image"][0, 0, 0] == len("val")
     assert len(splits.train) == 4  # Nothing is cut from it.
     assert caplog.messages == [
@@ -1333,9 +1340,9 @@ def read_other(path, split, **settings):
     examples = loading.load_one(
         data,
         split,
+        single_labels.of(["0", "1"]),
         image_shape=(28, 28),
         decode_fn=None,
-        class_names=["0", "1"],
         run_data=run_data,
     )
     return examples.features["image"][:, 0, 0].tolist()

@@ -20,7 +20,7 @@ def make_arrays():
     return {
         "train/token_ids": np.arange(1000, dtype=np.int32),
         "train/row_splits": np.array([0, 400, 400, 1000]),
-        "train/labels": np.array([0, 1, 1], np.int32),
+        "train/targets": np.array([0, 1, 1], np.int32),
     }
 
 

@@ -8,12 +8,12 @@ import random
 
 import hypothesis
 import pytest
+import single_labels
 import tensorflow as tf
 from hypothesis import strategies as st
 
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import hash_split
-from trainers.data.texts import reading
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -36,7 +36,7 @@ def read_rows(file, **settings):
         train=str(file), validation="none", test="none", **settings
     )
     try:
-        examples = reading.read_splits(data)["train"]
+        examples = single_labels.read_splits(data)["train"]
     except (ConfigError, DataError) as error:
         assert str(error)
         str(error).encode()  # It can be printed.

@@ -8,6 +8,7 @@ import types
 
 import numpy as np
 import pytest
+import single_labels
 import tensorflow as tf
 
 from tfmodels.bert import wordpiece
@@ -62,11 +63,14 @@ def config(**settings):
 
 
 def load(make_tokenizer_fn=make_tokenizer, facts=("v", True), **settings):
-    return loading.load(
+    """Returns `Splits`, the names of the classes and the vocabulary."""
+    splits, objective, vocabulary = loading.load(
         config(**settings),
+        single_labels.unfitted(),
         make_tokenizer_fn=make_tokenizer_fn,
         tokenizer_facts=list(facts),
     )
+    return splits, objective.names, vocabulary
 
 
 def refusal(kind, function, *args, **settings):
@@ -91,9 +95,8 @@ def rows_of(examples):
 
 def check_equal(first, second):
     """Compares two results of `load`."""
-    (splits, vocabulary), (other, other_vocabulary) = first, second
-    assert vocabulary == other_vocabulary
-    assert splits.class_names == other.class_names
+    (splits, *facts), (other, *other_facts) = first, second
+    assert facts == other_facts
     assert splits.report == other.report
     for name in ("train", "validation", "test"):
         one, two = getattr(splits, name), getattr(other, name)
@@ -110,9 +113,9 @@ def check_equal(first, second):
 
 def test_splits_are_ids_without_special_tokens_and_positions_of_classes():
     write_three()
-    splits, vocabulary = load()
+    splits, names, vocabulary = load()
     assert vocabulary == VOCABULARY
-    assert splits.class_names == ["a", "b"]
+    assert names == ["a", "b"]
     assert rows_of(splits.train) == [
         *(("a a b", 0), ("b", 1), ("c x d", 0), ("d", 1))
     ]
@@ -132,7 +135,7 @@ def test_the_ids_of_many_texts_are_those_of_the_tokenizer():
         for c in ["a", "b"] * 601  # More than two batches of 512.
     ]
     write_csv("train.csv", rows)
-    splits, _ = load(validation="none", test="none")
+    splits, _, _ = load(validation="none", test="none")
     expected = make_tokenizer(None)(tf.constant([text for text, _ in rows]))
     got = splits.train.features["token_ids"]
     np.testing.assert_array_equal(got.values, expected.values)
@@ -142,7 +145,7 @@ def test_the_ids_of_many_texts_are_those_of_the_tokenizer():
 
 def test_a_text_without_tokens_has_no_ids():
     write_csv("train.csv", [("  ", "a"), ("a", "b"), ('""', "a")])
-    splits, _ = load(validation="none", test="none")
+    splits, _, _ = load(validation="none", test="none")
     assert splits.train.features["token_ids"].to_list() == [[], [5], []]
 
 
@@ -160,8 +163,8 @@ def test_classes_are_sorted_by_value_if_all_are_whole_numbers(
     labels, class_names
 ):
     write_csv("train.csv", zip(["a", "b", "c"] * 4, labels * 2, strict=False))
-    splits, _ = load(validation="none", test="none")
-    assert splits.class_names == class_names
+    splits, names, _ = load(validation="none", test="none")
+    assert names == class_names
     got = [class_names[label] for label in splits.train.targets]
     assert got == labels * 2
 
@@ -213,7 +216,7 @@ def write_lengths(lengths, name="train.csv"):
 def test_lengths_count_the_two_tokens_around_a_text():
     write_lengths(range(19, 0, -1))
     write_lengths([2, 2, 8], "test.csv")
-    splits, _ = load(validation="none", sequence_length=10)
+    splits, _, _ = load(validation="none", sequence_length=10)
     report = splits.report
     assert report["sequence_length"] == 10
     train, test = report["splits"]["train"], report["splits"]["test"]
@@ -247,7 +250,7 @@ def test_up_to_a_tenth_may_be_cut_without_a_warning(longest, warns):
     write_lengths(range(1, 21))  # 3 to 22 with the two around them.
     # Cut texts in the test split cause no warning.
     write_lengths([30] * 4, "test.csv")
-    splits, _ = load(validation="none", sequence_length=longest + 2)
+    splits, _, _ = load(validation="none", sequence_length=longest + 2)
     share = splits.report["splits"]["train"]["truncated_share"]
     assert share == (3 if warns else 2) / 20
     found = [w for w in splits.report["warnings"] if "lose their end" in w]
@@ -262,7 +265,7 @@ def test_up_to_a_tenth_may_be_cut_without_a_warning(longest, warns):
 
 
 def forbid_reading(monkeypatch):
-    def read_splits(data):
+    def read_splits(data, objective):
         raise AssertionError("the files are read again")
 
     monkeypatch.setattr(reading, "read_splits", read_splits)
@@ -294,9 +297,9 @@ def test_what_only_groups_and_cuts_does_not_tokenize_again(
     monkeypatch, settings
 ):
     write_three()
-    first, _ = load()
+    first, _, _ = load()
     forbid_reading(monkeypatch)
-    second, _ = load(forbidden_tokenizer, **settings)
+    second, _, _ = load(forbidden_tokenizer, **settings)
     assert rows_of(first.train) == rows_of(second.train)
     # The report is that of these settings.
     length = settings.get("sequence_length", 128)
@@ -340,7 +343,7 @@ def test_a_file_that_changed_is_read_anew(split):
     header, *rows = file.read_text().splitlines()
     rows = [row.replace("x", "c c") for row in rows]
     file.write_text("\n".join([header, *rows]))
-    splits, _ = load()
+    splits, _, _ = load()
     assert len(entries()) == 2
     tokens = [text for text, _ in rows_of(getattr(splits, split))]
     assert tokens == [row.split(",")[0] for row in rows]
@@ -375,7 +378,7 @@ def test_a_pipe_is_read_where_nothing_is_kept():
         target=pathlib.Path("pipe.csv").write_text, args=(content,), daemon=True
     )
     writer.start()
-    splits, _ = load(
+    splits, _, _ = load(
         train="pipe.csv", validation="none", test="none", cache_dir="none"
     )
     writer.join(10)
@@ -404,8 +407,8 @@ def test_a_learned_vocabulary_is_kept(monkeypatch):
     first = load(learn, facts=(50, True))
     # From the training texts alone.
     assert seen == [[b"a a b", b"b", b"c x d", b"d"]]
-    assert first[1][:5] == list(wordpiece.SPECIAL_TOKENS)
-    assert {"a", "b", "c", "d", "x"} <= set(first[1])
+    assert first[2][:5] == list(wordpiece.SPECIAL_TOKENS)
+    assert {"a", "b", "c", "d", "x"} <= set(first[2])
     forbid_reading(monkeypatch)
     check_equal(first, load(forbidden_tokenizer, facts=(50, True)))
 
@@ -415,7 +418,8 @@ def test_a_learned_vocabulary_is_kept(monkeypatch):
 
 def load_one(split, class_names, **settings):
     """Returns the examples with texts and those with ids."""
-    raw = loading.load_raw(config(**settings), split, class_names=class_names)
+    objective = single_labels.of(class_names)
+    raw = loading.load_raw(config(**settings), split, objective)
     return raw, loading.tokenize(raw, make_tokenizer(None))
 
 
@@ -442,7 +446,7 @@ def test_another_file_may_hold_one_class_alone():
 def test_a_cut_split_is_that_of_training():
     write_csv("train.csv", [(f"a {'x' * i}", "ab"[i % 2]) for i in range(40)])
     cut = {"validation": "", "test": ""}
-    splits, _ = load(**cut)
+    splits, _, _ = load(**cut)
     for split in ("train", "validation", "test"):
         _, examples = load_one(split, ["a", "b"], **cut)
         assert rows_of(examples) == rows_of(getattr(splits, split))
@@ -486,7 +490,7 @@ def test_blank_texts_of_any_script_are_empty_and_nothing_else():
     blanks = ["\u3000", "\u00a0\u00a0", " ", '""']
     rows = [(text, "ab"[n % 2]) for n, text in enumerate(blanks * 2)]
     write_csv("train.csv", rows + [("a", "a"), ("b", "b")])
-    splits, _ = load(validation="none", test="none")
+    splits, _, _ = load(validation="none", test="none")
     report = splits.report
     assert report["empty"]["train"]["count"] == 8
     assert report["conflicts"]["count"] == 0
@@ -516,23 +520,23 @@ def test_labels_that_are_no_whole_numbers_are_refused(labels, wrong):
 def test_negative_and_worded_numbers_are_classes():
     rows = [("a", "-1"), ("b", "10"), ("c", "2"), ("d", "2")]
     write_csv("train.csv", rows)
-    splits, _ = load(validation="none", test="none")
-    assert splits.class_names == ["-1", "2", "10"]
+    splits, names, _ = load(validation="none", test="none")
+    assert names == ["-1", "2", "10"]
     write_csv("train.csv", [("a", "1.0"), ("b", "spam")])
-    splits, _ = load(validation="none", test="none")
-    assert splits.class_names == ["1.0", "spam"]
+    splits, names, _ = load(validation="none", test="none")
+    assert names == ["1.0", "spam"]
 
 
 def test_another_delimiter_is_read():
     write_csv("train.csv", [], header="text;label\na, b;x\nc;y")
-    splits, _ = load(validation="none", test="none", delimiter=";")
-    assert splits.class_names == ["x", "y"]
+    splits, names, _ = load(validation="none", test="none", delimiter=";")
+    assert names == ["x", "y"]
 
 
 def test_a_home_is_not_needed_and_found_behind_a_tilde(monkeypatch, directory):
     monkeypatch.setenv("HOME", str(directory))
     write_three()
-    splits, _ = load(
+    splits, _, _ = load(
         train="~/train.csv", validation="~/validation.csv", cache_dir="~/kept"
     )
     assert len(splits.train) == 4

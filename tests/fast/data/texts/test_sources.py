@@ -1,6 +1,7 @@
 """Every kind of file of labelled texts: what is read, what is refused."""
 
 import csv
+import dataclasses
 import gzip
 import io
 import logging
@@ -11,6 +12,7 @@ import threading
 
 import numpy as np
 import pytest
+import single_labels
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -47,7 +49,7 @@ def write(name, content):
 def read(name, content, **settings):
     """Returns texts, labels and places of a file with this content."""
     write(name, content)
-    splits = reading.read_splits(config(name, **settings))
+    splits = single_labels.read_splits(config(name, **settings))
     assert list(splits) == ["train"]
     return columns(splits["train"])
 
@@ -240,7 +242,9 @@ def test_csv_rows_that_cannot_be_used_are_named(content, problems):
 def test_the_first_ten_problems_of_all_files_are_shown_and_all_counted():
     write("a-1.csv", b"text,label\n" + b"a,\n" * 4)
     write("a-2.csv", b"text,label\nfine,good\n" + b"a\n" * 9)
-    message = refusal(DataError, reading.read_splits, config("a-[0-9].csv"))
+    message = refusal(
+        DataError, single_labels.read_splits, config("a-[0-9].csv")
+    )
     shown = [f"a-1.csv, line {n}: the label is empty" for n in range(2, 6)]
     shown += [
         f"a-2.csv, line {n}: has 1 cells, but the first row has 2"
@@ -393,7 +397,7 @@ def test_a_damaged_gzip_file_is_a_located_error(name, reader, damage, reason):
     if reader == "text":
         message = refusal(DataError, list, reading.read_texts(name, config()))
     else:
-        message = refusal(DataError, reading.read_splits, config(name))
+        message = refusal(DataError, single_labels.read_splits, config(name))
     place, _, rest = message.partition(": ")
     assert place.startswith(f"{name}, line ")
     assert 1 <= int(place.rpartition(" ")[2]) <= 3002
@@ -689,7 +693,7 @@ def test_a_text_folder_is_read_in_a_mixed_order_that_is_always_the_same():
     write("d/good/.hidden", b"hidden")
     write("d/README.md", b"About it.")
     pathlib.Path("d/empty").mkdir()
-    splits = reading.read_splits(config("d"))
+    splits = single_labels.read_splits(config("d"))
     # By sha256 of bad/a.txt and so on.
     assert columns(splits["train"]) == (
         [b"", "größe".encode(), b"fine\n", b"awful\r\n"],
@@ -746,7 +750,7 @@ def test_a_wrong_text_folder_is_refused(files, message):
     for name, content in files.items():
         write(name, content)
     kind = ConfigError if message.startswith("`") else DataError
-    got = refusal(kind, reading.read_splits, config("d"))
+    got = refusal(kind, single_labels.read_splits, config("d"))
     assert got == message
 
 
@@ -760,7 +764,7 @@ def test_a_pattern_is_all_its_files_sorted():
         write(f"p/{number}.csv", b"text,label\n%d,x\n" % number)
     write("p/3.jsonl", b'{"text": "3", "label": "y"}')
     data = config("p/[0-9]*")
-    assert columns(reading.read_splits(data)["train"]) == (
+    assert columns(single_labels.read_splits(data)["train"]) == (
         [b"1", b"10", b"2", b"3"],
         ["x", "x", "x", "y"],
         [f"p/{n}, line 2" for n in ("1.csv", "10.csv", "2.csv")]
@@ -773,7 +777,7 @@ def test_a_pattern_is_all_its_files_sorted():
 def test_a_file_whose_name_is_like_a_pattern_is_that_file():
     write("[ab].csv", b"text,label\nliteral,x\n")
     write("a.csv", CSV)
-    examples = reading.read_splits(config("[ab].csv"))["train"]
+    examples = single_labels.read_splits(config("[ab].csv"))["train"]
     assert examples.features["text"].tolist() == [b"literal"]
 
 
@@ -784,7 +788,7 @@ def test_a_file_of_an_installed_package_is_found(monkeypatch):
     file = pathlib.Path("lib/[x]/some_texts/part-1.csv").absolute()
     for name in ("part-1.csv", "part-*.csv"):
         data = config(f"package://some_texts/{name}")
-        examples = reading.read_splits(data)["train"]
+        examples = single_labels.read_splits(data)["train"]
         assert examples.places[0] == f"{file}, line 2"
         assert reading.list_files(data) == [file]
 
@@ -846,7 +850,7 @@ def test_a_wrong_path_is_refused(function, path, settings, message):
     for name in ("a.csv", "a.txt", "a", ".csv", "d/x.csv"):
         write(name, CSV)
     got = refusal(
-        ConfigError, getattr(reading, function), config(path, **settings)
+        ConfigError, getattr(single_labels, function), config(path, **settings)
     )
     assert got == message
 
@@ -874,7 +878,7 @@ def test_a_file_that_cannot_be_opened_is_an_error(monkeypatch):
         ("a.tfrecord", "a.tfrecord, record 1"),
         ("d", "d/x/a.txt"),
     ):
-        message = refusal(DataError, reading.read_splits, config(name))
+        message = refusal(DataError, single_labels.read_splits, config(name))
         assert message == f"{place}: cannot be read: Permission denied"
     monkeypatch.setattr(pathlib.Path, "iterdir", fail)
     message = refusal(DataError, reading.list_files, config("d"))
@@ -1051,7 +1055,7 @@ def tfds_config(path, **settings):
 
 
 def test_a_tfds_directory_is_read_exactly(reviews):
-    splits = reading.read_splits(tfds_config(reviews))
+    splits = single_labels.read_splits(tfds_config(reviews))
     assert list(splits) == ["train", "validation", "test"]
     for name, rows, first in (
         ("train", REVIEWS["train"][:18], 0),
@@ -1078,7 +1082,7 @@ def test_a_tfds_data_set_is_found_by_name_in_data_dir(reviews):
         validation="none",
         test="none",
     )
-    splits = reading.read_splits(data)
+    splits = single_labels.read_splits(data)
     assert list(splits) == ["train"]
     assert columns(splits["train"])[1] == ["bad", "good", "bad", "bad"]
     assert splits["train"].places[3] == "reviews, split test, item 1"
@@ -1090,15 +1094,15 @@ def test_a_tfds_data_set_is_found_by_name_in_data_dir(reviews):
 
 def test_one_tfds_split_is_what_the_configuration_or_tfds_calls_so(reviews):
     data = tfds_config(reviews, train="train[:50%]", validation="train[50%:]")
-    got = reading.read_one(data, "validation")
+    got = single_labels.read_one(data, "validation")
     assert len(got) == 10
     assert got.places[0] == f"{reviews}, split train, item 10"
-    assert len(reading.read_one(data, "train")) == 10
-    assert len(reading.read_one(data, "train[:3]+test")) == 5
+    assert len(single_labels.read_one(data, "train")) == 10
+    assert len(single_labels.read_one(data, "train[:3]+test")) == 5
     # Of another data set the run's slices mean nothing.
     run = tfds_config("other", train="train[:50%]", validation="train[50%:]")
-    assert len(reading.read_one(data, "train", run)) == 20
-    assert len(reading.read_one(data, "train", data)) == 10
+    assert len(single_labels.read_one(data, "train", run)) == 20
+    assert len(single_labels.read_one(data, "train", data)) == 10
 
 
 @pytest.mark.parametrize(
@@ -1131,7 +1135,7 @@ def test_one_tfds_split_is_what_the_configuration_or_tfds_calls_so(reviews):
 )
 def test_a_wrong_tfds_split_is_refused(reviews, split, message):
     data = tfds_config(reviews, validation="none", test="test[2:]")
-    assert refusal(ConfigError, reading.read_one, data, split) == message
+    assert refusal(ConfigError, single_labels.read_one, data, split) == message
 
 
 def test_unused_tfds_splits_are_a_warning(reviews, caplog):
@@ -1139,7 +1143,7 @@ def test_unused_tfds_splits_are_a_warning(reviews, caplog):
         reviews, train="train[:9]", validation="train[9:]", test="train[9:]"
     )
     with caplog.at_level(logging.WARNING):
-        reading.read_splits(data)
+        single_labels.read_splits(data)
     assert [record.getMessage() for record in caplog.records] == [
         "splits of the data that are not used: test. Name them with "
         "--config.data.train, .validation or .test."
@@ -1168,7 +1172,7 @@ def test_unused_tfds_splits_are_a_warning(reviews, caplog):
 )
 def test_wrong_tfds_columns_are_refused(reviews, settings, message):
     data = tfds_config(reviews, **settings)
-    got = refusal(ConfigError, reading.read_splits, data)
+    got = refusal(ConfigError, single_labels.read_splits, data)
     assert got == message.format(reviews)
 
 
@@ -1187,7 +1191,7 @@ def test_tfds_labels_of_other_kinds_are_read(
     rows = {"train": list(zip("ab", given, strict=True))}
     path = make_tfds(directory, rows, feature)
     data = tfds_config(path, validation="none", test="none")
-    splits = reading.read_splits(data)
+    splits = single_labels.read_splits(data)
     assert columns(splits["train"])[:2] == ([b"a", b"b"], expected)
 
 
@@ -1195,7 +1199,7 @@ def test_a_tfds_label_that_is_a_number_with_a_point_is_refused(directory):
     path = make_tfds(
         directory, {"train": [("a", 1.0)]}, tfds.features.Scalar(np.float32)
     )
-    message = refusal(ConfigError, reading.read_splits, tfds_config(path))
+    message = refusal(ConfigError, single_labels.read_splits, tfds_config(path))
     assert message == (
         "`--config.data.label_column` must be a single class label, whole "
         "number or string. Received: 'label', Scalar(shape=(), dtype=float32)."
@@ -1229,16 +1233,24 @@ def test_tfds_rows_that_cannot_be_used_are_named(
 ):
     path = make_tfds(directory, {"train": pairs}, feature)
     data = tfds_config(path, validation="none", test="none")
-    message = refusal(DataError, reading.read_splits, data)
+    message = refusal(DataError, single_labels.read_splits, data)
     assert message == unusable(f"{path}, split train, item 1: {problem}")
 
 
 def test_a_tfds_cut_in_order_of_class_is_refused(directory):
     rows = {"train": [(str(i), i // 200) for i in range(400)]}
     path = make_tfds(directory, rows)
-    message = refusal(
-        DataError, reading.read_splits, tfds_config(path, test="none")
-    )
+    objective = single_labels.unfitted()
+    data = tfds_config(path, test="none")
+    splits, cut = reading.read_splits(data, objective)
+    assert cut == ["validation"]
+    objective, targets = objective.fitted(splits)
+    splits = {
+        name: dataclasses.replace(examples, targets=targets[name])
+        for name, examples in splits.items()
+    }
+    objective.check_splits(splits)
+    message = refusal(DataError, objective.check_splits, splits, cut)
     assert message.startswith(
         "split validation: was cut from the end of `train` and has no example "
         "of class 'bad', but the rest of `train` has 200."
@@ -1249,13 +1261,15 @@ def test_a_damaged_tfds_file_is_a_data_error(directory):
     path = make_tfds(directory, REVIEWS)
     file = next(path.glob("*-train.tfrecord-*"))
     file.write_bytes(file.read_bytes()[:-3])
-    message = refusal(DataError, reading.read_splits, tfds_config(path))
+    message = refusal(DataError, single_labels.read_splits, tfds_config(path))
     assert message.startswith(f"{path}, split train: cannot be read: ")
     assert "{{" not in message
 
 
 def test_what_is_no_tfds_data_set_is_refused(directory):
-    message = refusal(ConfigError, reading.read_splits, tfds_config(directory))
+    message = refusal(
+        ConfigError, single_labels.read_splits, tfds_config(directory)
+    )
     assert message.startswith(
         "`--config.data.path` must be a directory that TFDS wrote, with "
         f"dataset_info.json in it: .../NAME/VERSION. Received: {directory}: "
@@ -1270,7 +1284,7 @@ def test_what_is_no_tfds_data_set_is_refused(directory):
         ("../x", "`--config.data.path=../x`: "),
     ):
         data = TextDataConfig(source="tfds", path=name, data_dir=str(directory))
-        message = refusal(ConfigError, reading.read_splits, data)
+        message = refusal(ConfigError, single_labels.read_splits, data)
         assert message.startswith(expected)
 
 

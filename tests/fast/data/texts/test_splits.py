@@ -6,6 +6,7 @@ import pathlib
 import random
 
 import pytest
+import single_labels
 
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import hash_split
@@ -174,7 +175,7 @@ def test_a_larger_share_holds_the_smaller_one():
 def test_empty_settings_cut_a_tenth_each_out_of_train():
     rows = numbered(60, "x") + numbered(40, "y")
     write_csv("a.csv", rows)
-    splits = reading.read_splits(TextDataConfig(train="a.csv"))
+    splits = single_labels.read_splits(TextDataConfig(train="a.csv"))
     assert list(splits) == ["train", "validation", "test"]
     assert [len(examples) for examples in splits.values()] == [80, 10, 10]
     expected = cut(rows)
@@ -184,7 +185,7 @@ def test_empty_settings_cut_a_tenth_each_out_of_train():
         assert [examples.places[i] for i in range(len(examples))] == [
             f"a.csv, line {i + 2}" for i in expected[name]
         ]
-        one = reading.read_one(TextDataConfig(train="a.csv"), name)
+        one = single_labels.read_one(TextDataConfig(train="a.csv"), name)
         assert texts(one) == texts(examples)
 
 
@@ -193,7 +194,7 @@ def test_fractions_are_used():
     data = TextDataConfig(
         train="a.csv", validation_fraction=0.25, test_fraction=0.5
     )
-    sizes = [len(e) for e in reading.read_splits(data).values()]
+    sizes = [len(e) for e in single_labels.read_splits(data).values()]
     assert sizes == [25, 25, 50]
 
 
@@ -205,7 +206,7 @@ def test_a_cut_does_not_depend_on_order_kind_or_number_of_files():
     lines = [f'{{"text": "{t}", "label": "{c}"}}\n' for t, c in rows[30:]]
     write("b-2.jsonl.gz", gzip.compress("".join(lines).encode()))
     one, two = (
-        contents(reading.read_splits(TextDataConfig(train=train)))
+        contents(single_labels.read_splits(TextDataConfig(train=train)))
         for train in ("a.csv", "b-*")
     )
     assert {name: sorted(found) for name, found in one.items()} == {
@@ -239,10 +240,10 @@ def test_given_files_are_splits_and_the_rest_is_cut(settings, expected):
     write("d/x/1.txt", b"one")
     write("d/y/2.txt", b"two")
     data = TextDataConfig(train="a.csv", **settings)
-    splits = reading.read_splits(data)
+    splits = single_labels.read_splits(data)
     assert {name: len(found) for name, found in splits.items()} == expected
     for name, found in splits.items():
-        assert texts(reading.read_one(data, name)) == texts(found)
+        assert texts(single_labels.read_one(data, name)) == texts(found)
 
 
 def test_the_files_are_listed_in_the_order_of_reading():
@@ -261,7 +262,7 @@ def test_any_labelled_file_is_a_split():
     write("other.tsv", b"text\tlabel\na\tx\n")
     # What the run had is not looked for.
     data = TextDataConfig(train="gone.csv")
-    got = reading.read_one(data, "other.tsv")
+    got = single_labels.read_one(data, "other.tsv")
     assert (texts(got), got.targets.tolist()) == (["a"], ["x"])
     assert got.places[0] == "other.tsv, line 2"
 
@@ -269,13 +270,13 @@ def test_any_labelled_file_is_a_split():
 def test_a_given_split_does_not_need_the_others():
     write_csv("t.csv", numbered(3))
     data = TextDataConfig(train="gone.csv", validation="gone", test="t.csv")
-    assert len(reading.read_one(data, "test")) == 3
+    assert len(single_labels.read_one(data, "test")) == 3
 
 
 def test_train_does_not_need_given_splits():
     write_csv("a.csv", numbered(20))
     data = TextDataConfig(train="a.csv", test="gone.csv")
-    assert len(reading.read_one(data, "train")) == 18
+    assert len(single_labels.read_one(data, "train")) == 18
 
 
 MARKED = [
@@ -296,7 +297,7 @@ def marked(rows, **settings):
 
 
 def test_a_column_says_which_rows_are_which():
-    splits = reading.read_splits(marked(MARKED))
+    splits = single_labels.read_splits(marked(MARKED))
     assert contents(splits) == {
         "train": ["a", "d"],
         "validation": ["c", "e", "f", "g"],
@@ -305,12 +306,12 @@ def test_a_column_says_which_rows_are_which():
     assert list(splits) == ["train", "validation", "test"]
     assert splits["test"].places[1] == "a.csv, line 9"
     assert splits["test"].targets.tolist() == ["y", "y"]
-    got = reading.read_one(marked(MARKED), "validation")
+    got = single_labels.read_one(marked(MARKED), "validation")
     assert texts(got) == ["c", "e", "f", "g"]
 
 
 def test_a_split_that_no_row_names_is_not_there():
-    splits = reading.read_splits(marked(MARKED[:2]))
+    splits = single_labels.read_splits(marked(MARKED[:2]))
     assert contents(splits) == {"train": ["a"], "test": ["b"]}
 
 
@@ -332,13 +333,13 @@ def test_json_lines_and_tfrecord_say_it_as_well():
             writer.write(message.SerializeToString())
     for name in ("a.jsonl", "a.tfrecord"):
         data = TextDataConfig(train=name, split_column="split")
-        splits = reading.read_splits(data)
+        splits = single_labels.read_splits(data)
         assert contents(splits) == {"train": ["a"], "test": ["b"]}
 
 
 def test_other_words_in_the_column_are_named():
     data = marked([("a", "x", "train"), ("b", "y", "eval"), ("c", "y", "")])
-    message = refusal(DataError, reading.read_splits, data)
+    message = refusal(DataError, single_labels.read_splits, data)
     assert message == (
         "2 rows that cannot be used:\n"
         "  a.csv, line 3: 'split' must be train, validation or test. Received: "
@@ -351,7 +352,7 @@ def test_other_words_in_the_column_are_named():
 def test_a_json_split_that_is_no_string_is_named():
     write("a.jsonl", b'{"text": "a", "label": 1, "split": 1}')
     data = TextDataConfig(train="a.jsonl", split_column="split")
-    message = refusal(DataError, reading.read_splits, data)
+    message = refusal(DataError, single_labels.read_splits, data)
     assert message == (
         "1 rows that cannot be used:\n  a.jsonl, line 1: 'split' must be a "
         "string. Received: 1"
@@ -360,7 +361,7 @@ def test_a_json_split_that_is_no_string_is_named():
 
 def test_a_column_without_train_is_refused():
     data = marked([("a", "x", "val"), ("b", "y", "test"), ("c", "y", "dev")])
-    message = refusal(DataError, reading.read_splits, data)
+    message = refusal(DataError, single_labels.read_splits, data)
     assert message == (
         "a.csv: no row has train in column 'split'. Received: 2 validation, "
         "1 test."
@@ -373,7 +374,7 @@ def test_a_column_without_train_is_refused():
 def test_a_column_and_a_file_for_the_same_are_refused(name, value, function):
     data = marked(MARKED, **{name: value})
     arguments = (data, name) if function == "read_one" else (data,)
-    message = refusal(ConfigError, getattr(reading, function), *arguments)
+    message = refusal(ConfigError, getattr(single_labels, function), *arguments)
     assert message == (
         f"`--config.data.{name}` must be empty where "
         f"--config.data.split_column=split says which rows are {name}. "
@@ -384,7 +385,7 @@ def test_a_column_and_a_file_for_the_same_are_refused(name, value, function):
 def test_a_column_that_is_not_there_is_refused():
     write_csv("a.csv", numbered(3))
     data = TextDataConfig(train="a.csv", split_column="part")
-    message = refusal(ConfigError, reading.read_splits, data)
+    message = refusal(ConfigError, single_labels.read_splits, data)
     assert message == (
         "`--config.data.split_column` must be a column of a.csv. Received: "
         "'part'. Choices: 'text', 'label'. If its first row is an example, set "
@@ -395,7 +396,7 @@ def test_a_column_that_is_not_there_is_refused():
 def test_a_column_for_a_folder_is_refused():
     write("d/x/a.txt", b"a")
     data = TextDataConfig(train="d", split_column="split")
-    message = refusal(ConfigError, reading.read_splits, data)
+    message = refusal(ConfigError, single_labels.read_splits, data)
     assert message == (
         "`--config.data.split_column` must be empty for a folder of texts. "
         "Received: 'split' with 'd'."
@@ -407,7 +408,7 @@ def test_a_column_for_a_folder_is_refused():
 def test_train_must_be_given(function, train):
     data = TextDataConfig(train=train, validation="none", test="none")
     arguments = (data, "train") if function == "read_one" else (data,)
-    message = refusal(ConfigError, getattr(reading, function), *arguments)
+    message = refusal(ConfigError, getattr(single_labels, function), *arguments)
     assert message == (
         "`--config.data.train` must name a file, a pattern or a folder to "
         f"learn from. Received: {train!r}."
@@ -424,7 +425,7 @@ def test_train_must_be_given(function, train):
 def test_too_few_rows_to_cut_are_refused(settings, name, fraction):
     write_csv("a.csv", [(" ", "x")] * 4 + [("same", "y")] * 4)
     data = TextDataConfig(train="a.csv", **settings)
-    message = refusal(ConfigError, reading.read_splits, data)
+    message = refusal(ConfigError, single_labels.read_splits, data)
     assert message == (
         f"`--config.data.{name}` must be a file, or none: the 8 rows of "
         "a.csv, with 2 different labels and 2 different texts, are too few to "
@@ -436,7 +437,7 @@ def test_fractions_that_leave_nothing_are_refused():
     write_csv("a.csv", numbered(100))
     settings = {"validation_fraction": 0.5, "test_fraction": 0.5}
     data = TextDataConfig(train="a.csv", **settings)
-    message = refusal(ConfigError, reading.read_splits, data)
+    message = refusal(ConfigError, single_labels.read_splits, data)
     assert message == (
         "`--config.data.validation_fraction` and --config.data.test_fraction "
         "must be below 1 together, to leave rows to train. Received: 0.5 and "
@@ -444,7 +445,7 @@ def test_fractions_that_leave_nothing_are_refused():
     )
     # A split that is not cut does not count.
     data = TextDataConfig(train="a.csv", test="none", **settings)
-    assert len(reading.read_splits(data)["validation"]) == 50
+    assert len(single_labels.read_splits(data)["validation"]) == 50
 
 
 @pytest.mark.parametrize(
@@ -482,7 +483,7 @@ def test_a_wrong_split_is_refused_with_the_choices(data, split, message):
     write_csv("a.csv", numbered(20))
     write_csv("m.csv", MARKED[:2], "text,label,split")
     pathlib.Path("d").mkdir()
-    assert refusal(ConfigError, reading.read_one, data, split) == message
+    assert refusal(ConfigError, single_labels.read_one, data, split) == message
 
 
 @pytest.mark.parametrize("name", ["validation", "test"])
@@ -497,6 +498,6 @@ def test_a_given_split_is_named_in_errors(name):
         ),
     ):
         data = TextDataConfig(train="a.csv", **{name: path})
-        message = refusal(ConfigError, reading.read_splits, data)
+        message = refusal(ConfigError, single_labels.read_splits, data)
         flag = f"--config.data.{name}"
         assert message == f"`{flag}` {words} Received: {path!r}."

@@ -37,7 +37,7 @@ def make_config(pooling="pooled", dropout=0.1, **encoder):
 
 def make_network(num_classes=3, **config):
     keras.utils.set_random_seed(1)
-    return tfmodels.make_model(make_config(**config), num_classes)
+    return make_config(**config).build(num_classes)
 
 
 def enlarge(model):
@@ -159,7 +159,7 @@ def test_weights_by_name_give_the_same_answers(family, tmp_path):
     arrays = {v.path: v.numpy() for v in first.weights}
     np.savez(tmp_path / "weights.npz", **arrays)
     keras.utils.set_random_seed(2)
-    second = tfmodels.make_model(make_config(family=family), 3)
+    second = make_config(family=family).build(3)
     inputs = make_inputs([16, 5], 16)
     assert np.abs(first(inputs) - second(inputs)).max() > 1e-3
     with np.load(tmp_path / "weights.npz") as archive:
@@ -258,7 +258,7 @@ def test_dropout_is_in_training_alone():
     def is_random(training, of_encoder, of_head):
         config = make_config(dropout=of_head)
         config.encoder.dropout = of_encoder
-        network = tfmodels.make_model(config, 3)
+        network = config.build(3)
         answers = [network(inputs, training=training) for _ in range(2)]
         return not np.array_equal(*answers)
 
@@ -279,7 +279,7 @@ def test_dropout_is_in_training_alone():
 def test_half_precision_gives_float32_logits(family, pooling, policy):
     inputs = make_inputs([16, 5], 16)
     full = make_network(family=family, pooling=pooling)
-    with tfmodels.dtype_policy(policy):
+    with tfmodels.set_dtype_policy(policy):
         network = make_network(family=family, pooling=pooling)
     assert keras.config.dtype_policy().name == "float32"
     layer = network.get_layer("transformer_layer_0")

@@ -28,8 +28,8 @@ def make_network(implementation, *, dtype="float32", **changes):
         pooling=pooling,
         dropout=0.0,
     )
-    with tfmodels.dtype_policy(dtype):
-        network = tfmodels.make_model(config, len(LENGTHS))
+    with tfmodels.set_dtype_policy(dtype):
+        network = config.build(len(LENGTHS))
     rng = np.random.default_rng(0)
     for variable in network.weights:
         noise = rng.normal(0, 0.1, variable.shape).astype(np.float32)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from safetensors import numpy as safetensors
 
-import tfmodels
 from tfmodels.bert import presets
 from tfmodels.bert.config import EncoderConfig
 from tfmodels.bert_classifier import BertClassifierConfig
+from tfmodels.mnist_mlp import MnistMlpConfig
 
 FLAG = "`--config.model.encoder.preset`"
 BERT_ALONE = (
@@ -182,8 +182,8 @@ def directories(tmp_path_factory):
 def load(config):
     """Returns weights by name of a classifier that starts from a preset."""
     keras.utils.set_random_seed(2)
-    network = tfmodels.make_model(config, 3)
-    tfmodels.load_pretrained(network, config)
+    network = config.build(3)
+    config.load_pretrained(network)
     return {v.path: v.numpy() for v in network.weights}
 
 
@@ -264,11 +264,11 @@ def test_a_classifier_without_a_pooler_leaves_it_in_the_preset(directories):
 def test_without_a_preset_nothing_is_loaded():
     config = BertClassifierConfig(encoder=EncoderConfig(**SIZES))
     keras.utils.set_random_seed(2)
-    network = tfmodels.make_model(config, 3)
+    network = config.build(3)
     before = {v.path: v.numpy() for v in network.weights}
     for path, value in load(config).items():
         np.testing.assert_array_equal(value, before[path])
-    assert tfmodels.load_pretrained(None, tfmodels.MnistMlpConfig()) is None
+    assert MnistMlpConfig().load_pretrained(None) is None
 
 
 def test_weights_do_not_go_into_a_network_of_other_sizes(directories):

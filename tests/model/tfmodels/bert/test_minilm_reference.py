@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import tfmodels
 from tfmodels.bert import presets
 from tfmodels.bert import wordpiece
 from tfmodels.bert.config import EncoderConfig
@@ -37,8 +36,8 @@ def make_outputs(encoder, reference):
     # Of texts that are pooled the last layer has the first position alone.
     for pooling, name in (("mean", last), ("pooled", "pooled_dense")):
         config = BertClassifierConfig(encoder=encoder, pooling=pooling)
-        network = tfmodels.make_model(config, 2)
-        tfmodels.load_pretrained(network, config)
+        network = config.build(2)
+        config.load_pretrained(network)
         model = keras.Model(network.input, network.get_layer(name).output)
         inputs = {k: reference[k] for k in ("token_ids", "padding_mask")}
         outputs.append(model(inputs).numpy())

@@ -5,7 +5,7 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from trainers.errors import ConfigError
-from trainers.tasks.objectives import class_weights
+from trainers.objectives import class_weights
 
 NAMES = ["ham", "spam", "a=b"]
 LABELS = np.array([0, 0, 0, 0, 1, 2, 2], np.int32)

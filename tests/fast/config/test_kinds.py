@@ -1,0 +1,413 @@
+"""The table of kinds, kinds of users, and settings that moved."""
+
+import dataclasses
+import hashlib
+import importlib
+import json
+import logging
+import pathlib
+
+import own_kinds
+import pytest
+
+import tfmodels
+from tfmodels import settings
+from trainers import tasks
+from trainers.config import experiment
+from trainers.config import kinds
+from trainers.config import tree as tree_lib
+from trainers.config.data import ImageDataConfig
+from trainers.config.data import TextDataConfig
+from trainers.errors import ConfigError
+from trainers.objectives.objective import Objective
+from trainers.objectives.single_label import SingleLabelConfig
+from trainers.tasks.inputs.inputs import Inputs
+
+OWN = "own_kinds:OwnObjectiveConfig"
+TEXT_SETTINGS = [field.name for field in dataclasses.fields(TextDataConfig)]
+ROWS = [(part, name) for part, names in kinds.KINDS.items() for name in names]
+
+
+def refusal(function, *args):
+    with pytest.raises(ConfigError) as error:
+        function(*args)
+    return str(error.value)
+
+
+# The table.
+
+
+@pytest.mark.parametrize("part, name", ROWS)
+def test_every_row_of_the_table_can_be_imported(part, name):
+    if part == "tracker":  # Some need an extra of their name.
+        pytest.importorskip(name)
+    kind = kinds.load(part, name, "config.x")
+    assert kinds.load(part, kinds.KINDS[part][name], "config.x") is kind
+    if isinstance(kind, type):
+        assert kinds.name_of(part, kind) == name
+        # The settings of a tracker are those of the library that it feeds.
+        assert dataclasses.is_dataclass(kind) or part == "tracker"
+
+
+@pytest.mark.parametrize("name", kinds.KINDS["data"])
+def test_every_kind_of_data_names_its_inputs_and_its_check(name):
+    data = kinds.load("data", name, "")()
+    inputs = tasks.inputs_class(data)
+    assert issubclass(inputs, Inputs) and inputs is not Inputs
+    assert callable(kinds.load("data", data.check_files, ""))
+    assert data.model_part
+
+
+def test_a_kind_of_a_user_has_the_name_of_its_module():
+    kind = kinds.load("task", OWN, "config.task.objective")
+    assert kind is own_kinds.OwnObjectiveConfig
+    assert kinds.name_of("task", kind) == OWN
+    assert kinds.name_of("model", SingleLabelConfig) == (
+        "trainers.objectives.single_label:SingleLabelConfig"
+    )
+    assert kinds.class_names("data") == ["ImageDataConfig", "TextDataConfig"]
+
+
+@pytest.mark.parametrize("name", ["mlp", "", ":", "a:", ":b", None, 3, ["a"]])
+def test_another_name_is_refused_with_the_choices(name):
+    assert refusal(kinds.load, "model", name, "config.model.kind") == (
+        "`config.model.kind` must be one of mnist_mlp, bert_classifier, or "
+        f"MODULE:NAME of your own. Received: {name!r}."
+    )
+
+
+@pytest.mark.parametrize(
+    "name, reason",
+    [
+        (
+            "own_kindz:OwnObjectiveConfig",
+            "ModuleNotFoundError: No module named 'own_kindz'",
+        ),
+        (
+            "own_kinds:OwnObjective",
+            "AttributeError: module 'own_kinds' has no attribute "
+            "'OwnObjective'",
+        ),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_with_the_reason(name, reason):
+    assert refusal(kinds.load, "task", name, "config.task.objective") == (
+        "`config.task.objective` must be importable. Received: "
+        f"{name!r}: {reason}. Python imports from the current directory and "
+        "from those in PYTHONPATH."
+    )
+
+
+def test_an_error_of_a_module_of_a_user_is_shown_in_one_line(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "half_written.py").write_text('raise RuntimeError("a\\n  b")')
+    monkeypatch.syspath_prepend(tmp_path)
+    assert refusal(kinds.load, "model", "half_written:A", "config.x") == (
+        "`config.x` must be importable. Received: 'half_written:A': "
+        "RuntimeError: a b. Python imports from the current directory and "
+        "from those in PYTHONPATH."
+    )
+
+
+@pytest.mark.parametrize(
+    "name, is_own",
+    [
+        ("a:b", True),
+        ("a.b:c", True),
+        ("a", False),
+        (":b", False),
+        ("a:", False),
+        ("a:b:c", False),
+        ("C:/data/a.csv", False),
+    ],
+)
+def test_a_name_of_a_user_has_a_module_and_an_object(name, is_own):
+    assert settings.is_own(name) is is_own
+
+
+def test_the_code_of_a_user_counts_and_that_of_the_project_does_not(
+    tmp_path, monkeypatch
+):
+    assert kinds.code_of(SingleLabelConfig) == [
+        "trainers.objectives.single_label:SingleLabelConfig"
+    ]
+    assert kinds.code_of(tfmodels.MnistMlpConfig) == [
+        "tfmodels.mnist_mlp:MnistMlpConfig"
+    ]
+    code = pathlib.Path(own_kinds.__file__).read_bytes()
+    assert kinds.code_of(own_kinds.OwnObjectiveConfig) == [
+        OWN,
+        hashlib.sha256(code).hexdigest(),
+    ]
+    file = tmp_path / "growing_kind.py"
+    file.write_text("def read_rows():\n    yield 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("growing_kind")
+    before = kinds.code_of(module.read_rows)
+    assert before[0] == "growing_kind:read_rows"
+    # By its name as well: an object of a module has no module of its own.
+    assert kinds.code_of("growing_kind:read_rows") == before
+    file.write_text(file.read_text() + "# Changed.\n")
+    assert kinds.code_of("growing_kind:read_rows") != before
+
+
+# The objective is a setting.
+
+
+def with_objective(name, config=None):
+    config = config or experiment.ExperimentConfig()
+    return config.with_overrides({"task.objective": name})
+
+
+def test_the_objective_is_among_the_settings():
+    leaves = {
+        name: (field, value)
+        for name, field, value in tree_lib.leaves(experiment.ExperimentConfig())
+    }
+    names = [name for name in leaves if name.startswith("config.task.")]
+    assert names == [
+        "config.task.objective",
+        "config.task.label_smoothing",
+        "config.task.class_weights",
+        "config.task.focal_gamma",
+    ]
+    field, value = leaves["config.task.objective"]
+    assert (field.name, field.type, value) == ("objective", str, "single_label")
+    assert field.metadata["rule"]["choices"] == tuple(kinds.KINDS["task"])
+
+
+def test_another_objective_keeps_the_settings_that_it_has():
+    before = experiment.ExperimentConfig()
+    before.task.label_smoothing = 0.5
+    config = with_objective(OWN, before)
+    assert config.task == own_kinds.OwnObjectiveConfig(label_smoothing=0.5)
+    assert type(before.task) is SingleLabelConfig
+    leaves = {name: value for name, _, value in tree_lib.leaves(config)}
+    assert leaves["config.task.objective"] == OWN
+    assert leaves["config.task.margin"] == 1.0
+    assert with_objective("single_label", config).task == before.task
+
+
+def test_an_objective_and_its_settings_can_be_set_together():
+    values = {"task.margin": "2.5", "task.objective": OWN}
+    config = experiment.ExperimentConfig().with_overrides(values)
+    assert config.task.margin == 2.5
+    assert type(config.task.make_objective()) is Objective
+
+
+def test_the_same_objective_keeps_all_settings():
+    config = experiment.ExperimentConfig()
+    config.task = SingleLabelConfig(0.1, "balanced", 2.0)
+    assert with_objective("single_label", config) == config
+
+
+def test_a_setting_that_an_objective_does_not_have_is_dropped_with_a_warning(
+    caplog,
+):
+    with_objective(OWN)
+    assert caplog.messages == []
+    config = experiment.ExperimentConfig()
+    config.task.class_weights = "balanced"
+    with_objective(OWN, config)
+    assert caplog.record_tuples == [
+        (
+            "trainers.config.overrides",
+            logging.WARNING,
+            "`--config.task.class_weights` is no setting of the objective "
+            f"{OWN} and is dropped. Received: 'balanced'.",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        (
+            "multi",
+            "`--config.task.objective` must be one of "
+            f"{', '.join(kinds.KINDS['task'])}, or MODULE:NAME of your own. "
+            "Received: 'multi'.",
+        ),
+        (
+            "own_kinds:Nothing",
+            "`--config.task.objective` must be importable. Received: "
+            "'own_kinds:Nothing': AttributeError: module 'own_kinds' has no "
+            "attribute 'Nothing'. Python imports from the current directory "
+            "and from those in PYTHONPATH.",
+        ),
+        *(
+            (
+                f"own_kinds:{name}",
+                "`--config.task.objective` must be a dataclass derived from "
+                "trainers.objectives.objective.ObjectiveConfig. Received: "
+                f"'own_kinds:{name}'.",
+            )
+            for name in (
+                "NoDataclassConfig",
+                "OtherConfig",
+                "OneUnitConfig",
+                "dataclasses",
+            )
+        ),
+        (3, "`--config.task.objective` must be text. Received: 3."),
+        (None, "`--config.task.objective` must be text. Received: None."),
+    ],
+)
+def test_another_name_of_an_objective_is_refused(name, message):
+    assert refusal(with_objective, name) == message
+
+
+# Parts of users.
+
+
+def own_config():
+    return experiment.ExperimentConfig(
+        data=ImageDataConfig(path="digits"),
+        task=own_kinds.OwnObjectiveConfig(margin=3.0),
+        model=own_kinds.OneUnitConfig(image_shape=(4, 4)),
+    )
+
+
+def test_json_names_the_module_of_a_part_of_a_user():
+    config = own_config()
+    experiment.validate(config)
+    text = experiment.to_json(config)
+    tree = json.loads(text)
+    assert tree["task"] == {
+        "objective": OWN,
+        "label_smoothing": 0.25,
+        "margin": 3.0,
+    }
+    assert tree["model"] == {
+        "kind": "own_kinds:OneUnitConfig",
+        "image_shape": [4, 4],
+    }
+    assert experiment.from_json(text) == config
+
+
+def test_a_part_that_could_not_be_read_again_is_refused():
+    @dataclasses.dataclass(slots=True)
+    class Local(own_kinds.OwnObjectiveConfig):
+        """Is in no module."""
+
+    config = own_config()
+    config.task = Local()
+    assert refusal(experiment.validate, config) == (
+        "`config.task` must be of a class that Python can import, for example "
+        "from a file beside the config file, because the run is read again by "
+        f"evaluation and export; {Local.__module__}:{Local.__qualname__} "
+        f"cannot be imported. Received: {Local()!r}."
+    )
+
+
+@pytest.mark.parametrize(
+    "part, of_class, base",
+    [
+        ("data", "ImageDataConfig or TextDataConfig", "DataConfig"),
+        ("task", " or ".join(kinds.class_names("task")), "ObjectiveConfig"),
+        ("model", " or ".join(kinds.class_names("model")), "ModelConfig"),
+    ],
+)
+@pytest.mark.parametrize(
+    "value",
+    [
+        own_kinds.OtherConfig(),
+        own_kinds.NoDataclassConfig(),
+        None,
+        SingleLabelConfig,
+    ],
+    ids=["other base", "no dataclass", "nothing", "class"],
+)
+def test_a_part_of_no_kind_is_refused(part, of_class, base, value):
+    config = own_config()
+    setattr(config, part, value)
+    assert refusal(experiment.validate, config) == (
+        f"`config.{part}` must be of the class {of_class}, or of a dataclass "
+        f"derived from {base}. Received: {value!r}."
+    )
+
+
+# What older versions wrote.
+
+
+def old_tree(task="image_classification", data="images", **settings):
+    return {
+        "data": {"kind": data},
+        "task": {"kind": task, **settings},
+        "model": {
+            "kind": "mnist_mlp" if data == "images" else "bert_classifier"
+        },
+    }
+
+
+def test_the_augmentation_of_an_older_run_is_now_of_its_data():
+    config = experiment.from_tree(
+        old_tree(
+            random_shift=0.1,
+            random_rotation=20.0,
+            random_zoom=0.3,
+            label_smoothing=0.4,
+            class_weights="cat=2",
+        )
+    )
+    assert config.data == ImageDataConfig(
+        random_shift=0.1, random_rotation=20.0, random_zoom=0.3
+    )
+    assert config.task == SingleLabelConfig(0.4, "cat=2")
+    tree = tree_lib.to_tree(config)
+    assert "kind" not in tree["task"]
+    assert experiment.from_tree(tree) == config
+
+
+def test_an_older_run_on_texts_can_be_read():
+    config = experiment.from_tree(
+        old_tree("text_classification", "texts", class_weights="balanced")
+    )
+    assert config.data == TextDataConfig()
+    assert config.task == SingleLabelConfig(class_weights="balanced")
+
+
+def test_the_dicts_of_an_older_run_stay_as_they_are():
+    tree = old_tree(random_shift=0.1)
+    experiment.from_tree(tree)
+    assert tree == old_tree(random_shift=0.1)
+
+
+@pytest.mark.parametrize(
+    "tree, message",
+    [
+        (
+            old_tree(random_shfit=0.1),
+            "`config.task.random_shfit` is not a setting of this version. "
+            "Choices: label_smoothing, class_weights, focal_gamma.",
+        ),
+        (
+            old_tree("text_classification", "texts", random_shift=0.1),
+            "`config.data.random_shift` is not a setting of this version. "
+            f"Choices: {', '.join(TEXT_SETTINGS)}.",
+        ),
+        (
+            old_tree() | {"data": 3},
+            "`config.data` must be an object. Received: 3.",
+        ),
+        (
+            old_tree("regression"),
+            "`config.task.objective` must be one of "
+            f"{', '.join(kinds.KINDS['task'])}, or MODULE:NAME of your own. "
+            "Received: 'regression'.",
+        ),
+    ],
+)
+def test_dicts_that_no_version_wrote_are_refused(tree, message):
+    assert refusal(experiment.from_tree, tree) == message
+
+
+@pytest.mark.parametrize("name", ["shift", "rotation", "zoom"])
+def test_a_setting_that_moved_can_be_set_by_its_old_name(name):
+    old, new = f"config.task.random_{name}", f"config.data.random_{name}"
+    assert tree_lib.MOVED[old] == new
+    config = experiment.ExperimentConfig()
+    changed = config.with_overrides({old: "0.5"})
+    assert changed == config.with_overrides({new: 0.5})
+    assert getattr(changed.data, f"random_{name}") == 0.5

@@ -1,0 +1,406 @@
+"""What every pair of inputs and an objective must do.
+
+A new kind of data or of objective needs an entry in `CASES` and nothing else
+here. Two of the cases are of a package of a user, `tests/own_package`.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny_runs
+from repository import ROOT
+
+import tfmodels
+from trainers import config as c
+from trainers import tasks
+from trainers.config import kinds
+from trainers.data import columns
+from trainers.data import pipeline
+from trainers.distribution.workers import ALONE
+from trainers.evaluation.evaluator import Evaluator
+from trainers.serving import exporter
+from trainers.serving.proof import checker
+from trainers.serving.proof import rules
+from trainers.training import fitting
+from trainers.training import state
+from trainers.training import steps as steps_lib
+
+CLASSES = ("ant", "bee", "cat")
+# With batches of 4: 4 steps, and a row that fills the last one.
+NUM_TRAIN, NUM_VALIDATION = tiny_runs.NUM_EXAMPLES, 6
+BATCH_SIZE = tiny_runs.BATCH_SIZE
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A tiny experiment on files.
+
+    Attributes:
+        make_config: Function from a directory to an `ExperimentConfig`. It
+            writes `NUM_TRAIN` examples for train and `NUM_VALIDATION` each for
+            validation and test, of all classes.
+        right_logits: Function from a batch of targets and the number of
+            outputs to logits that answer them with certainty.
+        best: The best value of each metric, for logits of `right_logits`.
+    """
+
+    make_config: Callable
+    right_logits: Callable
+    best: dict
+
+
+def one_hot(targets, num_outputs):
+    return np.where(np.eye(num_outputs)[targets], 50.0, -50.0)
+
+
+def signs(targets, num_outputs):
+    return np.where(targets, 50.0, -50.0)
+
+
+ONE_LABEL = dict.fromkeys(
+    (
+        *("accuracy", "macro_precision", "macro_recall", "macro_f1"),
+        *("micro_precision", "micro_recall", "micro_f1"),
+        *("weighted_precision", "weighted_recall", "weighted_f1"),
+        *("roc_auc", "pr_auc"),
+    ),
+    1.0,
+) | {"loss": 0.0}
+ANY_LABELS = {"loss": 0.0, "subset_accuracy": 1.0, "micro_f1": 1.0}
+
+
+def with_settings(data, model, task=None):
+    """Returns an experiment that `tiny_runs` can run."""
+    return c.ExperimentConfig(
+        data=data,
+        task=task or c.SingleLabelConfig(label_smoothing=0.1),
+        model=model,
+        optimizer=c.OptimizerConfig(learning_rate=0.01),
+        trainer=c.TrainerConfig(
+            epochs=tiny_runs.EPOCHS,
+            save_every_seconds=0.0,
+            steps_per_execution=1,
+        ),
+    )
+
+
+def make_images(directory):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for name, size in (("train", 15), ("validation", 6), ("test", 6)):
+        arrays[f"x_{name}"] = rng.integers(0, 256, (size, 4, 4), np.uint8)
+        arrays[f"y_{name}"] = np.arange(size) % len(CLASSES)
+    np.savez(directory / "a.npz", class_names=np.array(CLASSES), **arrays)
+    return with_settings(
+        c.ImageDataConfig(
+            source="npz",
+            path=str(directory / "a.npz"),
+            random_shift=0.25,
+            global_batch_size=BATCH_SIZE,
+        ),
+        tfmodels.MnistMlpConfig(
+            image_shape=(4, 4), hidden_dims=(8,), dropout=0.25
+        ),
+    )
+
+
+def write_texts(directory, label_of):
+    """Writes texts of several lengths, and returns settings for them."""
+    rng = np.random.default_rng(0)
+    for name, size in (("train", 15), ("validation", 6), ("test", 6)):
+        lines = ["text,label"]
+        for number in range(size):
+            words = rng.choice(["red", "blue", "sky", "sea"], number % 9 + 1)
+            lines.append(f"{' '.join(words)} {name},{label_of(number)}")
+        (directory / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    data = c.TextDataConfig(
+        train=str(directory / "train.csv"),
+        validation=str(directory / "validation.csv"),
+        test=str(directory / "test.csv"),
+        sequence_length=8,
+        global_batch_size=BATCH_SIZE,
+        cache_dir="none",
+    )
+    model = tfmodels.BertClassifierConfig(
+        encoder=tfmodels.EncoderConfig(
+            vocabulary_size=100,
+            num_layers=1,
+            num_heads=2,
+            hidden_dim=8,
+            intermediate_dim=16,
+        ),
+        pooling="mean",
+    )
+    return data, model
+
+
+def make_texts(directory):
+    return with_settings(
+        *write_texts(directory, lambda number: CLASSES[number % 3])
+    )
+
+
+def make_texts_with_labels(directory):
+    from team.multi_label import MultiLabelConfig
+
+    def label_of(number):
+        return ";".join(x for i, x in enumerate(CLASSES) if number >> i & 1)
+
+    return with_settings(
+        *write_texts(directory, label_of), task=MultiLabelConfig()
+    )
+
+
+def make_vectors(directory):
+    from team.vectors import LinearConfig
+    from team.vectors import VectorDataConfig
+
+    rng = np.random.default_rng(0)
+    for name, size in (("train", 15), ("validation", 6), ("test", 6)):
+        lines = [
+            f"{a:.3f},{b:.3f},{CLASSES[number % 3]}\n"
+            for number, (a, b) in enumerate(rng.normal(size=(size, 2)))
+        ]
+        (directory / f"{name}.csv").write_text("".join(lines))
+    return with_settings(
+        VectorDataConfig(
+            train=str(directory / "train.csv"),
+            validation=str(directory / "validation.csv"),
+            test=str(directory / "test.csv"),
+            global_batch_size=BATCH_SIZE,
+        ),
+        LinearConfig(num_features=2),
+    )
+
+
+CASES = {
+    ("images", "single_label"): Case(make_images, one_hot, ONE_LABEL),
+    ("texts", "single_label"): Case(make_texts, one_hot, ONE_LABEL),
+    ("texts", "own"): Case(make_texts_with_labels, signs, ANY_LABELS),
+    ("own", "single_label"): Case(make_vectors, one_hot, ONE_LABEL),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A case after its data is loaded, with a network of random weights."""
+
+    case: Case
+    config: c.ExperimentConfig
+    task: tasks.Task
+    splits: object
+    network: object
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_package():
+    """The package `team` can be imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tests" / "own_package")
+        yield
+
+
+@pytest.fixture(scope="module", params=CASES, ids=" of ".join)
+def loaded(request, own_package, tmp_path_factory):
+    case = CASES[request.param]
+    config = case.make_config(tmp_path_factory.mktemp("data"))
+    c.experiment.validate(config)
+    task, splits = tasks.load_splits(tasks.make_task(config), config, None)
+    network = fitting.make_network(
+        config, task.objective.num_outputs, task.inputs.model_config
+    )
+    return Loaded(case, config, task, splits, network)
+
+
+def collected(batches):
+    """Returns the summaries in the order of the examples."""
+    numbers, summaries = zip(*batches, strict=True)
+    order = np.argsort(np.concatenate(numbers))
+    assert np.concatenate(numbers)[order].tolist() == list(range(len(order)))
+    return {
+        name: np.concatenate([found[name] for found in summaries])[order]
+        for name in summaries[0]
+    }
+
+
+def test_every_pair_has_a_case():
+    """An objective that does not fit some inputs refuses them; see `problems`.
+
+    Such a pair needs no case, but there is none yet.
+    """
+    pairs = set(itertools.product(kinds.KINDS["data"], kinds.KINDS["task"]))
+    assert pairs <= CASES.keys()
+
+
+def test_targets_are_what_the_files_say(loaded):
+    train = loaded.splits.train
+    assert (len(train), len(loaded.splits.validation)) == (15, 6)
+    words = [loaded.task.objective.describe(x) for x in train.targets[:5]]
+    if loaded.case.right_logits is one_hot:
+        assert words == ["ant", "bee", "cat", "ant", "bee"]
+    else:
+        assert words == ["none", "ant", "bee", "ant, bee", "cat"]
+    # In files, the first row is the column names.
+    assert train.places[4][-1] in "456"
+
+
+def test_right_answers_give_the_best_value_of_each_metric(loaded):
+    objective, targets = loaded.task.objective, loaded.splits.test.targets
+    logits = loaded.case.right_logits(targets, objective.num_outputs)
+    summary = objective.summarize(
+        tf.constant(targets), tf.constant(logits, tf.float32)
+    )
+    batch = {name: np.asarray(value) for name, value in summary.items()}
+    metrics = objective.measure([batch])
+    assert metrics["num_examples"] == len(targets)
+    for name, value in loaded.case.best.items():
+        assert metrics[name] == pytest.approx(value, abs=1e-12), name
+        assert objective.metric_problem(name) is None
+        assert objective.scalar(metrics, name) == metrics[name]
+    # No other metric can select the best epoch of this split.
+    for name, value in metrics.items():
+        if isinstance(value, float) and name not in loaded.case.best:
+            assert objective.metric_problem(name)
+
+
+def test_an_evaluation_counts_each_example_once(loaded, monkeypatch):
+    """Neither rows that fill a batch nor padding change a result."""
+    task, examples = loaded.task, loaded.splits.train
+    found = []
+    # One batch; and batches of 4, of which the last has one row too many.
+    for size in (15, 4):
+        monkeypatch.setattr(task.inputs, "eval_batch_size", size)
+        evaluator = Evaluator(loaded.network, task, examples)
+        found.append(collected(evaluator.batches()))
+    for name, values in found[0].items():
+        assert len(values) == 15
+        np.testing.assert_allclose(found[1][name], values, atol=1e-6)
+    for number in (0, 8, 14):
+        alone = examples.take(np.array([number]))
+        one = collected(Evaluator(loaded.network, task, alone).batches())
+        for name, values in found[0].items():
+            np.testing.assert_allclose(one[name][0], values[number], atol=1e-6)
+
+
+def test_a_training_step_ignores_rows_that_fill_a_batch(loaded):
+    """Whatever is in them, loss and weights have the same bits."""
+    task, config = loaded.task, loaded.config
+    dataset = fitting.make_dataset(
+        config, task, loaded.splits.train, BATCH_SIZE, start_step=0
+    )
+    batches = list(itertools.islice(dataset, 4))
+    numbers = [int((weights > 0).numpy().sum()) for *_, weights in batches]
+    assert sum(numbers) == 15 and sorted(numbers) == [3, 4, 4, 4]
+    features, targets, weights = batches[numbers.index(3)]
+    (filler,) = np.flatnonzero(weights.numpy() == 0)
+    network = fitting.make_network(
+        config, task.objective.num_outputs, task.inputs.model_config
+    )
+    model = fitting.make_training_model(
+        network, config, task, steps_lib.Steps(BATCH_SIZE, 1, 1)
+    )
+    start = {name: x.copy() for name, x in state.read(model).items()}
+    ends = []
+    # The batch itself; the same with an example in place of the filler; and,
+    # to see that an example does count, the same with that as an example.
+    for source, weight in ((filler, 0.0), (filler - 1, 0.0), (filler - 1, 1.0)):
+        rows = np.arange(BATCH_SIZE)
+        rows[filler] = source
+        batch = (
+            {name: tf.gather(x, rows) for name, x in features.items()},
+            tf.gather(targets, rows),
+            tf.where(np.arange(BATCH_SIZE) == filler, weight, weights),
+        )
+        state.write(model, start, ALONE)
+        dataset = tf.data.Dataset.from_tensors(batch)
+        logs = model.fit(dataset, shuffle=False, verbose=0).history
+        weights_after = [x.tolist() for x in network.get_weights()]
+        ends.append((logs, weights_after))
+    assert ends[0] == ends[1]
+    assert ends[0] != ends[2]
+
+
+def test_eager_tf_data_and_exports_preprocess_alike(loaded, tmp_path):
+    """And the export answers what the network in memory answers."""
+    task, test = loaded.task, loaded.splits.test
+    eager = task.inputs.preprocess(
+        {name: as_tensor(column) for name, column in test.features.items()}
+    )
+    (batch,) = pipeline.make_eval_dataset(
+        test, batch_size=6, preprocess_fn=task.inputs.preprocess
+    )
+    for name, values in eager.items():
+        assert values.numpy().tolist() == batch[0][name].numpy().tolist()
+    functions = task.make_signatures(loaded.network)
+    raw = task.inputs.load_raw(loaded.config.data, "test", task.objective)
+    signature, fed = task.inputs.request_of(raw.features)
+    served = functions[signature](*map(tf.constant, fed.values()))
+    expected = task.objective.outputs(loaded.network(eager, training=False))
+    assert served.keys() == expected.keys()
+    for name, values in expected.items():
+        if values.dtype == tf.string:
+            assert served[name].numpy().tolist() == values.numpy().tolist()
+        else:
+            np.testing.assert_allclose(served[name], values, atol=1e-6)
+    # In a session, as TensorFlow Serving runs it, and within its rules.
+    exporter.write_saved_model(tmp_path, functions)
+    assert rules.lint(tmp_path) == []
+    names = set(rules.signatures(rules.read(tmp_path)))
+    assert names == functions.keys()
+    assert {"serving_default", task.inputs.row_request[0]} <= names
+    assert ("classify" in names) == task.objective.ranks
+    inputs = task.make_check_inputs(0)
+    assert inputs.keys() == names
+    checker.check(tmp_path, functions, inputs)
+
+
+def as_tensor(column):
+    if isinstance(column, columns.Ragged):
+        return tf.RaggedTensor.from_row_splits(column.values, column.row_splits)
+    return tf.constant(column)
+
+
+@pytest.fixture(scope="module")
+def two_replicas():
+    """One strategy: the collective operations of two would get mixed up."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def test_two_replicas_measure_what_one_measures(loaded, two_replicas):
+    task, examples = loaded.task, loaded.splits.train
+    one = collected(Evaluator(loaded.network, task, examples).batches())
+    with two_replicas.scope():
+        network = fitting.make_network(
+            loaded.config, task.objective.num_outputs, task.inputs.model_config
+        )
+    network.set_weights(loaded.network.get_weights())
+    evaluator = Evaluator(network, task, examples, two_replicas)
+    two = collected(evaluator.batches())
+    for name, values in one.items():
+        np.testing.assert_allclose(two[name], values, atol=1e-6)
+
+
+def test_a_resumed_run_is_the_uninterrupted_run(loaded, tmp_path):
+    """Bit for bit, stopped inside of the second epoch."""
+    parts = {"loaded": (loaded.task, loaded.splits)}
+    whole = tiny_runs.live(loaded.config, tmp_path / "whole", **parts)
+    part = tiny_runs.live(loaded.config, tmp_path / "part", stop_at=6, **parts)
+    assert part.ended == "stopped"
+    rest = tiny_runs.live(loaded.config, tmp_path / "part", **parts)
+    tiny_runs.assert_same_end(rest, whole)
+
+
+def test_a_finished_run_gives_the_task_back(loaded):
+    """With the names and vocabulary that the data has decided."""
+    task = loaded.task
+    objective = tasks.make_task(loaded.config).objective
+    again = objective.restored(task.objective.state())
+    assert again.state() == task.objective.state()
+    assert again.num_outputs == task.objective.num_outputs
+    card = again.purpose(task.inputs.describe())
+    assert card and not card.endswith(".")
+    assert all(isinstance(line, str) for line in task.inputs.limits())

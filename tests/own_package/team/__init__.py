@@ -1,0 +1,1 @@
+"""A package of a user: kinds that tfmodels-trainers does not have."""

@@ -1,0 +1,235 @@
+"""From the labels of the data to positions in a list of class names."""
+
+import logging
+
+import numpy as np
+
+from trainers.errors import DataError
+from trainers.errors import raise_problems
+
+_SHOWN = 10
+
+
+def from_numbers(splits, source_names, class_names):
+    """Checks labels that are numbers and names their classes.
+
+    Args:
+        splits: Dict by split of `Examples` with numbers as targets.
+        source_names: List of str. Class names in the order of the labels of
+            the source; `None` means that the labels are plain numbers.
+        class_names: List of str. Class names in the order of the model; `None`
+            numbers the classes.
+
+    Returns:
+        List of str, the class names in label order, and a dict by split of
+        int32[num_examples], positions in this list.
+
+    Raises:
+        DataError: A label is not a whole number, is negative or is too large,
+            or the model does not know a class.
+    """
+    limit = len(source_names or class_names or ()) or None
+    labels = {
+        name: _whole_labels(name, examples, limit)
+        for name, examples in splits.items()
+    }
+    if class_names is None:
+        largest = max(int(found.max()) for found in labels.values())
+        class_names = source_names or list(map(str, range(largest + 1)))
+    elif source_names is not None and source_names != class_names:
+        table = _positions(source_names, class_names)
+        labels = {name: table[found] for name, found in labels.items()}
+    raise_problems(
+        "class names that are not UTF-8, but the labels of an export must be",
+        [name for name in class_names if not is_utf8(name)],
+        repr,
+    )
+    return class_names, labels
+
+
+def is_utf8(name):
+    """Returns whether UTF-8 can encode a name.
+
+    Args:
+        name: str. For example the name of a file.
+    """
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # The name of a file in another encoding.
+        return False
+    return True
+
+
+def _whole_labels(split, examples, limit):
+    labels = np.asarray(examples.targets)
+    if labels.dtype.kind not in "iufb":
+        raise DataError(
+            f"split {split}: labels must be whole numbers. Received: dtype "
+            f"{labels.dtype}, {examples.places[0]}: {labels[0]}"
+        )
+    # In float64, because float16 overflows above 65504.
+    numbers = labels.astype(np.float64)
+    # 100,000 classes or more are most likely a wrong column.
+    good = (
+        (numbers == np.round(numbers))
+        & (numbers >= 0)
+        & (numbers < (limit or 100_000))
+    )
+    upper = f"below {limit}, the number of classes" if limit else "below 100000"
+    bad = np.flatnonzero(~good)
+    raise_problems(
+        f"labels of split {split} that are not whole numbers from 0 and "
+        f"{upper}",
+        bad,
+        lambda row: f"{examples.places[row]}: {labels[row]}",
+    )
+    return labels.astype(np.int32)
+
+
+def _positions(source_names, class_names):
+    """Returns the label of the model for each label of a source, by name."""
+    unknown = [name for name in source_names if name not in class_names]
+    if unknown:
+        raise DataError(
+            f"classes that the model does not know: {', '.join(unknown)}. "
+            f"It knows: {', '.join(class_names)}."
+        )
+    return np.asarray([class_names.index(n) for n in source_names], np.int32)
+
+
+def from_words(splits, class_names=None):
+    """Converts labels from words to positions in the class names.
+
+    Args:
+        splits: Dict by split of `Examples` with sequences of str as targets.
+        class_names: List of str. Class names in the order of the model. `None`
+            sorts the labels of the splits, by value if all are whole numbers.
+
+    Returns:
+        As `from_numbers`.
+
+    Raises:
+        DataError: The model does not know a label, or there are too many
+            different labels for a column of labels.
+    """
+    if class_names is None:
+        class_names = _sorted_names(
+            {label for e in splits.values() for label in e.targets}
+        )
+        num_rows = sum(map(len, splits.values()))
+        if len(class_names) > max(num_rows / 2, 10):
+            raise DataError(
+                f"{len(class_names)} different labels in {num_rows} examples, "
+                f"such as {class_names[0]!r}: this is no column of labels. "
+                "Name the right one with --config.data.label_column."
+            )
+        _refuse_fractions(class_names)
+    table = {name: position for position, name in enumerate(class_names)}
+    labels = {}
+    for name, examples in splits.items():
+        raise_problems(
+            f"labels of split {name} that the model does not know (it knows "
+            f"{', '.join(class_names[:_SHOWN])}"
+            f"{', ...' if len(class_names) > _SHOWN else ''})",
+            [
+                r
+                for r, label in enumerate(examples.targets)
+                if label not in table
+            ],
+            lambda row, e=examples: f"{e.places[row]}: {e.targets[row]!r}",
+        )
+        labels[name] = np.asarray(
+            [table[label] for label in examples.targets], np.int32
+        )
+    return class_names, labels
+
+
+def _refuse_fractions(class_names):
+    """Refuses labels that are numbers but not whole numbers."""
+    try:
+        list(map(float, class_names))
+    except ValueError:
+        return
+    raise_problems(
+        "labels that are not whole numbers; classes are whole numbers or words",
+        [name for name in class_names if not name.lstrip("+-").isdigit()],
+        repr,
+    )
+
+
+def _sorted_names(names):
+    try:
+        return sorted(names, key=lambda name: (int(name), name))
+    except ValueError:
+        return sorted(names)
+
+
+def check_training_classes(splits, class_names):
+    """Checks that `train` contains two classes, and every class of the others.
+
+    A class with no example in any split is only a warning.
+
+    Args:
+        splits: Dict of `Examples` by split, with labels as targets.
+        class_names: List of str. Class names in label order.
+
+    Raises:
+        DataError: `train` has fewer than two classes, or another split has a
+            class that `train` does not have.
+    """
+    counts = np.bincount(splits["train"].targets, minlength=len(class_names))
+    if np.count_nonzero(counts) < 2:
+        raise DataError(
+            "split train: must contain at least two classes. Received: only "
+            f"{class_names[int(counts.argmax())]!r}, {counts.max()} examples."
+        )
+    missing = np.flatnonzero(counts == 0)
+    in_others = {
+        label: {
+            split: int((examples.targets == label).sum())
+            for split, examples in splits.items()
+            if split != "train"
+        }
+        for label in missing
+    }
+    raise_problems(
+        "classes that are tested but have no example in split train",
+        [label for label in missing if any(in_others[label].values())],
+        lambda label: f"class {class_names[label]!r}: {in_others[label]}",
+    )
+    if len(missing):
+        more = len(missing) - _SHOWN
+        logging.getLogger(__name__).warning(
+            "classes without any example: %s%s",
+            ", ".join(class_names[label] for label in missing[:_SHOWN]),
+            f" and {more} more" if more > 0 else "",
+        )
+
+
+def check_cut(cut, splits, class_names):
+    """Checks that splits cut from the end of `train` have all its classes.
+
+    If the data is sorted by class, such a split has only one or two classes.
+    Only classes with at least 100 examples in the rest of `train` are checked:
+    a random tenth misses such a class once in 30,000 times.
+
+    Args:
+        cut: List of str. Names of the splits that were cut.
+        splits: Dict of `Examples` by split, with labels as targets.
+        class_names: List of str. Class names in label order.
+
+    Raises:
+        DataError: A class is missing in a cut split.
+    """
+    in_train = np.bincount(splits["train"].targets, minlength=len(class_names))
+    for name in cut:
+        in_split = np.bincount(splits[name].targets, minlength=len(class_names))
+        missing = np.flatnonzero((in_train >= 100) & (in_split == 0))
+        if len(missing):
+            raise DataError(
+                f"split {name}: was cut from the end of `train` and has no "
+                f"example of class {class_names[missing[0]]!r}, but the rest "
+                f"of `train` has {in_train[missing[0]]}. The data seems to be "
+                "sorted by class: shuffle it, or name a split with "
+                f"--config.data.{name}."
+            )

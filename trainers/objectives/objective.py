@@ -1,0 +1,399 @@
+"""What every objective has: targets, loss, metrics, answers and words.
+
+An objective is a file with two classes: its settings, an `ObjectiveConfig`, and
+an `Objective`. It knows targets and logits, and no features. Its module imports
+TensorFlow and Keras inside of functions only: flags are checked before.
+"""
+
+
+class ObjectiveConfig:
+    """Settings of an objective, which they can make.
+
+    The settings of an objective are a dataclass of this class, see
+    `single_label`.
+    """
+
+    __slots__ = ()
+
+    def make_objective(self):
+        """Returns the `Objective`, before its data is known."""
+        raise NotImplementedError
+
+    def problems(self, config):
+        """Yields the broken rules of an experiment, a line for each.
+
+        An objective that cannot learn from some kind of data says so here.
+
+        Args:
+            config: `ExperimentConfig` with these settings.
+        """
+        return ()
+
+
+class Objective:
+    """From targets and logits to losses, metrics, answers and words.
+
+    An objective does not change: `fitted`, `restored` and `for_training` return
+    another one. The methods that raise `NotImplementedError` must be written;
+    the others have a useful default.
+
+    Attributes:
+        shown_metrics: Tuple of str. Metrics of validation in the line of an
+            epoch.
+        metric_choices: str. The metrics that can select the best epoch, in
+            words, for `--help`.
+        ranks: bool. Whether there is a `ranking`. Exports then have the
+            signature `classify`.
+    """
+
+    shown_metrics = ("loss",)
+    metric_choices = "loss"
+    ranks = False
+
+    # Targets.
+
+    def facts(self):
+        """Returns the settings that change the targets of `fitted`, JSON-like.
+
+        Tokenized texts are stored together with their targets, and are not
+        used for an objective with other facts or another code.
+        """
+        return None
+
+    def target_columns(self, data):
+        """Returns the columns of a file that contain the target of a row.
+
+        Args:
+            data: Data part of an `ExperimentConfig`.
+
+        Returns:
+            Dict from a name for `parse` to the name of the column. The setting
+            of `NAME` is `config.data.NAME_column`.
+        """
+        return {"label": data.label_column}
+
+    def parse(self, values):
+        """Returns the raw target of a row of a file.
+
+        Args:
+            values: Dict of str by the names of `target_columns`.
+
+        Returns:
+            Any object.
+
+        Raises:
+            ValueError: The row has no target; the message says why.
+        """
+        raise NotImplementedError
+
+    def strata(self, targets):
+        """Returns the group of each raw target.
+
+        A split that is cut from `train` gets its share of each group.
+
+        Args:
+            targets: Sequence of raw targets.
+
+        Returns:
+            List of str, one for each target.
+        """
+        return ["" for _ in targets]
+
+    def fitted(self, splits, source_names=None):
+        """Returns the objective for some data, and its targets as arrays.
+
+        Before the data is known, it learns for example the names of the
+        classes. After that, it refuses what it does not know.
+
+        Args:
+            splits: Dict by split of `Examples` with raw targets: those of
+                `parse`, or an array of numbers of a source of images.
+            source_names: List of str. Names of the numbers; `None` means that
+                the source has none.
+
+        Returns:
+            `Objective`, and a dict by split of columns: arrays with one row
+            for each example, or `columns.Ragged`.
+
+        Raises:
+            DataError: A target breaks a rule. The message names its place.
+        """
+        raise NotImplementedError
+
+    def check_splits(self, splits, cut=()):
+        """Checks that one can learn from the splits and measure with them.
+
+        Args:
+            splits: Dict by split of `Examples` with targets of `fitted`.
+            cut: Names of the splits that were cut from the end of `train`.
+
+        Raises:
+            DataError: Targets are missing.
+        """
+
+    def for_training(self, targets):
+        """Returns the objective for the training on some targets.
+
+        Args:
+            targets: Column of targets of the split `train`.
+
+        Raises:
+            ConfigError: A setting does not fit the targets.
+        """
+        return self
+
+    def state(self):
+        """Returns what the data has decided, JSON-like, for `restored`.
+
+        It is in `labels.json` of a run and in the manifest of an export.
+        """
+        raise NotImplementedError
+
+    def restored(self, state):
+        """Returns the objective of a finished run.
+
+        Args:
+            state: JSON-like. From `state`.
+
+        Raises:
+            ValueError: It has another form.
+        """
+        raise NotImplementedError
+
+    # Learning.
+
+    @property
+    def num_outputs(self):
+        """Number of logits of an example, int."""
+        raise NotImplementedError
+
+    def example_losses(self, targets, logits):
+        """Returns the training loss of each example.
+
+        Args:
+            targets: Batch of targets.
+            logits: float[batch, num_outputs].
+
+        Returns:
+            `float32[batch]`.
+        """
+        raise NotImplementedError
+
+    def make_train_metrics(self):
+        """Returns the metrics that training shows beside the loss.
+
+        Returns:
+            List of `keras.metrics.Metric` of (targets, logits, sample_weight).
+        """
+        return []
+
+    # Measuring.
+
+    def metric_problem(self, name):
+        """Returns why a metric cannot select the best epoch, or `None`.
+
+        Args:
+            name: str. Name of a metric. Before the data is known, a part that
+                depends on the data is accepted.
+
+        Returns:
+            str that follows "`--config.trainer.best_metric` must be".
+        """
+        if name in self.metric_choices.split(", "):
+            return None
+        return f"one of {self.metric_choices}. Received: {name!r}."
+
+    def scalar(self, metrics, name):
+        """Returns one number of the result of `measure`.
+
+        Args:
+            metrics: dict. From `measure`.
+            name: str. A metric without a `metric_problem`.
+
+        Returns:
+            float, or `None` if the metric is undefined.
+        """
+        return metrics[name]
+
+    def is_better_low(self, name):
+        """Returns whether lower values of a metric are better.
+
+        Args:
+            name: str. As for `scalar`.
+        """
+        return name == "loss"
+
+    def summarize(self, targets, logits):
+        """Returns what evaluation keeps of each example. Runs in a graph.
+
+        Args:
+            targets: Batch of targets.
+            logits: float32[batch, num_outputs].
+
+        Returns:
+            Dict by name of tensors of a type of 32 bits, with one row for each
+            example.
+        """
+        return {"target": targets, "logits": logits}
+
+    def measure(self, batches):
+        """Returns all metrics of a split, for `metrics.json`.
+
+        Args:
+            batches: Iterable of dicts of arrays. Results of `summarize`, each
+                example once. It can be read once, and its sum can be larger
+                than the memory: keep only what the metrics need, see
+                `metrics.transposed`.
+
+        Returns:
+            dict, JSON-like, with `loss` and `num_examples`. TensorBoard shows
+            the floats.
+        """
+        raise NotImplementedError
+
+    def text_report(self, metrics):
+        """Returns a table of metrics for the log.
+
+        Args:
+            metrics: dict from `measure`.
+        """
+        return "\n".join(
+            f"{name} {value:.4f}"
+            for name, value in metrics.items()
+            if isinstance(value, float)
+        )
+
+    def pictures(self, metrics):
+        """Returns pictures of the metrics.
+
+        Args:
+            metrics: dict from `measure`.
+
+        Returns:
+            Dict by name of uint8[height, width, 3].
+        """
+        return {}
+
+    # Answers.
+
+    def outputs(self, logits):
+        """Returns the outputs of the signatures that use the network.
+
+        Args:
+            logits: float32[batch, num_outputs].
+
+        Returns:
+            Dict of tensors by name. The first dimension is the batch.
+        """
+        raise NotImplementedError
+
+    def ranking(self, logits):
+        """Returns the outputs of `classify`, if the objective `ranks`.
+
+        Args:
+            logits: float32[batch, num_outputs].
+
+        Returns:
+            Dict of `classes: string[batch, n]` and `scores: float32[batch,
+            n]`, best first.
+        """
+        raise NotImplementedError
+
+    def answers(self, outputs, *, is_short=False, scores=False):
+        """Yields the answer of each row for `predict`, ready for JSON.
+
+        Args:
+            outputs: Dict of arrays by name, the outputs of a signature.
+            is_short: bool. Whether people read the answer: few numbers.
+            scores: bool. Whether a short answer contains all scores.
+
+        Yields:
+            dict.
+        """
+        for row in zip(*outputs.values(), strict=True):
+            yield {
+                name: plain(value)
+                for name, value in zip(outputs, row, strict=True)
+            }
+
+    # Words.
+
+    def describe(self, target):
+        """Returns a target in words. Targets with equal words are equal.
+
+        Args:
+            target: Row of a column of targets.
+        """
+        return str(plain(target))
+
+    def counts(self, targets):
+        """Returns facts about the targets of a split, for `data_report.json`.
+
+        Args:
+            targets: Column of targets.
+
+        Returns:
+            dict, JSON-like. `examples_by_class`, a number by name, appears in
+            the model card.
+        """
+        return {}
+
+    def warnings(self, name, facts):
+        """Yields, in words, what is suspicious about the targets of a split.
+
+        Args:
+            name: str. Name of the split.
+            facts: dict. From `counts`.
+        """
+        return ()
+
+    def purpose(self, what):
+        """Returns what a model does, for the model card.
+
+        Args:
+            what: str. The inputs in words, for example "texts".
+
+        Returns:
+            str in Markdown, without a period.
+        """
+        raise NotImplementedError
+
+    def quality(self, metrics):
+        """Returns the tables of metrics for the model card.
+
+        Args:
+            metrics: dict from `measure`.
+
+        Returns:
+            List of pairs: the header, a list of str, and the rows, lists of
+            numbers, `None` (undefined) and names as str.
+        """
+        found = {k: v for k, v in metrics.items() if isinstance(v, float)}
+        return [(list(found), [list(found.values())])]
+
+    def limits(self, split, metrics):
+        """Returns what users of a model must know, for the model card.
+
+        Args:
+            split: str. Name of the split that was measured, or `None`.
+            metrics: dict from `measure`, or `None`.
+
+        Returns:
+            List of str in Markdown.
+        """
+        return []
+
+
+def plain(value):
+    """Returns a value of an array as JSON can represent it.
+
+    Args:
+        value: NumPy scalar or array, bytes in UTF-8, or str.
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if isinstance(value, list):
+        return [plain(element) for element in value]
+    return value

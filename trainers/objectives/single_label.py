@@ -1,0 +1,476 @@
+"""One class for each example: softmax classification."""
+
+import dataclasses
+
+import numpy as np
+
+from tfmodels.settings import setting
+from trainers.metrics import classification
+from trainers.metrics import names as names_lib
+from trainers.metrics import pictures
+from trainers.objectives import class_weights
+from trainers.objectives import labels
+from trainers.objectives.objective import Objective
+from trainers.objectives.objective import ObjectiveConfig
+from trainers.objectives.objective import plain
+from trainers.runtime import markdown
+
+# What the table of a model card shows, of a split and of a class.
+_OVERALL = ("accuracy", "macro_f1", "roc_auc", "pr_auc", "loss")
+_OF_CLASS = ("precision", "recall", "f1", "support")
+
+
+@dataclasses.dataclass(slots=True)
+class SingleLabelConfig(ObjectiveConfig):
+    """One label for each example.
+
+    >>> SingleLabelConfig(class_weights="spam=2").label_smoothing
+    0.0
+    """
+
+    label_smoothing: float = setting(
+        0.0,
+        "Share of the target that is spread over all classes, in training.",
+        at_least=0,
+        below=1,
+    )
+    class_weights: str = setting(
+        "none",
+        "Factor of the training loss for each class: `none`, `balanced` (the "
+        "examples of each class weigh the same in sum), or "
+        "NAME=FACTOR,NAME=FACTOR. Other classes have the factor 1.",
+    )
+    focal_gamma: float = setting(
+        0.0,
+        "Exponent of the focal loss: the loss of an example is multiplied by "
+        "(1 - p) to this power, where p is the probability of its class. "
+        "Examples that are already right count less. 0 means no factor.",
+        at_least=0,
+        at_most=100,
+    )
+
+    def make_objective(self):
+        """Returns a `SingleLabel`, before its classes are known."""
+        return SingleLabel(self)
+
+
+class SingleLabel(Objective):
+    """The classes of the examples are learned, one for each example.
+
+    >>> import numpy as np
+    >>> objective = SingleLabel(SingleLabelConfig(), ["cat", "dog"])
+    >>> objective.num_outputs
+    2
+    >>> loss = objective.example_losses(np.array([1]), np.array([[0.0, 0.0]]))
+    >>> print(f"{loss[0]:.3f}")  # log(2)
+    0.693
+
+    Attributes:
+        names: List of str. Class names in label order; `None` before the data
+            is known.
+    """
+
+    shown_metrics = ("loss", "accuracy", "macro_f1")
+    metric_choices = (
+        f"{', '.join(names_lib.METRICS)}, or per_class/NAME/METRIC with one of "
+        f"{', '.join(names_lib.PER_CLASS_METRICS)}"
+    )
+    ranks = True
+
+    def __init__(self, config, names=None, weights=None):
+        """Makes the objective.
+
+        Args:
+            config: `SingleLabelConfig`.
+            names: List of str. Class names in label order, or `None`.
+            weights: float32[num_classes]. Factor of the loss of each class;
+                `None` means 1.
+        """
+        self.names = names
+        self._config = config
+        self._weights = weights
+
+    def parse(self, values):
+        """Returns the label of a row, without white space around it.
+
+        Args:
+            values: Dict of str with `label`.
+
+        Raises:
+            ValueError: The label is empty.
+        """
+        label = values["label"].strip()
+        if not label:
+            raise ValueError("the label is empty")
+        return label
+
+    def strata(self, targets):
+        """Returns the labels: each class is cut by itself.
+
+        Args:
+            targets: Sequence of str.
+        """
+        return list(targets)
+
+    def fitted(self, splits, source_names=None):
+        """Returns the objective with its class names, and labels as positions.
+
+        Args:
+            splits: Dict by split of `Examples`. The targets are words or
+                numbers.
+            source_names: List of str. Class names of the numbers, or `None`.
+
+        Returns:
+            `SingleLabel`, and a dict by split of int32[num_examples].
+
+        Raises:
+            DataError: A label is none, or the model does not know it.
+        """
+        words = all(_are_words(e.targets) for e in splits.values())
+        if words:
+            names, targets = labels.from_words(splits, self.names)
+        else:
+            names, targets = labels.from_numbers(
+                splits, source_names, self.names
+            )
+        return SingleLabel(self._config, names), targets
+
+    def check_splits(self, splits, cut=()):
+        """Checks that `train` has two classes and all of the other splits.
+
+        Args:
+            splits: Dict by split of `Examples` with labels.
+            cut: Names of the splits that were cut from the end of `train`.
+
+        Raises:
+            DataError: A class is missing.
+        """
+        labels.check_training_classes(splits, self.names)
+        labels.check_cut(cut, splits, self.names)
+
+    def for_training(self, targets):
+        """Returns the objective with the weights of the classes.
+
+        Args:
+            targets: int32[num_examples]. Labels of the training split.
+
+        Raises:
+            ConfigError: `class_weights` names an unknown class.
+        """
+        weights = class_weights.parse(
+            self._config.class_weights, self.names, targets
+        )
+        return SingleLabel(self._config, self.names, weights)
+
+    def state(self):
+        """Returns the class names in label order."""
+        return list(self.names)
+
+    def restored(self, state):
+        """Returns the objective of a finished run.
+
+        Args:
+            state: List of str. Class names in label order.
+
+        Raises:
+            ValueError: It is no list of different names.
+        """
+        if (
+            not isinstance(state, list)
+            or not all(isinstance(name, str) for name in state)
+            or len(set(state)) < len(state)
+        ):
+            raise ValueError("not a list of distinct names.")
+        return SingleLabel(self._config, state)
+
+    @property
+    def num_outputs(self):
+        """Number of logits of the network, int."""
+        return len(self.names)
+
+    def example_losses(self, targets, logits):
+        """Returns the training loss of each example.
+
+        It is -sum(t * (1 - p) ** gamma * log(p)) over the classes, times the
+        weight of the class of the example. p is the softmax of the logits; t
+        is the target (1 - s) * label + s / num_classes with the label
+        smoothing s; gamma is `focal_gamma`, and 0 gives the cross-entropy.
+
+        References:
+            Lin et al. 2017, Focal Loss for Dense Object Detection,
+            https://arxiv.org/abs/1708.02002. Keras's
+            `CategoricalFocalCrossentropy` with alpha=1 is the same.
+
+        Args:
+            targets: int32[batch]. Labels.
+            logits: float[batch, num_classes].
+
+        Returns:
+            `float32[batch]`.
+        """
+        import tensorflow as tf
+
+        logits = tf.cast(logits, tf.float32)
+        smoothing, gamma = (
+            self._config.label_smoothing,
+            self._config.focal_gamma,
+        )
+        if gamma:
+            # Of each class, [batch, num_classes].
+            log_p = tf.nn.log_softmax(logits)
+            # Not 0: below 1, the power has no finite slope there.
+            doubt = tf.maximum(-tf.math.expm1(log_p), 1e-7)
+            all_losses = -(doubt**gamma) * log_p
+            losses = tf.gather(all_losses, targets, batch_dims=1)
+        else:
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                targets, logits
+            )
+            all_losses = -tf.nn.log_softmax(logits) if smoothing else None
+        if smoothing:
+            uniform = tf.reduce_mean(all_losses, axis=-1)
+            losses = (1 - smoothing) * losses + smoothing * uniform
+        if self._weights is not None:
+            losses *= tf.gather(self._weights, targets)
+        return losses
+
+    def make_train_metrics(self):
+        """Returns the metrics that training shows.
+
+        Returns:
+            List of `keras.metrics.Metric` of (targets, logits, sample_weight).
+        """
+        import keras
+
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    def metric_problem(self, name):
+        """Returns why a metric cannot select the best epoch, or `None`.
+
+        Args:
+            name: str. One of `names.METRICS`, or per_class/NAME/METRIC.
+        """
+        if not names_lib.is_metric(name):
+            return f"one of {self.metric_choices}. Received: {name!r}."
+        class_name, _ = names_lib.of_class(name) or (None, None)
+        if class_name and self.names and class_name not in self.names:
+            return (
+                "per_class/CLASS/METRIC with a class of the data. Received: "
+                f"{name!r}. Choices: {', '.join(self.names)}."
+            )
+        return None
+
+    def scalar(self, metrics, name):
+        """Returns one number of `metrics_of_batches`.
+
+        Args:
+            metrics: dict.
+            name: str. One of `names.METRICS`, or per_class/NAME/METRIC.
+        """
+        return classification.scalar(metrics, name)
+
+    def summarize(self, targets, logits):
+        """Returns what evaluation keeps of each example.
+
+        Args:
+            targets: int32[batch]. Labels.
+            logits: float32[batch, num_classes].
+
+        Returns:
+            Dict of `label: int32[batch]` and `logits: float32[batch,
+            num_classes]`.
+        """
+        return {"label": targets, "logits": logits}
+
+    def measure(self, batches):
+        """Returns all metrics of a split, see `metrics_of_batches`.
+
+        Args:
+            batches: Iterable of dicts of arrays. Results of `summarize`. It is
+                read once, and memory does not contain all of it.
+
+        Returns:
+            dict for `metrics.json`.
+        """
+        return classification.metrics_of_batches(
+            ((batch["label"], batch["logits"]) for batch in batches),
+            self.names,
+        )
+
+    def text_report(self, metrics):
+        """Returns the metrics of each class as a table for the log.
+
+        Args:
+            metrics: dict from `measure`.
+        """
+        return classification.text_report(metrics)
+
+    def pictures(self, metrics):
+        """Returns pictures of the metrics for the trackers.
+
+        Args:
+            metrics: dict from `measure`.
+
+        Returns:
+            Dict by name of uint8[height, width, 3].
+        """
+        matrix = metrics["confusion_matrix"]
+        picture = pictures.confusion_matrix(matrix, self.names)
+        return {"confusion_matrix": picture}
+
+    def describe(self, target):
+        """Returns a target in words: the name of the class.
+
+        Args:
+            target: int. Label.
+        """
+        return self.names[target]
+
+    def outputs(self, logits):
+        """Returns the outputs of a signature.
+
+        Args:
+            logits: float32[batch, num_classes].
+
+        Returns:
+            Dict of `logits` and `probabilities`, both `float32[batch,
+            num_classes]`, `class_id: int64[batch]` and `label: string[batch]`.
+        """
+        import tensorflow as tf
+
+        class_id = tf.argmax(logits, axis=-1)
+        return {
+            "logits": logits,
+            "probabilities": tf.nn.softmax(logits),
+            "class_id": class_id,
+            "label": tf.gather(tf.constant(self.names), class_id),
+        }
+
+    def ranking(self, logits):
+        """Returns all classes, best first. Equal scores are in label order.
+
+        Args:
+            logits: float32[batch, num_classes].
+
+        Returns:
+            Dict of `classes: string[batch, num_classes]` and `scores:
+            float32[batch, num_classes]`. The scores are probabilities.
+        """
+        import tensorflow as tf
+
+        # Among equal elements, the op puts the lower index first.
+        scores, order = tf.math.top_k(tf.nn.softmax(logits), len(self.names))
+        return {"classes": tf.gather(self.names, order), "scores": scores}
+
+    def answers(self, outputs, *, is_short=False, scores=False):
+        """Yields the answer of each row for `predict`.
+
+        Args:
+            outputs: Dict of arrays: `label`, `class_id`, `probabilities` and
+                `logits`, or only what a short answer needs.
+            is_short: bool. Whether an answer has `label` and `probability`, in
+                place of all outputs.
+            scores: bool. Whether a short answer also has `scores`, the
+                probability of each class by its name.
+
+        Yields:
+            dict.
+        """
+        for row, label in enumerate(outputs["label"]):
+            probabilities = outputs["probabilities"][row].tolist()
+            answer = {"label": plain(label)}
+            if not is_short:
+                answer |= {
+                    "class_id": int(outputs["class_id"][row]),
+                    "probabilities": probabilities,
+                    "logits": outputs["logits"][row].tolist(),
+                }
+            else:
+                answer["probability"] = max(probabilities)
+            if is_short and scores:
+                answer["scores"] = dict(
+                    zip(self.names, probabilities, strict=True)
+                )
+            yield answer
+
+    def counts(self, targets):
+        """Returns the number of examples of each class.
+
+        Args:
+            targets: int32[num_examples]. Labels.
+
+        Returns:
+            Dict of `examples_by_class`, a dict by class name.
+        """
+        counts = np.bincount(targets, minlength=len(self.names)).tolist()
+        return {"examples_by_class": dict(zip(self.names, counts, strict=True))}
+
+    def warnings(self, name, facts):
+        """Yields a warning if a split other than `train` lacks classes.
+
+        Args:
+            name: str. Name of the split.
+            facts: dict. From `counts`.
+        """
+        counts = facts["examples_by_class"]
+        missing = [label for label, count in counts.items() if not count]
+        if missing and name != "train":
+            yield (
+                f"split {name}: no example of {len(missing)} classes: "
+                f"{', '.join(missing[:10])}."
+            )
+
+    def purpose(self, what):
+        """Returns what a model does, for the model card.
+
+        Args:
+            what: str. The inputs in words, for example "texts".
+        """
+        names = ", ".join(map(markdown.code, self.names))
+        return f"Classifies {what} into {len(self.names)} classes: {names}"
+
+    def quality(self, metrics):
+        """Returns the tables of metrics for the model card.
+
+        Args:
+            metrics: dict from `measure`.
+        """
+        of_class = metrics["per_class"]
+        return [
+            (
+                ["accuracy", "macro F1", "ROC-AUC", "PR-AUC", "log loss"],
+                [[metrics[key] for key in _OVERALL]],
+            ),
+            (
+                ["class", "precision", "recall", "F1", "examples"],
+                [
+                    [name, *(of_class[name][key] for key in _OF_CLASS)]
+                    for name in self.names
+                ],
+            ),
+        ]
+
+    def limits(self, split, metrics):
+        """Returns what users of a model must know, for the model card.
+
+        Args:
+            split: str. Name of the split that was measured, or `None`.
+            metrics: dict from `measure`, or `None`.
+        """
+        lines = [
+            f"The model answers every input with one of its {len(self.names)} "
+            "classes. It cannot answer that none of them fits.",
+            "The calibration of the probabilities was not measured.",
+        ]
+        if metrics:
+            f1 = {x: metrics["per_class"][x]["f1"] or 0.0 for x in self.names}
+            weakest = sorted(self.names, key=f1.__getitem__)[:3]
+            words = [f"{markdown.code(x)} (F1 {f1[x]:.4f})" for x in weakest]
+            lines.append(
+                f"Weakest classes on the split {split}: {', '.join(words)}."
+            )
+        return lines
+
+
+def _are_words(targets):
+    return len(targets) > 0 and isinstance(targets[0], str)

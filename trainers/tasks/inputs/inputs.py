@@ -1,0 +1,260 @@
+"""What all inputs have: from raw features to what a network takes."""
+
+
+class Inputs:
+    """From the data to model inputs, in training, evaluation and serving.
+
+    Inputs know pixels and tokens, and no targets. They do not change: `load`
+    and `restored` return other inputs. The methods that raise
+    `NotImplementedError` must be written; the others have a useful default.
+
+    Attributes:
+        model_config: Config of the model, for texts with the sizes of the
+            vocabulary and of the preset.
+        num_draws: int. Random numbers that `augment` takes for each example;
+            0 means that nothing is augmented.
+        eval_batch_size: int. Number of rows in a batch of evaluation, on each
+            replica.
+        row_request: Pair of str: the signature that `predict` sends a row of a
+            file to, and the name of its input, `string[batch]`.
+        example_feature: str. Feature of a `tf.Example` that `classify` reads.
+        answers_are_short: bool. Whether `predict` prints few numbers for each
+            row, because people read thousands of rows.
+    """
+
+    num_draws = 0
+    eval_batch_size = 256
+    row_request = ("serving_default", "text")
+    example_feature = "text"
+    answers_are_short = True
+
+    def __init__(self, config):
+        """Makes the inputs, before the data is known.
+
+        Args:
+            config: `ExperimentConfig`.
+        """
+        self.model_config = config.model
+
+    def load(self, data, objective):
+        """Loads and checks the splits of a run.
+
+        Args:
+            data: Data part of an `ExperimentConfig`.
+            objective: `Objective`, before its data is known.
+
+        Returns:
+            `(inputs, objective, splits)`: both for this data, and `Splits`.
+
+        Raises:
+            DataError, ConfigError: The data cannot be used.
+        """
+        raise NotImplementedError
+
+    def load_raw(self, data, split, objective, run_data=None):
+        """Loads one split as it was read, with the targets of the objective.
+
+        Args:
+            data: Data part of an `ExperimentConfig`.
+            split: str. Name or specification of a split.
+            objective: `Objective` of the run.
+            run_data: Data part of the run that trained the model; `None` means
+                `data`.
+
+        Returns:
+            `Examples`.
+
+        Raises:
+            DataError, ConfigError: The data cannot be used.
+        """
+        raise NotImplementedError
+
+    def load_one(self, data, split, objective, run_data=None):
+        """Loads one split, prepared for the model.
+
+        Args:
+            data, split, objective, run_data: As for `load_raw`.
+
+        Returns:
+            `Examples`.
+
+        Raises:
+            DataError, ConfigError: The data cannot be used.
+        """
+        return self.load_raw(data, split, objective, run_data)
+
+    def assets(self):
+        """Returns what `restored` needs besides configuration and weights.
+
+        Returns:
+            Dict from the name of a file in the work directory to its text.
+        """
+        return {}
+
+    def restored(self, directory):
+        """Returns the inputs of a finished run.
+
+        Args:
+            directory: `pathlib.Path` of the work directory.
+
+        Raises:
+            ConfigError: A file is missing or damaged.
+        """
+        return self
+
+    def preprocess(self, features):
+        """Returns model inputs. Training, evaluation and exports call it.
+
+        Args:
+            features: Dict of tensors by name, a batch of the features of
+                `Examples`.
+
+        Returns:
+            Dict of tensors by name: the inputs of the network. The ops are
+            stateless, and a row does not depend on the others.
+        """
+        raise NotImplementedError
+
+    def augment(self, features, draws):
+        """Changes model inputs at random. Only training calls it.
+
+        Args:
+            features: Dict from `preprocess`.
+            draws: float32[batch, num_draws]. From 0 to 1.
+
+        Returns:
+            Dict of tensors by name.
+        """
+        return features
+
+    def lengths(self, examples):
+        """Returns the lengths by which batches are made, or `None`.
+
+        Args:
+            examples: `Examples`.
+
+        Returns:
+            `int64[num_examples]`; `None` if all examples have the same size.
+        """
+        return None
+
+    def padding_share(self, examples, *, batch_size, seed):
+        """Returns the share of padding in the first epoch, or `None`.
+
+        Args:
+            examples: `Examples`.
+            batch_size: int. Number of rows in a batch, over all replicas.
+            seed: int. Seed of the run.
+
+        Returns:
+            float from 0 to 1; `None` if examples are not padded.
+        """
+        return None
+
+    def make_inference(self, network):
+        """Returns the function for the logits of an export.
+
+        The export compares its answers with those of the network.
+
+        Args:
+            network: `keras.Model`.
+
+        Returns:
+            The network, or a faster function of the same features.
+        """
+        return network
+
+    def signatures(self):
+        """Returns the signatures that answer with the outputs of the objective.
+
+        Returns:
+            Dict from the name of a signature to the `tf.TensorSpec` of its
+            input and the function from the input to features of the network.
+            The first dimension of the input is the batch. One of them is
+            `serving_default`, and one is that of `row_request`.
+        """
+        raise NotImplementedError
+
+    def other_signatures(self):
+        """Returns the signatures that do not use the network.
+
+        Returns:
+            Dict from the name of a signature to a `tf.function`.
+        """
+        return {}
+
+    def from_example(self, rows):
+        """Returns the features of a network for the rows of `classify`.
+
+        Args:
+            rows: string[batch]. Values of `example_feature`.
+        """
+        raise NotImplementedError
+
+    def make_check_inputs(self, seed):
+        """Returns 100 rows of inputs for the check of an export.
+
+        The rows contain edge cases. The warm-up file contains some of them.
+
+        Args:
+            seed: int. Determines random values.
+
+        Returns:
+            Dict by signature, with `classify`, of dicts by input of arrays
+            with 100 rows.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def read_rows(cls, file, data):
+        """Yields the rows of a file without targets, for `predict`.
+
+        Args:
+            file: str. Path of the file; `-` is stdin.
+            data: Data part of an `ExperimentConfig`.
+
+        Yields:
+            `(place, row)`: a dict that names the place of the row in the
+            answer, and the bytes for `row_request`.
+
+        Raises:
+            DataError: A row cannot be read. The rows before it are yielded
+                first.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def refused_row(cls, place):
+        """Returns the error for a row that the model refuses.
+
+        Args:
+            place: dict. From `read_rows`.
+
+        Returns:
+            `DataError`, or `None` if the refusal has other reasons.
+        """
+        return None
+
+    def request_of(self, features):
+        """Returns the request for a batch of raw features, for `predict`.
+
+        Args:
+            features: Dict of columns, features of the `Examples` of
+                `load_raw`.
+
+        Returns:
+            Name of a signature, and the dict of its inputs.
+        """
+        raise NotImplementedError
+
+    def describe(self):
+        """Returns the inputs in words for the model card, in the plural."""
+        raise NotImplementedError
+
+    def limits(self):
+        """Returns what users of a model must know, for the model card.
+
+        Returns:
+            List of str in Markdown.
+        """
+        return []

@@ -1,0 +1,1 @@
+"""Trackers: where the numbers and pictures of a run go."""
