@@ -40,6 +40,19 @@ class BertClassifierConfig(BertModelConfig):
         """
         return make_bert_classifier(self, num_outputs)
 
+    def make_inference(self, network):
+        """Returns the network without what only training needs.
+
+        Args:
+            network: `keras.Model` from `build`.
+
+        Returns:
+            `BertInference`.
+        """
+        from tfmodels.bert import inference
+
+        return inference.BertInference(network, self)
+
 
 def make_bert_classifier(config, num_outputs):
     """Builds the network with random weights.

@@ -35,6 +35,32 @@ class ModelConfig:
         """
         raise NotImplementedError
 
+    def settled(self):
+        """Returns the config with the sizes that its files decide.
+
+        Models for texts are asked, before their vocabulary is known.
+
+        Returns:
+            The config, and the vocabulary of its files as a list of str, or
+            `None`: it is learned from the training texts.
+
+        Raises:
+            ValueError: A file cannot be read, or does not fit a setting.
+        """
+        return self, None
+
+    def make_inference(self, network):
+        """Returns the function for the logits of an export.
+
+        Args:
+            network: `keras.Model` from `build`, with trained weights.
+
+        Returns:
+            The network, or a faster function from the same inputs. An export
+            compares the answers of both.
+        """
+        return network
+
     def load_pretrained(self, network):
         """Loads the pretrained weights that the settings name, if any.
 

@@ -83,14 +83,83 @@ def type_words(field):
     Args:
         field: `dataclasses.Field` from `setting`.
     """
-    return {
-        int: "a whole number",
-        float: "a number",
-        bool: "true or false",
-        str: "text",
-        tuple[int, ...]: "whole numbers, like 64,64",
-        tuple[str, ...]: "names, separated by commas",
-    }[field.type]
+    return _TYPES[field.type]
+
+
+_TYPES = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    tuple[int, ...]: "whole numbers, like 64,64",
+    tuple[str, ...]: "names, separated by commas",
+}
+
+
+def declaration_problem(kind):
+    """Returns why the fields of a dataclass are no settings, or `None`.
+
+    Each field must be made by `setting` and have a type that a flag can have,
+    or be a dataclass of such fields.
+
+    Args:
+        kind: Class. A dataclass.
+
+    >>> @dataclasses.dataclass
+    ... class Mine:
+    ...     margin: float = 1.0
+    >>> print(declaration_problem(Mine)[:43])
+    `Mine.margin` must be made by `setting(1.0,
+    """
+    for base in kind.__mro__:
+        for name, value in vars(base).items():
+            if isinstance(value, dataclasses.Field):
+                return (
+                    f"`{base.__name__}` must have the decorator "
+                    f"`@dataclasses.dataclass`, as `{name}` is a setting"
+                )
+    for field in dataclasses.fields(kind):
+        if problem := _field_problem(field):
+            return f"`{kind.__name__}.{field.name}` must {problem}"
+        if dataclasses.is_dataclass(field.type):
+            if problem := declaration_problem(field.type):
+                return problem
+    return None
+
+
+def _field_problem(field):
+    if isinstance(field.type, str):
+        return (
+            f"have a type in place of the text {field.type!r}: remove `from "
+            "__future__ import annotations` from its file"
+        )
+    if isinstance(field.type, type) and dataclasses.is_dataclass(field.type):
+        if field.default_factory is not dataclasses.MISSING:
+            return None
+        return (
+            "be made by `dataclasses.field(default_factory="
+            f"{field.type.__name__})`"
+        )
+    # A generic alias such as `dict[str, int]` can be compared, too.
+    if field.type not in list(_TYPES):
+        return (
+            "have a type that a flag can have, one of "
+            f"{', '.join(map(_type_name, _TYPES))}, and not "
+            f"{_type_name(field.type)}"
+        )
+    if not {"doc", "rule"} <= field.metadata.keys():
+        default = field.default
+        if default is dataclasses.MISSING:
+            default = field.type() if isinstance(field.type, type) else ()
+        return (
+            f'be made by `setting({default!r}, "meaning")` of tfmodels.settings'
+        )
+    return None
+
+
+def _type_name(kind):
+    is_plain = type(kind) is type
+    return kind.__name__ if is_plain else str(kind)
 
 
 def choice_words(field):
@@ -121,7 +190,9 @@ def is_own(text):
     (True, False)
     """
     module, _, name = text.partition(":")
-    return all(word.isidentifier() for word in [*module.split("."), name])
+    return all(
+        word.isidentifier() for word in [*module.split("."), *name.split(".")]
+    )
 
 
 def parse(text, kind):

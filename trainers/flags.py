@@ -19,6 +19,7 @@ from trainers.config import tree
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import RunError
+from trainers.objectives import objective as objective_lib
 from trainers.runtime import libraries
 from trainers.runtime import startup
 from trainers.runtime.signals import Stopped
@@ -248,8 +249,8 @@ def _help_text():
             start = "Names from" if field.type is not str else "One of"
             lines.append(f"      {start}: {choices}.")
         if name == "config.trainer.best_metric":
-            choices = config.task.make_objective().metric_choices
-            lines.append(f"      One of: {choices}.")
+            words = objective_lib.make(config.task).metric_words()
+            lines.append(f"      One of: {words}.")
     return "\n".join(lines)
 
 

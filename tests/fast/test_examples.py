@@ -23,7 +23,7 @@ PUBLIC_CLASSES = [
     "trainers.config.export.ExportConfig",
     "trainers.config.optimizer.OptimizerConfig",
     "trainers.config.trainer.TrainerConfig",
-    "trainers.data.columns.Ragged",
+    "trainers.runtime.columns.Ragged",
     "trainers.data.examples.Examples",
     "trainers.data.examples.Source",
     "trainers.data.examples.Splits",

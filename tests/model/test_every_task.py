@@ -1,9 +1,10 @@
 """What every pair of inputs and an objective must do.
 
 A new kind of data or of objective needs an entry in `CASES` and nothing else
-here. Two of the cases are of a package of a user, `tests/own_package`.
+here. Four of the cases are of a package of a user, `tests/own_package`.
 """
 
+import copy
 import dataclasses
 import itertools
 from collections.abc import Callable
@@ -18,10 +19,11 @@ import tfmodels
 from trainers import config as c
 from trainers import tasks
 from trainers.config import kinds
-from trainers.data import columns
 from trainers.data import pipeline
 from trainers.distribution.workers import ALONE
+from trainers.evaluation import evaluator as evaluator_lib
 from trainers.evaluation.evaluator import Evaluator
+from trainers.runtime import columns
 from trainers.serving import exporter
 from trainers.serving.proof import checker
 from trainers.serving.proof import rules
@@ -43,14 +45,17 @@ class Case:
         make_config: Function from a directory to an `ExperimentConfig`. It
             writes `NUM_TRAIN` examples for train and `NUM_VALIDATION` each for
             validation and test, of all classes.
-        right_logits: Function from a batch of targets and the number of
+        right_logits: Function from a column of targets and the number of
             outputs to logits that answer them with certainty.
         best: The best value of each metric, for logits of `right_logits`.
+        words: The first five targets of train in words; `None` if there are
+            no targets.
     """
 
     make_config: Callable
     right_logits: Callable
     best: dict
+    words: tuple | None = ("ant", "bee", "cat", "ant", "bee")
 
 
 def one_hot(targets, num_outputs):
@@ -59,6 +64,15 @@ def one_hot(targets, num_outputs):
 
 def signs(targets, num_outputs):
     return np.where(targets, 50.0, -50.0)
+
+
+def tag_counts(targets, num_outputs):
+    return np.array([np.bincount(x, minlength=num_outputs) for x in targets])
+
+
+def ones(targets, num_outputs):
+    assert targets is None
+    return np.ones((6, num_outputs))
 
 
 ONE_LABEL = dict.fromkeys(
@@ -108,6 +122,20 @@ def make_images(directory):
     )
 
 
+def make_images_with_labels(directory):
+    from team.multi_label import MultiLabelConfig
+
+    config = make_images(directory)
+    config.task = MultiLabelConfig()
+    with np.load(directory / "a.npz") as archive:
+        arrays = dict(archive)
+    for name in ("y_train", "y_validation", "y_test"):
+        bits = np.arange(len(arrays[name]))[:, np.newaxis] >> np.arange(3)
+        arrays[name] = bits & 1
+    np.savez(directory / "a.npz", **arrays)
+    return config
+
+
 def write_texts(directory, label_of):
     """Writes texts of several lengths, and returns settings for them."""
     rng = np.random.default_rng(0)
@@ -155,14 +183,24 @@ def make_texts_with_labels(directory):
     )
 
 
-def make_vectors(directory):
+def make_images_without_targets(directory):
+    from team.one_class import OneClassConfig
+
+    config = make_images(directory)
+    config.task = OneClassConfig()
+    return config
+
+
+def make_vectors(
+    directory, label_of=lambda number: CLASSES[number % 3], task=None
+):
     from team.vectors import LinearConfig
     from team.vectors import VectorDataConfig
 
     rng = np.random.default_rng(0)
     for name, size in (("train", 15), ("validation", 6), ("test", 6)):
         lines = [
-            f"{a:.3f},{b:.3f},{CLASSES[number % 3]}\n"
+            f"{a:.3f},{b:.3f},{label_of(number)}\n"
             for number, (a, b) in enumerate(rng.normal(size=(size, 2)))
         ]
         (directory / f"{name}.csv").write_text("".join(lines))
@@ -174,13 +212,43 @@ def make_vectors(directory):
             global_batch_size=BATCH_SIZE,
         ),
         LinearConfig(num_features=2),
+        task,
     )
+
+
+def make_vectors_with_tags(directory):
+    from team.tag_counts import TagCountsConfig
+
+    def tags_of(number):
+        return " ".join(CLASSES[i % 3] for i in range(number, number * 2 % 7))
+
+    return make_vectors(directory, tags_of, TagCountsConfig())
 
 
 CASES = {
     ("images", "single_label"): Case(make_images, one_hot, ONE_LABEL),
+    ("images", "own"): Case(
+        make_images_with_labels,
+        signs,
+        ANY_LABELS,
+        ("none", "ant", "bee", "ant, bee", "cat"),
+    ),
     ("texts", "single_label"): Case(make_texts, one_hot, ONE_LABEL),
-    ("texts", "own"): Case(make_texts_with_labels, signs, ANY_LABELS),
+    ("texts", "own"): Case(
+        make_texts_with_labels,
+        signs,
+        ANY_LABELS,
+        ("none", "ant", "bee", "ant, bee", "cat"),
+    ),
+    ("own", "own_ragged"): Case(
+        make_vectors_with_tags,
+        tag_counts,
+        {"loss": 0.0, "exact": 1.0},
+        ("none", "bee", "cat ant", "ant bee cat", "none"),
+    ),
+    ("images", "own_without_targets"): Case(
+        make_images_without_targets, ones, {"loss": 0.0}, None
+    ),
     ("own", "single_label"): Case(make_vectors, one_hot, ONE_LABEL),
 }
 
@@ -222,29 +290,43 @@ def collected(batches):
     order = np.argsort(np.concatenate(numbers))
     assert np.concatenate(numbers)[order].tolist() == list(range(len(order)))
     return {
-        name: np.concatenate([found[name] for found in summaries])[order]
+        name: np.concatenate([as_wide(found[name]) for found in summaries])[
+            order
+        ]
         for name in summaries[0]
     }
 
 
-def test_every_pair_has_a_case():
-    """An objective that does not fit some inputs refuses them; see `problems`.
+def as_wide(column):
+    """Returns rows of any length as rows of 9, filled as batches are."""
+    if isinstance(column, columns.Ragged):
+        return as_wide(as_tensor(column).to_tensor(-1).numpy() + 1)
+    if column.ndim == 2:
+        return np.pad(column, [(0, 0), (0, 9 - column.shape[1])])
+    return column
 
-    Such a pair needs no case, but there is none yet.
-    """
-    pairs = set(itertools.product(kinds.KINDS["data"], kinds.KINDS["task"]))
-    assert pairs <= CASES.keys()
+
+def test_every_pair_has_a_case():
+    """But for an objective that refuses some inputs, see its `problems`."""
+    for pair in itertools.product(kinds.KINDS["data"], kinds.KINDS["task"]):
+        data, task = (
+            kinds.load(part, name, "")()
+            for part, name in zip(("data", "task"), pair, strict=True)
+        )
+        config = c.ExperimentConfig(data=data, task=task)
+        assert pair in CASES or list(task.problems(config)), pair
 
 
 def test_targets_are_what_the_files_say(loaded):
     train = loaded.splits.train
     assert (len(train), len(loaded.splits.validation)) == (15, 6)
-    words = [loaded.task.objective.describe(x) for x in train.targets[:5]]
-    if loaded.case.right_logits is one_hot:
-        assert words == ["ant", "bee", "cat", "ant", "bee"]
+    words = loaded.case.words
+    if words is None:
+        assert train.targets is None
     else:
-        assert words == ["none", "ant", "bee", "ant, bee", "cat"]
-    # In files, the first row is the column names.
+        found = [loaded.task.objective.describe(x) for x in train.targets]
+        assert tuple(found[:5]) == words
+    # In text files, the first row is the column names.
     assert train.places[4][-1] in "456"
 
 
@@ -252,11 +334,11 @@ def test_right_answers_give_the_best_value_of_each_metric(loaded):
     objective, targets = loaded.task.objective, loaded.splits.test.targets
     logits = loaded.case.right_logits(targets, objective.num_outputs)
     summary = objective.summarize(
-        tf.constant(targets), tf.constant(logits, tf.float32)
+        as_tensor(targets), tf.constant(logits, tf.float32)
     )
-    batch = {name: np.asarray(value) for name, value in summary.items()}
-    metrics = objective.measure([batch])
-    assert metrics["num_examples"] == len(targets)
+    batch = {name: as_column(value) for name, value in summary.items()}
+    metrics = evaluator_lib.checked(objective, objective.measure([batch]))
+    assert metrics["num_examples"] == len(logits)
     for name, value in loaded.case.best.items():
         assert metrics[name] == pytest.approx(value, abs=1e-12), name
         assert objective.metric_problem(name) is None
@@ -312,7 +394,7 @@ def test_a_training_step_ignores_rows_that_fill_a_batch(loaded):
         rows[filler] = source
         batch = (
             {name: tf.gather(x, rows) for name, x in features.items()},
-            tf.gather(targets, rows),
+            None if targets is None else tf.gather(targets, rows),
             tf.where(np.arange(BATCH_SIZE) == filler, weight, weights),
         )
         state.write(model, start, ALONE)
@@ -358,10 +440,58 @@ def test_eager_tf_data_and_exports_preprocess_alike(loaded, tmp_path):
     checker.check(tmp_path, functions, inputs)
 
 
+def as_column(value):
+    if isinstance(value, tf.RaggedTensor):
+        return columns.Ragged(value.values.numpy(), value.row_splits.numpy())
+    return np.asarray(value)
+
+
 def as_tensor(column):
+    if column is None:
+        return None
     if isinstance(column, columns.Ragged):
         return tf.RaggedTensor.from_row_splits(column.values, column.row_splits)
     return tf.constant(column)
+
+
+def weights_after_four_steps(loaded, accumulation_steps, strategy):
+    """Returns loss and weights after each example counted once."""
+    config, task = copy.deepcopy(loaded.config), loaded.task
+    config.optimizer = c.OptimizerConfig(
+        name="sgd", learning_rate=0.5, accumulation_steps=accumulation_steps
+    )
+    model_config = copy.deepcopy(task.inputs.model_config)
+    # Each replica and each part has a mask of its own.
+    for part in (model_config, getattr(model_config, "encoder", None)):
+        if hasattr(part, "dropout"):
+            part.dropout = 0.0
+    with strategy.scope():
+        network = fitting.make_network(
+            config, task.objective.num_outputs, model_config
+        )
+        model = fitting.make_training_model(
+            network, config, task, steps_lib.Steps(BATCH_SIZE, 4, 1)
+        )
+    batches_fn = fitting.make_batches_fn(
+        strategy,
+        lambda start_step, shard: fitting.make_dataset(
+            config, task, loaded.splits.train, BATCH_SIZE, start_step, shard
+        ),
+    )
+    logs = model.fit(
+        batches_fn(0), steps_per_epoch=4, shuffle=False, verbose=0
+    ).history
+    return logs["loss"], network.get_weights()
+
+
+def test_replicas_and_parts_train_like_one(loaded, two_replicas):
+    """Whatever targets are: numbers, rows of different lengths, or nothing."""
+    one = tf.distribute.get_strategy()
+    expected = weights_after_four_steps(loaded, 1, one)
+    found = weights_after_four_steps(loaded, 2, two_replicas)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+    for x, y in zip(found[1], expected[1], strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """Learns several labels for each text, from files of the user's own format."""
 
+from team.bag import BagConfig
 from team.multi_label import MultiLabelConfig
 
-from tfmodels import BertClassifierConfig
 from tfmodels import EncoderConfig
 from trainers import config as c
 
@@ -22,16 +22,9 @@ def get_config(variant: str = "") -> c.ExperimentConfig:
             cache_dir="cache",
         ),
         task=MultiLabelConfig(threshold=0.4),
-        model=BertClassifierConfig(
-            encoder=EncoderConfig(
-                vocabulary_size=200,
-                num_layers=1,
-                num_heads=2,
-                hidden_dim=16,
-                intermediate_dim=32,
-            ),
-            pooling="mean",
+        model=BagConfig(
+            encoder=EncoderConfig(vocabulary_size=200, hidden_dim=16)
         ),
-        optimizer=c.OptimizerConfig(learning_rate=0.01),
+        optimizer=c.OptimizerConfig(learning_rate=0.1),
         trainer=c.TrainerConfig(epochs=4, best_metric="micro_f1"),
     )

@@ -69,9 +69,16 @@ def read(home, workdir, name):
     return json.loads((home / workdir / name).read_text())
 
 
-def test_a_model_and_a_source_of_images(home, run):
-    version = run("train", "--config=tiny_cnn.py", "--workdir=cnn")
+def test_a_model_a_source_of_images_and_a_tracker(home, run):
+    version = run(
+        "train",
+        "--config=tiny_cnn.py",
+        "--workdir=cnn",
+        "--config.trainer.trackers=tensorboard,team.best_so_far:BestSoFar",
+    )
     assert version == "cnn/export/model/1\n"
+    assert (home / "cnn" / "best_so_far.txt").read_text() == "step 75: 1.000\n"
+    assert (home / "cnn" / "tensorboard").exists()
     config = read(home, "cnn", "config.json")
     assert config["data"]["source"] == "team.npy:open_source"
     assert config["model"] == {
@@ -91,7 +98,7 @@ def test_a_model_and_a_source_of_images(home, run):
     assert answer["label"] == answer["true_label"] == "0"
 
 
-def test_an_objective_and_a_format_of_texts(home, run):
+def test_an_objective_and_a_format_of_texts(home, run, start_server):
     version = run(
         "train",
         "--config=multi_label.py",
@@ -134,6 +141,19 @@ def test_an_objective_and_a_format_of_texts(home, run):
     card = (home / "labels/export/model/MODEL_CARD.md").read_text()
     assert "Finds which of 2 labels fit texts.\n" in card
     assert "| loss | subset_accuracy | micro_f1 |\n" in card
+    # A client knows a served model by its signatures alone.
+    url = start_server(home / "labels" / "export" / "model")
+    (home / "one.txt").write_text("note 7 bank coin price\n")
+    answer = json.loads(run("predict", f"--server={url}", "one.txt"))
+    assert answer["example"] == "one.txt, line 1"
+    assert answer["labels"] == ["money", "sport"]
+    assert answer["predicted"] == [1.0, 0.0]
+    message = run("predict", f"--server={url}", "one.txt", "--scores", code=2)
+    assert message == (
+        "error: `--scores` needs a served model with the signature "
+        f"`classify`. Received: '{url}', with the signatures "
+        "serving_default, tokenize, tokens.\n"
+    )
 
 
 def test_an_objective_for_a_shipped_experiment(home, run):
@@ -183,6 +203,37 @@ def test_inputs_of_another_kind(home, run):
         ("rows.csv, line 1", "up"),
         ("rows.csv, line 2", "down"),
     ]
+
+
+def test_a_run_of_changed_code_is_refused(home, run):
+    """After the test before, whose run resumes."""
+    words = ("--config=vectors.py", "--workdir=vectors")
+    run("train", *words)
+    file = home / "team" / "vectors.py"
+    code = file.read_text()
+    file.write_text(f"{code}\n\nFACTOR = 2\n")
+    assert run("train", *words, code=2) == (
+        "error: `--workdir` 'vectors' contains a run that differs, and a run "
+        "can only resume unchanged. Undo the differences, or choose another "
+        "--workdir:\n"
+        "error: the code of the module team.vectors has changed.\n"
+    )
+    file.write_text(code)
+    run("train", *words)
+
+
+def test_a_function_in_place_of_a_format_is_refused_at_once(run):
+    assert run(
+        "train",
+        "--config=multi_label.py",
+        "--workdir=x",
+        "--config.data.source=team.blocks:read_rows",
+        code=2,
+    ) == (
+        "error: `--config.data.source` must name a "
+        "trainers.data.texts.text_format.TextFormat. Received: "
+        "'team.blocks:read_rows', which is of the class function.\n"
+    )
 
 
 def test_without_the_package_the_error_says_where_python_looks(

@@ -4,8 +4,11 @@ import dataclasses
 
 from tfmodels.model_config import ModelConfig
 from tfmodels.settings import setting
+from trainers.config.data import DataConfig
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
+from trainers.objectives.single_label import SingleLabel
+from trainers.objectives.single_label import SingleLabelConfig
 
 
 @dataclasses.dataclass(slots=True)
@@ -21,6 +24,46 @@ class OwnObjectiveConfig(ObjectiveConfig):
     def problems(self, config):
         if config.trainer.epochs < 3:
             yield f"Not from {config.trainer.epochs} epochs."
+
+
+@dataclasses.dataclass(slots=True)
+class OwnDataConfig(DataConfig):
+    """Has only what all data must have, and splits of its own."""
+
+    global_batch_size: int = setting(8, "Rows in a step.", at_least=1)
+
+
+@dataclasses.dataclass(slots=True)
+class KeyedLabelsConfig(SingleLabelConfig):
+    """Settings of `KeyedLabels`."""
+
+    def make_objective(self):
+        return KeyedLabels(self)
+
+
+class KeyedLabels(SingleLabel):
+    """Has a state that JSON changes: numbers as keys, and tuples."""
+
+    def fitted(self, splits, source_names=None):
+        objective, targets = super().fitted(splits, source_names)
+        return KeyedLabels(self._config, objective.names), targets
+
+    def for_training(self, targets):
+        return self
+
+    def state(self):
+        return {number: (name,) for number, name in enumerate(self.names)}
+
+    def restored(self, state):
+        return KeyedLabels(self._config, [names[0] for names in state.values()])
+
+
+class Outer:
+    """Contains a class that has settings."""
+
+    @dataclasses.dataclass(slots=True)
+    class InnerConfig(OwnObjectiveConfig):
+        """Is not at the top level of its module."""
 
 
 class NoDataclassConfig(ObjectiveConfig):

@@ -14,6 +14,15 @@ _FILES = ("files", *KINDS["text_format"])
 class DataConfig:
     """What every kind of data has. Its settings are a dataclass of this class.
 
+    Other code needs one setting of every kind, `global_batch_size`: int, at
+    least 1. It is the number of examples in a training step, summed over all
+    devices. The other settings are for the inputs. Two names have a meaning if
+    a kind has them: `validation`, where `none` means no such split, and
+    `label_column`, the column of the target in a file.
+
+    An objective that cannot learn from some kind of data asks for its name,
+    `kinds.name_of("data", type(config.data))`.
+
     Attributes:
         inputs: str. `MODULE:CLASS` of the inputs, a class of
             `tasks.inputs.inputs.Inputs`.
@@ -35,6 +44,16 @@ class DataConfig:
             model: Model part of the `ExperimentConfig`.
         """
         return ()
+
+    def why_no_validation(self):
+        """Returns the setting that means no validation split, or `None`.
+
+        Returns:
+            str, such as "--config.data.validation=none".
+        """
+        if getattr(self, "validation", "") == "none":
+            return "--config.data.validation=none"
+        return None
 
 
 @dataclasses.dataclass(slots=True)

@@ -122,6 +122,10 @@ def _part_problems(config, prefix="config"):
             continue
         if problem:
             yield f"`{name}` must be {problem}. Received: {part!r}."
+        elif tree_lib.has_kinds(field) and (
+            problem := tree_lib.kind_problem(field.name, type(part))
+        ):
+            yield f"`{name}`: {problem}. Received: {part!r}."
         else:
             yield from _part_problems(part, name)
 

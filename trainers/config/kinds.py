@@ -8,11 +8,8 @@ This module imports a kind when it is needed. TensorFlow takes seconds, and most
 commands need few kinds.
 """
 
-import hashlib
+import functools
 import importlib
-import inspect
-import pathlib
-import sys
 
 from trainers.errors import ConfigError
 
@@ -72,12 +69,15 @@ def load(part, name, flag):
     """Imports a kind.
 
     Args:
-        part: str. Key of `KINDS`.
+        part: str. Key of `KINDS`. With another word, only `MODULE:NAME` is a
+            name.
         name: str. Name in the table, or `MODULE:NAME`.
-        flag: str. Name of the setting in error messages.
+        flag: str. Where the name is from, for error messages: a flag with its
+            dashes, or a place in `config.json` without dashes.
 
     Returns:
-        The object that the table or the user names.
+        The object that the table or the user names. `NAME` can have dots, as
+        that of a class inside of a class.
 
     Raises:
         ConfigError: There is no such kind, or it cannot be imported.
@@ -86,15 +86,23 @@ def load(part, name, flag):
     'MnistMlpConfig'
     """
     # `config.json` can contain any object.
-    path = KINDS[part].get(name, name) if isinstance(name, str) else ""
+    names = KINDS.get(part, {})
+    path = names.get(name, name) if isinstance(name, str) else ""
     module, _, attribute = path.partition(":")
     if not module or not attribute:
+        words = "MODULE:NAME of your own"
+        if names:
+            words = f"one of {', '.join(names)}, or {words}"
+        raise ConfigError(f"`{flag}` must be {words}. Received: {name!r}.")
+    if module == "__main__":
         raise ConfigError(
-            f"`{flag}` must be one of {', '.join(KINDS[part])}, or "
-            f"MODULE:NAME of your own. Received: {name!r}."
+            f"`{flag}` must be importable. Received: {name!r}: `__main__` is "
+            "another program in each command. Move it into a file that the "
+            "program imports."
         )
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = importlib.import_module(module)
+        return functools.reduce(getattr, attribute.split("."), found)
     except Exception as error:
         # A module of the user can raise any error.
         raise ConfigError(
@@ -129,31 +137,3 @@ def class_names(part):
         List of str.
     """
     return [path.partition(":")[2] for path in KINDS[part].values()]
-
-
-def code_of(kind):
-    """Returns what changes if the code of a kind changes, JSON-like.
-
-    The code of this project changes only with its version, so the name is
-    enough. A package of the user changes while he works on it.
-
-    Args:
-        kind: Class, or its `MODULE:NAME` after `load`.
-
-    Returns:
-        List of str: the path of the kind, and the SHA-256 sum of each file of
-        the user that defines it or a class that it is derived from. Other files
-        that they import do not count.
-    """
-    if isinstance(kind, str):
-        path, modules = kind, {kind.partition(":")[0]}
-    else:
-        path = f"{kind.__module__}:{kind.__qualname__}"
-        modules = {x.__module__ for x in getattr(kind, "__mro__", [kind])}
-    files = [
-        inspect.getfile(sys.modules[module])
-        for module in sorted(modules - {"builtins"})
-        if module.partition(".")[0] not in ("tfmodels", "trainers")
-    ]
-    codes = [pathlib.Path(file).read_bytes() for file in files]
-    return [path, *(hashlib.sha256(code).hexdigest() for code in codes)]

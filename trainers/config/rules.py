@@ -3,6 +3,9 @@
 The rules of one kind of data, objective or model are in its `problems`.
 """
 
+from trainers.errors import ConfigError
+from trainers.objectives import objective as objective_lib
+
 
 def problems(config):
     """Yields a line for each broken rule: flag, rule, received value.
@@ -57,10 +60,11 @@ def _optimizer_problems(config):
             f"warmup_steps={optimizer.warmup_steps}, "
             f"warmup_fraction={optimizer.warmup_fraction}."
         )
-    if optimizer.plateau_patience and config.data.validation == "none":
+    reason = config.data.why_no_validation()
+    if optimizer.plateau_patience and reason:
         yield (
             "`--config.optimizer.plateau_patience` needs a validation split. "
-            "Received: --config.data.validation=none."
+            f"Received: {reason}."
         )
 
 
@@ -72,17 +76,21 @@ def _trainer_problems(config):
             "--config.trainer.deterministic_ops=always: Keras does not use "
             "XLA with it. Received: True."
         )
-    if trainer.early_stopping_patience and config.data.validation == "none":
+    reason = config.data.why_no_validation()
+    if trainer.early_stopping_patience and reason:
         yield (
             "`--config.trainer.early_stopping_patience` needs a validation "
-            "split. Received: --config.data.validation=none."
+            f"split. Received: {reason}."
         )
     if len(set(trainer.trackers)) < len(trainer.trackers):
         yield (
             "`--config.trainer.trackers` must name each tracker once. "
             f"Received: {trainer.trackers!r}."
         )
-    if problem := config.task.make_objective().metric_problem(
-        trainer.best_metric
-    ):
+    try:
+        objective = objective_lib.make(config.task)
+    except ConfigError as error:
+        yield str(error)
+        return
+    if problem := objective.metric_problem(trainer.best_metric):
         yield f"`--config.trainer.best_metric` must be {problem}"

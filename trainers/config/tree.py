@@ -172,16 +172,49 @@ def _pick_kind(field, tree, name):
     return load_kind(field, kind, f"{name}.{key}"), tree
 
 
+def kind_problem(part, kind):
+    """Returns why the settings of a kind cannot be flags, or `None`.
+
+    Args:
+        part: str. Name of the part of the experiment, such as `task`.
+        kind: Class. A dataclass.
+    """
+    if problem := settings.declaration_problem(kind):
+        return problem
+    names = [field.name for field in dataclasses.fields(kind)]
+    for name in names:
+        if name in _reserved(part):
+            return (
+                f"`{kind.__name__}.{name}` must have another name: "
+                f"`config.{part}.{name}` has a meaning of its own"
+            )
+    if part == "data" and "global_batch_size" not in names:
+        return (
+            f"`{kind.__name__}` must have the setting "
+            "`global_batch_size: int = setting(32, ..., at_least=1)`"
+        )
+    return None
+
+
+def _reserved(part):
+    """Returns the names that have a meaning in the dict of a part."""
+    yield from ("kind", _key_of_kind(part))
+    for flag in (*MOVED, *_REMOVED):
+        branch, _, name = flag.rpartition(".")
+        if branch == f"config.{part}":
+            yield name
+
+
 def load_kind(field, name, flag):
     """Returns the class of a part of an experiment.
 
     Args:
         field: `dataclasses.Field` of the part, which `has_kinds`.
         name: str. As for `kinds.load`.
-        flag: str. Name of the setting in error messages.
+        flag: str. As for `kinds.load`.
 
     Raises:
-        ConfigError: There is no such class.
+        ConfigError: There is no such class, or its fields are no settings.
     """
     kind = kinds.load(field.name, name, flag)
     is_class = isinstance(kind, type) and issubclass(kind, field.type)
@@ -191,6 +224,8 @@ def load_kind(field, name, flag):
             f"{field.type.__module__}.{field.type.__name__}. "
             f"Received: {name!r}."
         )
+    if problem := kind_problem(field.name, kind):
+        raise ConfigError(f"`{flag}`: {problem}. Received: {name!r}.")
     return kind
 
 

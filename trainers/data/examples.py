@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trainers.data import columns
 from trainers.data import places as places_lib
 from trainers.data.places import Places
+from trainers.runtime import columns
 
 
 @dataclasses.dataclass
@@ -30,7 +30,7 @@ class Examples:
             width]`, `image: uint8[num_examples, height, width, 3]`,
             `text: object[num_examples]` or `token_ids: int32[num_examples,
             (tokens)]`, ragged.
-        targets: Column of what is learned; `None` if the data has none. For
+        targets: Column of what is learned; `None` if there is none. For
             one label an example, int32[num_examples], positions in the list
             of class names. Sources return them in any type; the objective
             checks and converts them.

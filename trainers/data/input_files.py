@@ -20,4 +20,11 @@ def check(config):
     except ValueError as error:
         raise ConfigError(str(error)) from None
     if path := config.data.check_files:
-        kinds.load("data", path, "config.data")(config.data)
+        place = f"{type(config.data).__name__}.check_files"
+        check_files = kinds.load("check_files", path, place)
+        if not callable(check_files):
+            raise ConfigError(
+                f"`{place}` must name a function. Received: {path!r}, which "
+                f"is of the class {type(check_files).__name__}."
+            )
+        check_files(config.data)

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import buckets
-from trainers.data.columns import Ragged
+from trainers.runtime.columns import Ragged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,9 +97,10 @@ def make_train_dataset(
         shard: `Shard`. The part of each batch to return.
 
     Returns:
-        Infinite `tf.data.Dataset` of `(features, labels, weights)`.
+        Infinite `tf.data.Dataset` of `(features, targets, weights)`. Without
+        targets, they are `None`.
     """
-    features, labels = _on_cpu(examples)
+    features, targets = _on_cpu(examples)
     make_order_fn = _random_order
     if lengths is not None:
         make_order_fn = functools.partial(buckets.grouped, lengths)
@@ -116,7 +117,7 @@ def make_train_dataset(
         if augment_fn is not None:
             draws = _draws(seed, epoch, rows, num_draws)
             chosen = augment_fn(chosen, draws)
-        return preprocess_fn(chosen), tf.gather(labels, rows), weights
+        return preprocess_fn(chosen), _gather(targets, rows), weights
 
     return _with_infinite_cardinality(_finish(rows_of_steps, batch))
 
@@ -160,11 +161,11 @@ def make_eval_dataset(
         shard: `Shard`. The part of each batch to return.
 
     Returns:
-        Finite `tf.data.Dataset` of `(features, labels, rows)`. `rows:
-        int32[batch]` are the numbers of the examples, and -1 for the rows that
-        fill the last batch.
+        Finite `tf.data.Dataset` of `(features, targets, rows)`. Without
+        targets, they are `None`. `rows: int32[batch]` are the numbers of the
+        examples, and -1 for the rows that fill the last batch.
     """
-    features, labels = _on_cpu(examples)
+    features, targets = _on_cpu(examples)
     order = None
     if lengths is not None:
         order = tf.constant(np.argsort(lengths, kind="stable"))
@@ -176,7 +177,7 @@ def make_eval_dataset(
         rows, weights = shard(rows), shard(weights)
         chosen = {name: tf.gather(x, rows) for name, x in features.items()}
         numbers = tf.where(weights > 0, tf.cast(rows, tf.int32), -1)
-        return preprocess_fn(chosen), tf.gather(labels, rows), numbers
+        return preprocess_fn(chosen), _gather(targets, rows), numbers
 
     steps = num_steps(len(examples), batch_size)
     return _finish(tf.data.Dataset.range(steps), batch)
@@ -213,30 +214,64 @@ def _split_batches(dataset, count):
     if count == 1:
         return dataset
 
+    @tf.autograph.experimental.do_not_convert
+    def cut(*batch):
+        return split_rows(batch, count)
+
+    return dataset.map(cut).unbatch()
+
+
+def split_rows(batch, count):
+    """Cuts a batch into consecutive parts of equal size.
+
+    >>> import tensorflow as tf
+    >>> ids = tf.ragged.constant([[1], [], [2, 3], [4]])
+    >>> weights = tf.ones(4)
+    >>> ids, no_targets, weights = split_rows((ids, None, weights), 2)
+    >>> ids[1].to_list(), no_targets, weights.shape
+    ([[2, 3], [4]], None, TensorShape([2, 2]))
+
+    Args:
+        batch: Tuple of tensors `[batch, ...]`, of `tf.RaggedTensor`, of `None`
+            and of structures of them. The last is a tensor. The number of
+            rows is divisible by `count`.
+        count: int. Number of parts.
+
+    Returns:
+        The same structure with an axis more, `[count, batch / count, ...]`.
+    """
     # From the last tensor: the static shape of texts does not contain it.
-    rows = dataset.element_spec[-1].shape[0] // count
+    size = batch[-1].shape[0]
+    rows = size and size // count
+    length = tf.shape(batch[-1], tf.int64)[0] // count if rows is None else rows
 
     def cut(x):
-        shape = tf.concat([[count, rows], tf.shape(x)[1:]], axis=0)
+        if x is None:
+            return None
+        if isinstance(x, tf.RaggedTensor):
+            return tf.RaggedTensor.from_uniform_row_length(x, length)
+        shape = tf.concat([[count, length], tf.shape(x, tf.int64)[1:]], axis=0)
         return tf.ensure_shape(
             tf.reshape(x, shape), (count, rows, *x.shape[1:])
         )
 
-    @tf.autograph.experimental.do_not_convert
-    def cut_all(*batch):
-        return tf.nest.map_structure(cut, batch)
-
-    return dataset.map(cut_all).unbatch()
+    return tf.nest.map_structure(cut, batch)
 
 
 def _on_cpu(examples):
-    """Returns features and targets as tensors."""
+    """Returns features and targets as tensors; without targets, `None`."""
     with tf.device("CPU:0"):
         features = {name: _tensor(x) for name, x in examples.features.items()}
         return features, _tensor(examples.targets)
 
 
+def _gather(column, rows):
+    return None if column is None else tf.gather(column, rows)
+
+
 def _tensor(column):
+    if column is None:
+        return None
     if isinstance(column, Ragged):
         return tf.RaggedTensor.from_row_splits(column.values, column.row_splits)
     return tf.constant(column)

@@ -2,6 +2,8 @@
 
 import hashlib
 
+from trainers.objectives import objective as objective_lib
+
 _SHOWN = 10
 
 
@@ -26,7 +28,7 @@ def make_report(splits, objective, *, keys, empty=None):
         ten places.
     """
     report = {
-        "classes": objective.state(),
+        "classes": objective_lib.json_state(objective),
         "splits": {
             name: {"examples": len(examples)}
             | objective.counts(examples.targets)
@@ -90,6 +92,9 @@ def _repeated(groups, splits):
 
 
 def _conflicts(groups, splits, objective):
+    if any(examples.targets is None for examples in splits.values()):
+        return _found([], None)
+
     def label(place):
         return objective.describe(splits[place[0]].targets[place[1]])
 

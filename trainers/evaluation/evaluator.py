@@ -1,7 +1,9 @@
 """Runs a network over a whole split and computes its metrics."""
 
+import dataclasses
 import itertools
 import logging
+import math
 
 import numpy as np
 import tensorflow as tf
@@ -10,9 +12,11 @@ import tfmodels
 from trainers import tasks
 from trainers.data import pipeline
 from trainers.run.workdir import Workdir
+from trainers.runtime import columns
 
 # Beside what an objective keeps of an example.
 _ROW = "row of the example"
+_JSON_SCALARS = {str, int, float, bool, type(None)}
 
 
 def evaluate(config, workdir, split="test"):
@@ -145,7 +149,7 @@ class Evaluator:
         def forward(batch):
             features, targets, rows = batch
             logits = tf.cast(network(features, training=False), tf.float32)
-            summary = task.objective.summarize(targets, logits)
+            summary = dict(task.objective.summarize(targets, logits))
             return self._pack(summary | {_ROW: rows})
 
         def step(batch):
@@ -153,7 +157,6 @@ class Evaluator:
             return self._strategy.gather(rows, axis=0)
 
         # Traced once, here. The dataset gives the shapes.
-        self._layout = {}
         self._step = tf.function(step, autograph=False).get_concrete_function(
             self._dataset.element_spec
         )
@@ -166,18 +169,19 @@ class Evaluator:
 
         Yields:
             `(rows, summaries)`: int32[batch], the numbers of the examples, and
-            a dict of arrays from `summarize` of the objective, with a row for
-            each of them. The last batch can be smaller.
+            a dict of columns from `summarize` of the objective, arrays or
+            `columns.Ragged` with a row for each of them. The last batch can be
+            smaller.
         """
         for batch in itertools.islice(self._dataset, self._num_batches):
             if on_batch is not None:
                 on_batch()
             summaries = self._unpack(self._step(batch).numpy())
             rows = summaries.pop(_ROW)
-            is_example = rows >= 0
+            (chosen,) = np.nonzero(rows >= 0)
             yield (
-                rows[is_example],
-                {name: x[is_example] for name, x in summaries.items()},
+                rows[chosen],
+                {n: columns.take(x, chosen) for n, x in summaries.items()},
             )
 
     def evaluate(self, on_batch=None):
@@ -185,28 +189,234 @@ class Evaluator:
 
         Args:
             on_batch: As for `batches`.
+
+        Raises:
+            TypeError, ValueError: The objective breaks the contract of
+                `measure`.
         """
         batches = self.batches(on_batch)
-        return self._objective.measure(summaries for _, summaries in batches)
+        metrics = self._objective.measure(kept for _, kept in batches)
+        return checked(self._objective, metrics)
 
     def _pack(self, summary):
-        """Returns one `float32[batch, width]` with the bits of all values.
+        """Returns one float32 tensor with the bits of all values.
 
-        To send three tensors takes three times as long as one.
+        To send three tensors takes three times as long as one. The tensor is
+        `[batch, width]`. If the rows of a value can differ in length, it is
+        `[words]`: all rows of the other values, then the lengths and the
+        elements of this value.
         """
-        parts = []
+        # The rows of a replica and the fields, for `_unpack`.
+        self._rows = summary[_ROW].shape[0]
+        self._fields = {
+            name: _field_of(name, value, self._rows, self._objective)
+            for name, value in summary.items()
+        }
+        fixed, varying = [], []
         for name, value in summary.items():
-            self._layout[name] = value.dtype, value.shape[1:]
-            width = value.shape[1:].num_elements()
-            parts.append(tf.reshape(tf.bitcast(value, tf.float32), (-1, width)))
-        return tf.concat(parts, axis=1)
+            field = self._fields[name]
+            if field.width is not None:
+                words = tf.reshape(field.words(value), (-1, field.width))
+                fixed.append(words)
+                continue
+            if field.is_ragged:
+                sizes, value = value.row_lengths(), value.values
+            else:
+                sizes = tf.shape(value)[1:]
+            sizes = tf.bitcast(tf.cast(sizes, tf.int32), tf.float32)
+            varying += [sizes, tf.reshape(field.words(value), [-1])]
+        rows = tf.concat(fixed, axis=1)
+        if not varying:
+            return rows
+        return tf.concat([tf.reshape(rows, [-1]), *varying], axis=0)
 
-    def _unpack(self, rows):
-        """Returns the arrays that `_pack` has put into the rows, by name."""
+    def _unpack(self, sent):
+        """Returns the columns that `_pack` has put into a tensor, by name."""
+        if sent.ndim == 2:
+            return self._fixed(sent)
+        width = sum(field.width or 0 for field in self._fields.values())
+        varying = [n for n, f in self._fields.items() if f.width is None]
+        parts, start = [], 0
+
+        def read(count):
+            nonlocal start
+            start += count
+            return sent[start - count : start]
+
+        while start < len(sent):  # Each replica.
+            part = self._fixed(read(self._rows * width).reshape(-1, width))
+            for name in varying:
+                field = self._fields[name]
+                count = self._rows if field.is_ragged else len(field.shape)
+                sizes = read(count).view(np.int32)
+                if field.is_ragged:
+                    shape = (sizes.sum(), *field.shape)
+                else:
+                    shape = (self._rows, *sizes.tolist())
+                words = read(math.prod(shape) * field.num_words)
+                part[name] = field.values(words, shape)
+                if field.is_ragged:
+                    part[name] = columns.Ragged.from_lengths(part[name], sizes)
+            parts.append(part)
+        return {
+            name: _joined([part[name] for part in parts]) for name in parts[0]
+        }
+
+    def _fixed(self, rows):
+        """Returns the columns of rows of equal length, by name."""
         found, start = {}, 0
-        for name, (dtype, shape) in self._layout.items():
-            stop = start + shape.num_elements()
-            columns = np.ascontiguousarray(rows[:, start:stop])
-            found[name] = columns.view(dtype.as_numpy_dtype).reshape(-1, *shape)
-            start = stop
+        for name, field in self._fields.items():
+            if field.width is not None:
+                stop = start + field.width
+                words, shape = rows[:, start:stop], (len(rows), *field.shape)
+                found[name] = field.values(words, shape)
+                start = stop
         return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Field:
+    """How a value of a summary is sent as words of 32 bits.
+
+    Attributes:
+        dtype: `tf.DType` of the value.
+        shape: `tf.TensorShape` of a row, or of each value of a ragged row.
+        is_ragged: bool.
+    """
+
+    dtype: tf.DType
+    shape: tf.TensorShape
+    is_ragged: bool
+
+    @property
+    def sent(self):
+        """The type whose bits are sent; it contains all values of `dtype`."""
+        if self.dtype.size >= 4:
+            return self.dtype
+        return tf.float32 if self.dtype.is_floating else tf.int32
+
+    @property
+    def num_words(self):
+        """Number of words of one element."""
+        return self.sent.size // 4
+
+    @property
+    def width(self):
+        """Number of words of a row; `None` if rows can differ."""
+        if self.is_ragged or not self.shape.is_fully_defined():
+            return None
+        return self.shape.num_elements() * self.num_words
+
+    def words(self, value):
+        """Returns the bits of a tensor as float32."""
+        return tf.bitcast(tf.cast(value, self.sent), tf.float32)
+
+    def values(self, words, shape):
+        """Returns the array whose bits are in float32 words."""
+        values = np.ascontiguousarray(words).view(self.sent.as_numpy_dtype)
+        values = values.reshape(shape)
+        return values.astype(self.dtype.as_numpy_dtype, copy=False)
+
+
+def _field_of(name, value, num_rows, objective):
+    """Returns the `_Field` of a value of a summary; refuses what has none."""
+    what = f"`{type(objective).__name__}.summarize`, {name!r}"
+    is_ragged = isinstance(value, tf.RaggedTensor)
+    if not is_ragged and not tf.is_tensor(value):
+        raise TypeError(
+            f"{what}: must be a tensor. Received: {type(value).__name__}."
+        )
+    dtype = value.dtype
+    is_number = dtype.is_floating or dtype.is_integer or dtype.is_bool
+    if not is_number or dtype.is_quantized:
+        raise TypeError(
+            f"{what}: must be numbers or bools. Received: {dtype.name}."
+        )
+    if not value.shape.rank or value.shape[0] not in (None, num_rows):
+        raise ValueError(
+            f"{what}: must have one row for each of the {num_rows} examples of "
+            f"the batch. Received: shape {value.shape}."
+        )
+    if is_ragged:
+        value = value.values
+        if isinstance(value, tf.RaggedTensor) or None in value.shape[1:]:
+            raise ValueError(f"{what}: must have one ragged axis, the second.")
+    return _Field(dtype, value.shape[1:], is_ragged)
+
+
+def _joined(parts):
+    """Returns the rows of all replicas; narrow ones are filled with 0."""
+    if isinstance(parts[0], columns.Ragged):
+        return columns.concatenate(parts)
+    widest = np.max([part.shape[1:] for part in parts], axis=0, initial=0)
+    return np.concatenate(
+        [
+            np.pad(
+                part,
+                [
+                    (0, 0),
+                    *(
+                        (0, w - n)
+                        for w, n in zip(widest, part.shape[1:], strict=True)
+                    ),
+                ],
+            )
+            for part in parts
+        ]
+    )
+
+
+def checked(objective, metrics):
+    """Returns the result of `measure` of an objective with Python numbers.
+
+    Args:
+        objective: `Objective`.
+        metrics: Result of `measure`.
+
+    Raises:
+        TypeError, ValueError: It breaks the contract of `measure`. The message
+            names the class and the key.
+    """
+    name = f"{type(objective).__name__}.measure"
+    if not isinstance(metrics, dict):
+        raise TypeError(
+            f"`{name}` must return a dict. Received: {type(metrics).__name__}."
+        )
+    metrics = {
+        key: _json_like(value, f"`{name}`, {key!r}")
+        for key, value in metrics.items()
+    }
+    for key, kinds in (("loss", (float, int)), ("num_examples", (int,))):
+        if key not in metrics:
+            raise ValueError(
+                f"`{name}` must return {key!r}. Received: {sorted(metrics)}."
+            )
+        if type(metrics[key]) not in kinds:
+            raise TypeError(
+                f"`{name}`, {key!r}: must be one {kinds[0].__name__}. "
+                f"Received: {metrics[key]!r}."
+            )
+    return metrics | {"loss": float(metrics["loss"])}
+
+
+def _json_like(value, what):
+    """Returns a value with Python numbers in place of those of NumPy."""
+    if isinstance(value, tf.Tensor):
+        value = value.numpy()
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if type(value) in _JSON_SCALARS:
+        return value
+    if isinstance(value, dict):
+        return {
+            _json_like(key, what): _json_like(x, f"{what}, {key!r}")
+            for key, x in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        # One look at many numbers.
+        if {*map(type, value)} <= _JSON_SCALARS:
+            return value
+        return [_json_like(x, what) for x in value]
+    raise TypeError(
+        f"{what}: must be JSON-like. Received: {type(value).__name__}."
+    )

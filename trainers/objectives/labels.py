@@ -67,6 +67,12 @@ def _whole_labels(split, examples, limit):
             f"split {split}: labels must be whole numbers. Received: dtype "
             f"{labels.dtype}, {examples.places[0]}: {labels[0]}"
         )
+    if labels.ndim > 1:
+        raise DataError(
+            f"split {split}: labels must be one number for each example. "
+            f"Received: {labels.shape[1:]} numbers, "
+            f"{examples.places[0]}: {labels[0]}"
+        )
     # In float64, because float16 overflows above 65504.
     numbers = labels.astype(np.float64)
     # 100,000 classes or more are most likely a wrong column.

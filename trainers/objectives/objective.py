@@ -5,6 +5,10 @@ an `Objective`. It knows targets and logits, and no features. Its module imports
 TensorFlow and Keras inside of functions only: flags are checked before.
 """
 
+import json
+
+from trainers.errors import ConfigError
+
 
 class ObjectiveConfig:
     """Settings of an objective, which they can make.
@@ -22,7 +26,9 @@ class ObjectiveConfig:
     def problems(self, config):
         """Yields the broken rules of an experiment, a line for each.
 
-        An objective that cannot learn from some kind of data says so here.
+        An objective that cannot learn from some kind of data says so here. It
+        asks `kinds.name_of("data", type(config.data))`, which is `images`,
+        `texts` or `MODULE:NAME`, with `kinds` of `trainers.config`.
 
         Args:
             config: `ExperimentConfig` with these settings.
@@ -40,25 +46,21 @@ class Objective:
     Attributes:
         shown_metrics: Tuple of str. Metrics of validation in the line of an
             epoch.
-        metric_choices: str. The metrics that can select the best epoch, in
-            words, for `--help`.
+        metrics: Tuple of str. The metrics that can select the best epoch.
+        settings_of_targets: Tuple of str. Names of the settings that change the
+            targets; `None` means all. Tokenized texts are stored together with
+            their targets, and are used again only if these settings and the
+            code of the objective are the same.
         ranks: bool. Whether there is a `ranking`. Exports then have the
             signature `classify`.
     """
 
     shown_metrics = ("loss",)
-    metric_choices = "loss"
+    metrics = ("loss",)
+    settings_of_targets = None
     ranks = False
 
     # Targets.
-
-    def facts(self):
-        """Returns the settings that change the targets of `fitted`, JSON-like.
-
-        Tokenized texts are stored together with their targets, and are not
-        used for an objective with other facts or another code.
-        """
-        return None
 
     def target_columns(self, data):
         """Returns the columns of a file that contain the target of a row.
@@ -70,7 +72,7 @@ class Objective:
             Dict from a name for `parse` to the name of the column. The setting
             of `NAME` is `config.data.NAME_column`.
         """
-        return {"label": data.label_column}
+        return {"label": getattr(data, "label_column", "label")}
 
     def parse(self, values):
         """Returns the raw target of a row of a file.
@@ -106,14 +108,15 @@ class Objective:
         classes. After that, it refuses what it does not know.
 
         Args:
-            splits: Dict by split of `Examples` with raw targets: those of
-                `parse`, or an array of numbers of a source of images.
+            splits: Dict by split of `Examples` with raw targets: results of
+                `parse`, or what a source of images has, an array of numbers.
             source_names: List of str. Names of the numbers; `None` means that
                 the source has none.
 
         Returns:
-            `Objective`, and a dict by split of columns: arrays with one row
-            for each example, or `columns.Ragged`.
+            `Objective`, and a dict by split of columns: arrays of numbers with
+            one row for each example, `columns.Ragged` of the room `runtime`,
+            or `None` if it learns from the inputs alone.
 
         Raises:
             DataError: A target breaks a rule. The message names its place.
@@ -135,7 +138,7 @@ class Objective:
         """Returns the objective for the training on some targets.
 
         Args:
-            targets: Column of targets of the split `train`.
+            targets: Column of targets of the split `train`, or `None`.
 
         Raises:
             ConfigError: A setting does not fit the targets.
@@ -145,7 +148,9 @@ class Objective:
     def state(self):
         """Returns what the data has decided, JSON-like, for `restored`.
 
-        It is in `labels.json` of a run and in the manifest of an export.
+        It is in `labels.json` of a run and in the manifest of an export. In
+        JSON, a tuple becomes a list, and the keys of a dict become text:
+        `restored` gets these.
         """
         raise NotImplementedError
 
@@ -171,7 +176,8 @@ class Objective:
         """Returns the training loss of each example.
 
         Args:
-            targets: Batch of targets.
+            targets: Batch of the targets of `fitted`: a tensor with the rows
+                first, a `tf.RaggedTensor`, or `None` if it returned `None`.
             logits: float[batch, num_outputs].
 
         Returns:
@@ -189,6 +195,10 @@ class Objective:
 
     # Measuring.
 
+    def metric_words(self):
+        """Returns the metrics that can select the best epoch, in words."""
+        return ", ".join(self.metrics)
+
     def metric_problem(self, name):
         """Returns why a metric cannot select the best epoch, or `None`.
 
@@ -199,9 +209,9 @@ class Objective:
         Returns:
             str that follows "`--config.trainer.best_metric` must be".
         """
-        if name in self.metric_choices.split(", "):
+        if name in self.metrics:
             return None
-        return f"one of {self.metric_choices}. Received: {name!r}."
+        return f"one of {self.metric_words()}. Received: {name!r}."
 
     def scalar(self, metrics, name):
         """Returns one number of the result of `measure`.
@@ -227,27 +237,31 @@ class Objective:
         """Returns what evaluation keeps of each example. Runs in a graph.
 
         Args:
-            targets: Batch of targets.
+            targets: Batch of targets, as for `example_losses`.
             logits: float32[batch, num_outputs].
 
         Returns:
-            Dict by name of tensors of a type of 32 bits, with one row for each
-            example.
+            Dict by name of tensors of numbers or bools, with one row for each
+            example, or of `tf.RaggedTensor` with one ragged axis.
         """
-        return {"target": targets, "logits": logits}
+        kept = {} if targets is None else {"target": targets}
+        return kept | {"logits": logits}
 
     def measure(self, batches):
         """Returns all metrics of a split, for `metrics.json`.
 
         Args:
             batches: Iterable of dicts of arrays. Results of `summarize`, each
-                example once. It can be read once, and its sum can be larger
-                than the memory: keep only what the metrics need, see
+                example once; ragged ones are `columns.Ragged`. If replicas have
+                rows of different widths, narrow rows are filled with 0. The
+                iterable can be read once, and its sum can be larger than the
+                memory: keep only what the metrics need, see
                 `metrics.transposed`.
 
         Returns:
-            dict, JSON-like, with `loss` and `num_examples`. TensorBoard shows
-            the floats.
+            dict, JSON-like, with `loss`, a float, and `num_examples`, an int.
+            Numbers of NumPy become numbers of Python. TensorBoard shows the
+            floats.
         """
         raise NotImplementedError
 
@@ -322,7 +336,7 @@ class Objective:
         """Returns a target in words. Targets with equal words are equal.
 
         Args:
-            target: Row of a column of targets.
+            target: Row of a column of targets: a number or array of NumPy.
         """
         return str(plain(target))
 
@@ -330,7 +344,7 @@ class Objective:
         """Returns facts about the targets of a split, for `data_report.json`.
 
         Args:
-            targets: Column of targets.
+            targets: Column of targets, or `None`.
 
         Returns:
             dict, JSON-like. `examples_by_class`, a number by name, appears in
@@ -382,6 +396,49 @@ class Objective:
             List of str in Markdown.
         """
         return []
+
+
+def make(config):
+    """Returns the objective of its settings, before its data is known.
+
+    Args:
+        config: `ObjectiveConfig`.
+
+    Raises:
+        ConfigError: `make_objective` returns something else.
+    """
+    try:
+        found = config.make_objective()
+    except NotImplementedError:
+        found = None
+    if isinstance(found, Objective):
+        return found
+    raise ConfigError(
+        f"`config.task`: `{type(config).__name__}.make_objective` must return "
+        f"an instance of {Objective.__module__}.{Objective.__name__}. "
+        f"Received: {found!r}."
+    )
+
+
+def json_state(objective):
+    """Returns the `state` of an objective as JSON gives it back.
+
+    Args:
+        objective: `Objective` of some data.
+
+    Raises:
+        ConfigError: JSON cannot contain it.
+    """
+    state = objective.state()
+    try:
+        # NaN differs from itself, so a run with it could not resume.
+        return json.loads(json.dumps(state, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"`config.task`: `{type(objective).__name__}.state` must return "
+            "what JSON can contain: numbers, text, true, false, None, lists "
+            f"and dicts. {error}. Received: {state!r}."
+        ) from error
 
 
 def plain(value):

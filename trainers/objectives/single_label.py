@@ -71,10 +71,8 @@ class SingleLabel(Objective):
     """
 
     shown_metrics = ("loss", "accuracy", "macro_f1")
-    metric_choices = (
-        f"{', '.join(names_lib.METRICS)}, or per_class/NAME/METRIC with one of "
-        f"{', '.join(names_lib.PER_CLASS_METRICS)}"
-    )
+    metrics = names_lib.METRICS
+    settings_of_targets = ()
     ranks = True
 
     def __init__(self, config, names=None, weights=None):
@@ -133,7 +131,7 @@ class SingleLabel(Objective):
             names, targets = labels.from_numbers(
                 splits, source_names, self.names
             )
-        return SingleLabel(self._config, names), targets
+        return type(self)(self._config, names), targets
 
     def check_splits(self, splits, cut=()):
         """Checks that `train` has two classes and all of the other splits.
@@ -160,7 +158,7 @@ class SingleLabel(Objective):
         weights = class_weights.parse(
             self._config.class_weights, self.names, targets
         )
-        return SingleLabel(self._config, self.names, weights)
+        return type(self)(self._config, self.names, weights)
 
     def state(self):
         """Returns the class names in label order."""
@@ -181,7 +179,7 @@ class SingleLabel(Objective):
             or len(set(state)) < len(state)
         ):
             raise ValueError("not a list of distinct names.")
-        return SingleLabel(self._config, state)
+        return type(self)(self._config, state)
 
     @property
     def num_outputs(self):
@@ -199,7 +197,8 @@ class SingleLabel(Objective):
         References:
             Lin et al. 2017, Focal Loss for Dense Object Detection,
             https://arxiv.org/abs/1708.02002. Keras's
-            `CategoricalFocalCrossentropy` with alpha=1 is the same.
+            `CategoricalFocalCrossentropy` with alpha=1 is the same, but cuts p
+            at 1e-7, from where on its gradient is 0.
 
         Args:
             targets: int32[batch]. Labels.
@@ -244,6 +243,13 @@ class SingleLabel(Objective):
 
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
+    def metric_words(self):
+        """Returns the metrics that can select the best epoch, in words."""
+        return (
+            f"{super().metric_words()}, or per_class/NAME/METRIC with one of "
+            f"{', '.join(names_lib.PER_CLASS_METRICS)}"
+        )
+
     def metric_problem(self, name):
         """Returns why a metric cannot select the best epoch, or `None`.
 
@@ -251,7 +257,7 @@ class SingleLabel(Objective):
             name: str. One of `names.METRICS`, or per_class/NAME/METRIC.
         """
         if not names_lib.is_metric(name):
-            return f"one of {self.metric_choices}. Received: {name!r}."
+            return f"one of {self.metric_words()}. Received: {name!r}."
         class_name, _ = names_lib.of_class(name) or (None, None)
         if class_name and self.names and class_name not in self.names:
             return (

@@ -7,7 +7,6 @@ import numpy as np
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config import kinds
-from trainers.data import columns
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import RefusedError
@@ -16,10 +15,12 @@ from trainers.objectives.single_label import SingleLabelConfig
 from trainers.prediction import connect
 from trainers.prediction.rest import RestPredictor
 from trainers.prediction.rest import ServerError
+from trainers.runtime import columns
 from trainers.tasks import Task
 from trainers.tasks import classify_signature
 
 _BATCH_SIZE = 64
+_OF_SINGLE_LABEL = {"label", "class_id", "probabilities", "logits"}
 
 
 def predict(where, data, *, files=(), split=None, scores=False, token=None):
@@ -83,10 +84,11 @@ def _answer_split(task, answer_fn, data, split, run_data):
         }
         answers = answer_fn(*task.inputs.request_of(batch))
         for row, answer in zip(rows, answers, strict=True):
-            yield {
-                "example": examples.places[row],
-                "true_label": task.objective.describe(examples.targets[row]),
-            } | answer
+            found = {"example": examples.places[row]}
+            if examples.targets is not None:
+                target = examples.targets[row]
+                found["true_label"] = task.objective.describe(target)
+            yield found | answer
 
 
 def _answer_files(inputs, answer_fn, files, data, batch_size=_BATCH_SIZE):
@@ -125,15 +127,21 @@ def _predict_served(predictor, where, data, files, split, scores):
         )
     inputs, data = _inputs_of(predictor.signatures, where, data)
     answer_with_scores = scores and inputs.answers_are_short
+    if answer_with_scores and "classify" not in predictor.signatures:
+        raise ConfigError(
+            "`--scores` needs a served model with the signature `classify`. "
+            f"Received: {where!r}, with the signatures "
+            f"{', '.join(sorted(predictor.signatures))}."
+        )
 
     def answer(signature, fed):
         if answer_with_scores:
             return _classify(predictor, inputs.example_feature, *fed.values())
         outputs = predictor(signature, fed)
         # The objective of a served model is known by its outputs.
-        objective = SingleLabelConfig().make_objective()
-        if not {"label", "probabilities"} <= outputs.keys():
-            objective = Objective()
+        objective = Objective()
+        if outputs.keys() == _OF_SINGLE_LABEL:
+            objective = SingleLabelConfig().make_objective()
         return objective.answers(outputs, is_short=inputs.answers_are_short)
 
     # One row a request: the batch size that a server accepts is unknown.

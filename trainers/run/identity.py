@@ -6,8 +6,10 @@ its result would differ from that of an uninterrupted run.
 
 import hashlib
 
+from tfmodels import settings
 from trainers.config import experiment
 from trainers.config import tree
+from trainers.config import user_code
 from trainers.config.data import SPLITS
 from trainers.errors import ConfigError
 
@@ -23,6 +25,7 @@ def identity(config, splits, state, assets, num_replicas):
             directory.
         num_replicas: int.
     """
+    code = _code(config)
     return {
         "config": tree.to_tree(config),
         "data": {
@@ -35,7 +38,26 @@ def identity(config, splits, state, assets, num_replicas):
             name: sha256(text.encode()) for name, text in assets.items()
         },
         "replicas": num_replicas,
+        # Without code of the user, as older versions wrote it.
+        **({"code": code} if code else {}),
     }
+
+
+def _code(config):
+    """Returns the SHA-256 sums of the modules of the user, by their names.
+
+    Those of trackers do not count, as they do not change the result.
+    """
+    data = config.data
+    found = [type(data), data.inputs, type(config.task), type(config.model)]
+    found.append(type(config.task.make_objective()))
+    source = getattr(data, "source", "")
+    if isinstance(source, str) and settings.is_own(source):
+        found.append(source)
+    sums = {}
+    for kind in found:
+        sums |= user_code.modules_of(kind)
+    return sums
 
 
 def differences(then, now):
@@ -51,6 +73,14 @@ def differences(then, now):
             f"the classes were {_words(then['classes'])}. "
             f"Received: {_words(now['classes'])}."
         )
+    # Not in older runs. A module of one run alone has no other code: another
+    # module has changed to import it.
+    old, new = then.get("code", {}), now.get("code", {})
+    lines += [
+        f"the code of the module {name} has changed."
+        for name in sorted(old.keys() & new.keys())
+        if old[name] != new[name]
+    ]
     for name in sorted(then["assets"].keys() | now["assets"].keys()):
         if then["assets"].get(name) != now["assets"].get(name):
             lines.append(f"{name} has changed.")
@@ -124,7 +154,9 @@ def config_differences(then, now):
 
 
 def _words(state):
-    return ", ".join(state) if isinstance(state, list) else str(state)
+    if isinstance(state, list):
+        return ", ".join(map(str, state))
+    return str(state)
 
 
 def _fixed_settings(config):

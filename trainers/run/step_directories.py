@@ -14,7 +14,9 @@ import re
 from trainers.errors import RunError
 from trainers.runtime import atomic
 
-_SHOWN = ("loss", "val_loss", "val_accuracy", "val_macro_f1")
+_LOSSES = ("loss", "val_loss")
+# Of single labels, which have many metrics. Of others, the first ones.
+_FIRST = ("val_accuracy", "val_macro_f1")
 _REPLACED = atomic.REPLACED
 _NAME = re.compile(r"step-(\d{8}|[1-9]\d{8,})")
 
@@ -147,6 +149,14 @@ def _numbers(metrics):
     return {n: x for n, x in metrics.items() if isinstance(x, (int, float))}
 
 
+def _shown(metrics):
+    """Returns the names of at most four metrics: losses, then validation."""
+    found = [n for n in metrics if n.startswith("val_") and n not in _LOSSES]
+    found = [n for n in found if n in _FIRST] or found[: len(_FIRST)]
+    found = [n for n in metrics if n in _LOSSES] + found
+    return found or list(metrics)[:3]
+
+
 def table(rows, root):
     """Yields lines that show place, time, size, state and metrics.
 
@@ -157,7 +167,7 @@ def table(rows, root):
     cells = [("checkpoint", "written (UTC)", "MB", "state", "last metrics")]
     for row in rows:
         metrics = _numbers(row.facts.get("metrics"))
-        shown = [n for n in metrics if n in _SHOWN] or list(metrics)[:3]
+        shown = _shown(metrics)
         cells.append(
             (
                 row.path.relative_to(root).as_posix(),

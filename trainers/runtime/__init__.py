@@ -1,1 +1,1 @@
-"""Files, signals, logs and versions: what Python and the OS lack."""
+"""Columns, files, signals and versions: what NumPy, Python and the OS lack."""

@@ -5,6 +5,7 @@ import dataclasses
 from trainers.config import kinds
 from trainers.errors import ConfigError
 from trainers.errors import DataError
+from trainers.objectives import objective as objective_lib
 from trainers.objectives.objective import Objective
 from trainers.tasks.inputs.inputs import Inputs
 
@@ -70,7 +71,7 @@ class Task:
         """
         fed = self.inputs.make_check_inputs(seed)
         if not self.objective.ranks:
-            del fed["classify"]
+            fed.pop("classify", None)
         return fed
 
 
@@ -84,7 +85,7 @@ def make_task(config):
         `Task`.
     """
     inputs = inputs_class(config.data)(config)
-    return Task(inputs, config.task.make_objective())
+    return Task(inputs, objective_lib.make(config.task))
 
 
 def inputs_class(data):
@@ -92,8 +93,19 @@ def inputs_class(data):
 
     Args:
         data: `DataConfig`, or its class.
+
+    Raises:
+        ConfigError: There is no such class.
     """
-    return kinds.load("data", data.inputs, "config.data")
+    data_class = data if isinstance(data, type) else type(data)
+    place = f"{data_class.__name__}.inputs"
+    found = kinds.load("inputs", data.inputs, place)
+    if not (isinstance(found, type) and issubclass(found, Inputs)):
+        raise ConfigError(
+            f"`{place}` must name a class derived from {Inputs.__module__}."
+            f"{Inputs.__name__}. Received: {data.inputs!r}."
+        )
+    return found
 
 
 def restore_task(config, workdir):

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import math
-import typing
 
 import keras
 import tensorflow as tf
@@ -18,6 +17,7 @@ from trainers.errors import ConfigError
 from trainers.evaluation import evaluator as evaluator_lib
 from trainers.run.workdir import Workdir
 from trainers.runtime import signals
+from trainers.tasks import Task
 from trainers.training import callbacks
 from trainers.training import history
 from trainers.training import optimizers
@@ -44,7 +44,7 @@ class Run:
     """
 
     config: ExperimentConfig
-    task: typing.Any
+    task: Task
     splits: Splits
     steps: Steps
     strategy: tf.distribute.Strategy
@@ -382,9 +382,23 @@ def _check_rows_are_independent(network):
 
     A run computes what one device would compute, and rows that fill a batch
     count as nothing. Statistics of a batch break both: they contain those rows,
-    and each replica and each part of an accumulated batch has its own.
+    and each replica and each part of an accumulated batch has its own. So does
+    a loss of activations, a sum over the rows that has no weights.
+
+    It cannot find a layer of the user that does so, see CONTRIBUTING.md.
     """
     for layer in network._flatten_layers():
+        # Frozen or not: it also changes the layers before it. A layer
+        # `ActivityRegularization` has this attribute, too.
+        if getattr(layer, "activity_regularizer", None) is not None:
+            name = layer.path or layer.name
+            raise ConfigError(
+                f"`config.model`: the layer {name!r} must not have an "
+                "`activity_regularizer`: its loss counts the rows that fill "
+                "the last batch, so the result depends on the number of "
+                "replicas and on --config.optimizer.accumulation_steps. "
+                "Remove it, or use a `kernel_regularizer`."
+            )
         # A frozen layer uses its stored statistics.
         if (
             isinstance(layer, keras.layers.BatchNormalization)

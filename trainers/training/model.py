@@ -22,6 +22,8 @@ import functools
 import keras
 import tensorflow as tf
 
+from trainers.data import pipeline
+
 
 class TrainingModel(keras.Model):
     """A functional network with the loss and the metrics of a task.
@@ -170,15 +172,17 @@ class TrainingModel(keras.Model):
         """Trains on the part of a batch of one replica.
 
         Args:
-            data: `(features, labels, weights)`: dict of tensors with the rows
-                first, int32[rows] and float32[rows].
+            data: `(features, targets, weights)`: dict of tensors with the rows
+                first, a column of targets as `fitted` of the objective made it
+                (a tensor with the rows first, a `tf.RaggedTensor`, or `None`),
+                and float32[rows].
 
         Returns:
             dict. Results of the metrics by name, as `model.fit` expects them.
             All replicas return the mean over the replicas. At the end of an
             epoch `fit` computes the exact values.
         """
-        features, labels, weights = data
+        _, targets, weights = data
         replicas = tf.distribute.get_replica_context()
         total_weight = replicas.all_reduce(
             tf.distribute.ReduceOp.SUM, tf.reduce_sum(weights)
@@ -189,10 +193,10 @@ class TrainingModel(keras.Model):
             gradients, logits = self._accumulate(data, total_weight)
         # Without the penalty, like the loss of validation.
         self.mean_loss.update_state(
-            self.task.objective.example_losses(labels, logits), weights
+            self.task.objective.example_losses(targets, logits), weights
         )
         for metric in self.task_metrics:
-            metric.update_state(labels, logits, weights)
+            metric.update_state(targets, logits, weights)
         logs = self.get_metrics_result()
         if replicas.num_replicas_in_sync > 1:
             gradients, logs = _summed(replicas, gradients, logs)
@@ -207,11 +211,11 @@ class TrainingModel(keras.Model):
 
     def _gradients(self, data, total_weight):
         """Returns gradients of a batch's share in the loss, and its logits."""
-        features, labels, weights = data
+        features, targets, weights = data
         replicas = tf.distribute.get_replica_context()
         with tf.GradientTape() as tape:
             logits = self(features, training=True)
-            example_losses = self.task.objective.example_losses(labels, logits)
+            example_losses = self.task.objective.example_losses(targets, logits)
             # Gradients are summed over replicas and parts. Each has the whole
             # penalty on the weights, which must count once in the sum.
             penalty = tf.add_n(self.losses) if self.losses else 0.0
@@ -232,18 +236,12 @@ class TrainingModel(keras.Model):
 
     def _accumulate(self, data, total_weight):
         """Returns the same as `_gradients`, computed in parts one by one."""
-        parts = tf.nest.map_structure(
-            lambda x: tf.reshape(
-                x,
-                tf.concat(
-                    [[self.accumulation_steps, -1], tf.shape(x)[1:]], axis=0
-                ),
-            ),
-            data,
-        )
+        parts = pipeline.split_rows(data, self.accumulation_steps)
 
         def body(index, sums, all_logits):
-            part = tf.nest.map_structure(lambda x: x[index], parts)
+            part = tf.nest.map_structure(
+                lambda x: None if x is None else x[index], parts
+            )
             gradients, logits = self._gradients(part, total_weight)
             sums = [s + g for s, g in zip(sums, gradients, strict=True)]
             return index + 1, sums, all_logits.write(index, logits)

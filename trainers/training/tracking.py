@@ -6,6 +6,7 @@ import json
 import logging
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from trainers.runtime import atomic
@@ -73,12 +74,14 @@ class Trackers:
             method: str. Name of a method of `Tracker`.
             make_args: Function without arguments. Returns the arguments as a
                 tuple, or `None` if there is nothing to call with. It is not
-                called if no tracker needs them.
+                called if no tracker needs them. Its error is a warning.
         """
         new = {n: t for n, t in self._active.items() if n not in self._states}
         if not _defining(new.values(), method):
             return
-        args = make_args()
+        args = None
+        with warned(method):
+            args = make_args()
         for name, tracker in new.items() if args is not None else ():
             with self._guarded(name):
                 getattr(tracker, method)(*args)
@@ -124,14 +127,33 @@ class Trackers:
             yield
         except Exception as error:
             self._active.pop(name, None)
-            reason = startup.tensorflow_reason(error) or (
-                f"{type(error).__name__}: {' '.join(str(error).split())}"
-            )
             logging.getLogger(__name__).warning(
                 "the tracker %s failed and is off in this process: %s",
                 name,
-                reason[:500],
+                _reason(error),
             )
+
+
+@contextlib.contextmanager
+def warned(what):
+    """Turns an error in a `with` block into a warning.
+
+    Args:
+        what: str. What the block makes for the trackers, such as "pictures".
+    """
+    try:
+        yield
+    except Exception as error:
+        logging.getLogger(__name__).warning(
+            "the trackers get no %s in this process: %s", what, _reason(error)
+        )
+
+
+def _reason(error):
+    reason = startup.tensorflow_reason(error) or (
+        f"{type(error).__name__}: {' '.join(str(error).split())}"
+    )
+    return reason[:500]
 
 
 def _defining(trackers, method):
@@ -172,6 +194,7 @@ class Tracking(keras.callbacks.Callback):
         self._validation = validation
         self._steps_per_epoch = steps_per_epoch
         self._states = {}
+        self._makes_pictures = True
 
     def get_state(self):
         """Returns the state of each tracker by name."""
@@ -206,16 +229,19 @@ class Tracking(keras.callbacks.Callback):
         if "image" not in dataset.element_spec[0]:
             return None
         features, targets, weights = next(iter(dataset))
-        images = tf.boolean_mask(features["image"], weights > 0)
-        targets = tf.boolean_mask(targets, weights > 0)[:_NUM_EXAMPLES]
+        rows = np.flatnonzero(weights.numpy() > 0)[:_NUM_EXAMPLES]
+        images = tf.gather(features["image"], rows)
         if images.shape.rank == 3:
             images = images[..., None]
         pixels = tf.image.convert_image_dtype(
-            tf.clip_by_value(images[:_NUM_EXAMPLES], 0.0, 1.0),
-            tf.uint8,
-            saturate=True,
+            tf.clip_by_value(images, 0.0, 1.0), tf.uint8, saturate=True
         )
-        labels = [self._objective.describe(target) for target in targets]
+        labels = [""] * len(rows)
+        if targets is not None:
+            # Row by row, because rows can have different lengths.
+            labels = [
+                self._objective.describe(targets[row].numpy()) for row in rows
+            ]
         return pixels.numpy(), labels
 
     def on_epoch_end(self, epoch, logs=None):
@@ -236,9 +262,13 @@ class Tracking(keras.callbacks.Callback):
                 if name.startswith("val_")
             }
             self._trackers.call("numbers", step, "validation", values)
-            if self._trackers.need("picture"):
-                metrics = self._validation.result
-                pictures = self._objective.pictures(metrics)
+            if self._makes_pictures and self._trackers.need("picture"):
+                pictures = {}
+                self._makes_pictures = False
+                with warned("pictures"):
+                    metrics = self._validation.result
+                    pictures = dict(self._objective.pictures(metrics))
+                    self._makes_pictures = True
                 for name, pixels in pictures.items():
                     self._trackers.call("picture", step, name, pixels)
         self._trackers.call("flush", step)

@@ -14,6 +14,7 @@ from trainers.distribution import workers as workers_lib
 from trainers.distribution.workers import Workers
 from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
+from trainers.objectives import objective as objective_lib
 from trainers.run import identity as identity_lib
 from trainers.run.workdir import Workdir
 from trainers.training import checkpointing
@@ -61,13 +62,13 @@ def train_and_evaluate(config, workdir, export_fn=None):
         task, splits = _load_data(process)
         identity, checkpoint, steps = _begin(process, task, splits)
         run = fitting.Run(
-            process.config,
-            task,
-            splits,
-            steps,
-            process.strategy,
-            process.workers,
-            process.paths,
+            config=process.config,
+            task=task,
+            splits=splits,
+            steps=steps,
+            strategy=process.strategy,
+            workers=process.workers,
+            paths=process.paths,
         )
         network, model = fitting.make_models(run)
         train = _fit(run, network, model, identity, checkpoint, process)
@@ -159,7 +160,8 @@ def _begin(process, task, splits):
     """
     config, workers, paths = process.config, process.workers, process.paths
     num_replicas = process.strategy.num_replicas_in_sync
-    state, assets = task.objective.state(), task.inputs.assets()
+    state = objective_lib.json_state(task.objective)
+    assets = task.inputs.assets()
     identity = identity_lib.identity(
         config, splits, state, assets, num_replicas
     )

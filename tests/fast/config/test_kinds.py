@@ -6,20 +6,28 @@ import importlib
 import json
 import logging
 import pathlib
+import sys
+import typing
 
 import own_kinds
 import pytest
 
 import tfmodels
 from tfmodels import settings
+from tfmodels.settings import setting
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config import kinds
 from trainers.config import tree as tree_lib
+from trainers.config import user_code
 from trainers.config.data import ImageDataConfig
 from trainers.config.data import TextDataConfig
+from trainers.data import input_files
+from trainers.data.images import loading
+from trainers.data.texts import rows
 from trainers.errors import ConfigError
 from trainers.objectives.objective import Objective
+from trainers.objectives.objective import ObjectiveConfig
 from trainers.objectives.single_label import SingleLabelConfig
 from trainers.tasks.inputs.inputs import Inputs
 
@@ -118,6 +126,8 @@ def test_an_error_of_a_module_of_a_user_is_shown_in_one_line(
         ("a", False),
         (":b", False),
         ("a:", False),
+        ("a:b.c", True),
+        ("a:b.", False),
         ("a:b:c", False),
         ("C:/data/a.csv", False),
     ],
@@ -129,14 +139,14 @@ def test_a_name_of_a_user_has_a_module_and_an_object(name, is_own):
 def test_the_code_of_a_user_counts_and_that_of_the_project_does_not(
     tmp_path, monkeypatch
 ):
-    assert kinds.code_of(SingleLabelConfig) == [
+    assert user_code.code_of(SingleLabelConfig) == [
         "trainers.objectives.single_label:SingleLabelConfig"
     ]
-    assert kinds.code_of(tfmodels.MnistMlpConfig) == [
+    assert user_code.code_of(tfmodels.MnistMlpConfig) == [
         "tfmodels.mnist_mlp:MnistMlpConfig"
     ]
     code = pathlib.Path(own_kinds.__file__).read_bytes()
-    assert kinds.code_of(own_kinds.OwnObjectiveConfig) == [
+    assert user_code.code_of(own_kinds.OwnObjectiveConfig) == [
         OWN,
         hashlib.sha256(code).hexdigest(),
     ]
@@ -144,12 +154,361 @@ def test_the_code_of_a_user_counts_and_that_of_the_project_does_not(
     file.write_text("def read_rows():\n    yield 1\n")
     monkeypatch.syspath_prepend(tmp_path)
     module = importlib.import_module("growing_kind")
-    before = kinds.code_of(module.read_rows)
+    before = user_code.code_of(module.read_rows)
     assert before[0] == "growing_kind:read_rows"
     # By its name as well: an object of a module has no module of its own.
-    assert kinds.code_of("growing_kind:read_rows") == before
+    assert user_code.code_of("growing_kind:read_rows") == before
     file.write_text(file.read_text() + "# Changed.\n")
-    assert kinds.code_of("growing_kind:read_rows") != before
+    assert user_code.code_of("growing_kind:read_rows") != before
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The files of a package of a user, which is imported."""
+    directory = tmp_path / "package_of_user"
+    (directory / "parts").mkdir(parents=True)
+    files = {
+        "__init__.py": "",
+        "loss.py": "import json\nfrom package_of_user import parts\n"
+        "class Loss:\n    def call(self):\n        from . import late\n",
+        "late.py": "from .parts.deep import NAME\n"
+        "import package_of_user.gone\nWARNS = '\\d'\n",
+        "parts/__init__.py": "from . import other",
+        "parts/deep.py": "from ..loss import Loss\nNAME = 1",
+        "parts/other.py": "import pytest",
+        "unused.py": "",
+        "tracker.py": "from package_of_user import loss, tracker_words",
+        "tracker_words.py": "",
+    }
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("package_of_user.parts")
+    yield directory
+    for name in [n for n in sys.modules if n.startswith("package_of_user")]:
+        del sys.modules[name]
+
+
+CODE = [
+    "package_of_user",
+    "package_of_user.late",
+    "package_of_user.loss",
+    "package_of_user.parts",
+    "package_of_user.parts.deep",
+    "package_of_user.parts.other",
+]
+
+
+def test_the_code_of_a_kind_is_all_that_it_imports_of_its_package(package):
+    path = "package_of_user.loss:Loss"
+    before = user_code.modules_of(path)
+    assert list(before) == CODE
+    # The same without these imports in this process, and after them.
+    assert "package_of_user.loss" not in sys.modules
+    (package / "late.py").write_text("from .parts.deep import NAME")
+    (package / "unused.py").write_text("x = 1")
+    importlib.import_module("package_of_user.tracker")
+    loss = sys.modules["package_of_user.loss"].Loss
+    after = user_code.modules_of(loss)
+    assert list(after) == CODE
+    assert [n for n in CODE if before[n] != after[n]] == [
+        "package_of_user.late"
+    ]
+    assert user_code.code_of(loss) == [path, *after.values()]
+
+
+def test_a_base_in_another_package_of_the_user_counts(package):
+    loss = importlib.import_module("package_of_user.loss").Loss
+
+    class Derived(loss, ObjectiveConfig):
+        __module__ = "own_kinds"
+
+    assert list(user_code.modules_of(Derived)) == ["own_kinds", *CODE]
+
+    class Installed(loss, pytest.Cache):  # Has a version.
+        __module__ = "own_kinds"
+
+    assert list(user_code.modules_of(Installed)) == ["own_kinds", *CODE]
+
+
+def test_a_class_inside_of_a_class_has_dots_in_its_name():
+    name = "own_kinds:Outer.InnerConfig"
+    inner = own_kinds.Outer.InnerConfig
+    assert kinds.name_of("task", inner) == name
+    assert kinds.load("task", name, "config.x") is inner
+    config = own_config()
+    config.task = inner(margin=2.0)
+    experiment.validate(config)
+    assert experiment.from_json(experiment.to_json(config)) == config
+
+
+# What an own kind declares.
+
+
+def classes_of_users():
+    """Yields the name of the case, a class and what is wrong with it."""
+
+    def objective(**annotations):
+        values = {k: v for k, (_, v) in annotations.items() if v is not None}
+        types = {k: kind for k, (kind, _) in annotations.items()}
+        made = type(
+            "MineConfig",
+            (ObjectiveConfig,),
+            {"__annotations__": types, "__module__": "own_kinds"} | values,
+        )
+        return dataclasses.dataclass(made)
+
+    def made():
+        return setting(1.0, "Width.")
+
+    types = "int, float, bool, str, tuple[int, ...], tuple[str, ...]"
+    by_setting = 'must be made by `setting({}, "meaning")` of tfmodels.settings'
+    yield (
+        "plain",
+        objective(margin=(float, 2.5)),
+        f"`MineConfig.margin` {by_setting.format('2.5')}",
+    )
+    yield (
+        "no default",
+        objective(margin=(float, None)),
+        f"`MineConfig.margin` {by_setting.format('0.0')}",
+    )
+    yield (
+        "dict",
+        objective(margin=(dict, made())),
+        f"`MineConfig.margin` must have a type that a flag can have, one of "
+        f"{types}, and not dict",
+    )
+    yield (
+        "alias",
+        objective(margin=(tuple[float, ...], made())),
+        f"`MineConfig.margin` must have a type that a flag can have, one of "
+        f"{types}, and not tuple[float, ...]",
+    )
+    yield (
+        "optional",
+        objective(margin=(float | None, made())),
+        f"`MineConfig.margin` must have a type that a flag can have, one of "
+        f"{types}, and not float | None",
+    )
+    yield (
+        "annotations",
+        objective(margin=("float", made())),
+        "`MineConfig.margin` must have a type in place of the text 'float': "
+        "remove `from __future__ import annotations` from its file",
+    )
+    plain = dataclasses.make_dataclass("Part", [("x", int, 3)])
+    yield (
+        "nested",
+        objective(part=(plain, dataclasses.field(default_factory=plain))),
+        f"`Part.x` {by_setting.format('3')}",
+    )
+    yield (
+        "nested without default",
+        objective(part=(plain, None)),
+        "`MineConfig.part` must be made by "
+        "`dataclasses.field(default_factory=Part)`",
+    )
+
+    class NotDecorated(own_kinds.OwnObjectiveConfig):
+        width: float = setting(1.0, "Width.")
+
+    yield (
+        "not decorated",
+        NotDecorated,
+        "`NotDecorated` must have the decorator `@dataclasses.dataclass`, as "
+        "`width` is a setting",
+    )
+    for name in ("kind", "objective", "random_shift"):
+        yield (
+            name,
+            objective(**{name: (float, made())}),
+            f"`MineConfig.{name}` must have another name: "
+            f"`config.task.{name}` has a meaning of its own",
+        )
+
+
+@pytest.mark.parametrize(
+    "kind, problem",
+    [pytest.param(*case, id=name) for name, *case in classes_of_users()],
+)
+def test_settings_that_cannot_be_flags_are_refused(kind, problem, monkeypatch):
+    name = f"own_kinds:{kind.__name__}"
+    kind.__module__, kind.__qualname__ = "own_kinds", kind.__name__
+    monkeypatch.setattr(own_kinds, kind.__name__, kind, raising=False)
+    assert refusal(with_objective, name) == (
+        f"`--config.task.objective`: {problem}. Received: {name!r}."
+    )
+    tree = {"task": {"objective": name}}
+    assert refusal(experiment.from_tree, tree) == (
+        f"`config.task.objective`: {problem}. Received: {name!r}."
+    )
+    config = own_config()
+    names = [f.name for f in dataclasses.fields(kind)]
+    config.task = kind(*(1.0 for _ in names if kind.__name__ == "MineConfig"))
+    expected = f"`config.task`: {problem}. Received: {config.task!r}."
+    assert refusal(experiment.validate, config) == expected
+    assert refusal(experiment.check_types, config) == expected
+
+
+def test_the_kinds_of_this_project_are_declared_well():
+    for part in ("data", "task", "model"):
+        for name in kinds.KINDS[part]:
+            kind = kinds.load(part, name, "")
+            assert tree_lib.kind_problem(part, kind) is None
+
+
+@pytest.mark.parametrize("part", ["data", "model"])
+def test_a_name_is_reserved_only_in_its_part(part):
+    @dataclasses.dataclass
+    class Mine:
+        global_batch_size: int = setting(1, "Rows.")
+        objective: str = setting("", "Something.")
+        random_shift: float = setting(0.0, "Something.")
+
+    assert tree_lib.kind_problem(part, Mine) is None
+
+
+def test_data_must_have_a_size_of_batches():
+    @dataclasses.dataclass
+    class Mine:
+        train: str = setting("", "File.")
+
+    assert tree_lib.kind_problem("model", Mine) is None
+    assert tree_lib.kind_problem("data", Mine) == (
+        "`Mine` must have the setting `global_batch_size: int = setting(32, "
+        "..., at_least=1)`"
+    )
+
+
+def test_data_needs_no_other_setting():
+    config = own_config()
+    config.data = own_kinds.OwnDataConfig()
+    config.trainer.early_stopping_patience = 3
+    config.optimizer.plateau_patience = 2
+    experiment.validate(config)
+    assert config.data.why_no_validation() is None
+    assert Objective().target_columns(config.data) == {"label": "label"}
+
+
+@pytest.mark.parametrize(
+    "how, made",
+    [
+        (lambda self: None, "None"),
+        (lambda self: 3, "3"),
+        (ObjectiveConfig.make_objective, "None"),
+    ],
+    ids=["nothing", "number", "not written"],
+)
+def test_settings_must_make_an_objective(how, made, monkeypatch):
+    monkeypatch.setattr(own_kinds.OwnObjectiveConfig, "make_objective", how)
+    expected = (
+        "`config.task`: `OwnObjectiveConfig.make_objective` must return an "
+        "instance of trainers.objectives.objective.Objective. Received: "
+        f"{made}."
+    )
+    config = own_config()
+    assert refusal(experiment.validate, config) == expected
+    assert refusal(tasks.make_task, config) == expected
+
+
+def test_an_objective_can_refuse_a_kind_of_data(monkeypatch):
+    def problems(self, config):
+        name = kinds.name_of("data", type(config.data))
+        if name not in ("texts", "own_kinds:OwnDataConfig"):
+            yield f"Not from {name}."
+
+    monkeypatch.setattr(own_kinds.OwnObjectiveConfig, "problems", problems)
+    config = own_config()
+    assert refusal(experiment.validate, config) == "Not from images."
+    config.data = own_kinds.OwnDataConfig()
+    experiment.validate(config)
+
+
+# Sources and classes that have another form.
+
+
+def test_a_source_of_images_must_be_a_function():
+    name = "own_kinds:dataclasses"
+    data = ImageDataConfig(source=name)
+    expected = (
+        "`--config.data.source` must name a function `open_source`, see "
+        f"trainers.data.images.loading. Received: {name!r}, which is of the "
+        "class module."
+    )
+    assert refusal(loading.check_files, data) == expected
+    config = experiment.ExperimentConfig(data=data)
+    assert refusal(input_files.check, config) == expected
+
+
+@pytest.mark.parametrize("name", ["setting", "OtherConfig"])
+def test_a_source_of_texts_must_be_a_format(name):
+    name = f"own_kinds:{name}"
+    kind = type(kinds.load("text_format", name, "")).__name__
+    assert refusal(rows.load_format, name) == (
+        "`--config.data.source` must name a "
+        "trainers.data.texts.text_format.TextFormat. Received: "
+        f"{name!r}, which is of the class {kind}."
+    )
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("", "must be MODULE:NAME of your own. Received: ''."),
+        (
+            "own_kinds:Nothing",
+            "must be importable. Received: 'own_kinds:Nothing': "
+            "AttributeError: module 'own_kinds' has no attribute 'Nothing'. "
+            "Python imports from the current directory and from those in "
+            "PYTHONPATH.",
+        ),
+        (
+            "own_kinds:OtherConfig",
+            "must name a class derived from trainers.tasks.inputs.inputs."
+            "Inputs. Received: 'own_kinds:OtherConfig'.",
+        ),
+    ],
+)
+def test_data_must_name_its_inputs(name, message):
+    class Data(own_kinds.OwnDataConfig):
+        inputs: typing.ClassVar[str] = name
+
+    assert refusal(tasks.inputs_class, Data()) == f"`Data.inputs` {message}"
+    assert refusal(tasks.inputs_class, Data) == f"`Data.inputs` {message}"
+
+
+def test_the_check_of_files_must_be_a_function():
+    class Data(own_kinds.OwnDataConfig):
+        check_files: typing.ClassVar[str] = "own_kinds:dataclasses"
+
+    config = experiment.ExperimentConfig(data=Data())
+    assert refusal(input_files.check, config) == (
+        "`Data.check_files` must name a function. Received: "
+        "'own_kinds:dataclasses', which is of the class module."
+    )
+
+
+def test_a_class_of_the_program_itself_is_refused(monkeypatch):
+    @dataclasses.dataclass(slots=True)
+    class Mine(own_kinds.OwnObjectiveConfig):
+        """Is in a script that calls `train_and_evaluate`."""
+
+    Mine.__module__, Mine.__qualname__ = "__main__", "Mine"
+    monkeypatch.setattr(sys.modules["__main__"], "Mine", Mine, raising=False)
+    config = own_config()
+    config.task = Mine()
+    assert refusal(experiment.validate, config) == (
+        "`config.task` must be of a class that Python can import, for example "
+        "from a file beside the config file, because the run is read again by "
+        "evaluation and export; __main__:Mine cannot be imported. Received: "
+        f"{Mine()!r}."
+    )
+    assert refusal(with_objective, "__main__:Mine") == (
+        "`--config.task.objective` must be importable. Received: "
+        "'__main__:Mine': `__main__` is another program in each command. Move "
+        "it into a file that the program imports."
+    )
 
 
 # The objective is a setting.

@@ -15,9 +15,9 @@ from trainers.config import experiment
 from trainers.config.data import TextDataConfig
 from trainers.data import buckets
 from trainers.data import pipeline
-from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
 from trainers.data.places import Places
+from trainers.runtime.columns import Ragged
 
 
 def lognormal(count, median, longest):

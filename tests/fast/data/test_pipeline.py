@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from trainers.data import pipeline
-from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
 from trainers.data.places import Places
+from trainers.runtime.columns import Ragged
 
 
 def make_examples(count):
@@ -372,3 +372,27 @@ def test_datasets_are_in_order_and_not_tuned(make):
     assert options.autotune.enabled is False
     assert options.autotune.initial_parallelism == os.cpu_count()
     assert options.deterministic is True
+
+
+@pytest.mark.parametrize("rows", [4, None], ids=["static", "dynamic"])
+def test_a_batch_is_split_with_columns_of_every_kind(rows):
+    """Rows of different lengths, no targets, and vectors."""
+    ids = tf.ragged.constant([[1], [], [2, 3], [4]])
+
+    @tf.function(
+        autograph=False,
+        input_signature=[
+            tf.RaggedTensorSpec([rows, None], tf.int32),
+            tf.TensorSpec([rows, 2]),
+        ],
+    )
+    def split(ids, vectors):
+        parts = pipeline.split_rows(({"ids": ids}, None, vectors), 2)
+        assert parts[1] is None
+        return parts[0]["ids"][0], parts[0]["ids"][1], parts[2]
+
+    vectors = tf.reshape(tf.range(8.0), (4, 2))
+    first, second, vectors = split(ids, vectors)
+    assert first.to_list() == [[1], []]
+    assert second.to_list() == [[2, 3], [4]]
+    assert vectors.numpy().tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]

@@ -1,7 +1,10 @@
 """A pass over a split: every example once, with its number."""
 
+import json
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfmodels
 from trainers import tasks
@@ -12,6 +15,8 @@ from trainers.data.places import Places
 from trainers.distribution import strategies
 from trainers.evaluation import evaluator
 from trainers.metrics import classification
+from trainers.objectives.objective import Objective
+from trainers.runtime.columns import Ragged
 
 NAMES = ["cat", "dog", "owl"]
 
@@ -105,3 +110,203 @@ def test_an_evaluation_asks_before_each_batch_and_can_be_left(strategy):
     # The next evaluation begins with the first batch.
     assert found.evaluate(on_batch=lambda: calls.append(1)) == expected
     assert len(calls) == 2 + -(-21 // (4 * strategy.num_replicas_in_sync))
+
+
+# --- The contract of an objective --------------------------------------------
+
+
+class Own(Objective):
+    """Keeps what `summarize_fn` returns; its metrics are `metrics`."""
+
+    def __init__(self, summarize_fn, metrics=None):
+        self.summarize = summarize_fn
+        self._metrics = metrics
+
+    def measure(self, batches):
+        list(batches)
+        return self._metrics
+
+
+def make_own(strategy, summarize_fn, metrics=None, count=7, targets="rows"):
+    """Returns an evaluator of an objective, in batches of 4 per replica."""
+    config = ExperimentConfig()
+    with strategy.scope():
+        network = tfmodels.make_network(config.model, 2)
+    if isinstance(targets, str):
+        targets = np.arange(count, dtype=np.int32)
+    examples = Examples(
+        {"image": np.zeros((count, 28, 28), np.uint8)},
+        targets,
+        Places.numbered("row ", range(count)),
+    )
+    inputs = Inputs(tasks.make_task(config).inputs, None)
+    task = tasks.Task(inputs, Own(summarize_fn, metrics))
+    return evaluator.Evaluator(network, task, examples, strategy)
+
+
+TYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"]
+TYPES += ["uint64", "float16", "bfloat16", "float32", "float64"]
+
+
+def test_values_of_every_type_are_kept(strategy):
+    largest = {
+        name: 1 if name == "bool" else tf.as_dtype(name).max for name in TYPES
+    }
+
+    def summarize(targets, logits):
+        return {
+            name: tf.fill([tf.shape(targets)[0], 2], tf.cast(x, name))
+            for name, x in largest.items()
+        }
+
+    for rows, kept in make_own(strategy, summarize).batches():
+        for name, values in kept.items():
+            assert values.dtype == tf.as_dtype(name).as_numpy_dtype
+            assert values.shape == (len(rows), 2)
+            assert (values == np.array(largest[name], values.dtype)).all()
+
+
+def test_rows_of_different_lengths_are_kept(strategy):
+    """Batches and replicas differ in width. The first two rows are empty."""
+    lengths = np.array([0, 0, 1, 2, 3, 4, 5])
+    ids = Ragged.from_lengths(np.arange(15, dtype=np.int64) * 2**33, lengths)
+
+    def summarize(targets, logits):
+        wide = targets.to_tensor(-1)
+        return {
+            "ids": targets,
+            "pairs": tf.stack([targets, targets], axis=2),
+            "wide": wide,
+            "square": wide[:, :, None] * wide[:, None, :],
+            "is_fixed": targets.row_lengths() > 2,
+        }
+
+    found = make_own(strategy, summarize, targets=ids)
+    num_rows = 0
+    for rows, kept in found.batches():
+        num_rows += len(rows)
+        assert kept["ids"].to_list() == ids.take(rows).to_list()
+        assert kept["pairs"].to_list() == [
+            [[x, x] for x in ids[row].tolist()] for row in rows
+        ]
+        assert kept["is_fixed"].tolist() == (lengths[rows] > 2).tolist()
+        width = kept["wide"].shape[1]
+        assert kept["square"].shape == (len(rows), width, width)
+        assert width >= lengths[rows].max()
+        for row, values in zip(rows, kept["wide"], strict=True):
+            assert values[: lengths[row]].tolist() == ids[row].tolist()
+            assert set(values[lengths[row] :]) <= {-1, 0}
+    assert num_rows == 7
+
+
+def test_examples_without_targets_are_evaluated(strategy):
+    seen = []
+
+    def summarize(targets, logits):
+        seen.append(targets)
+        return Objective().summarize(targets, logits)
+
+    found = make_own(strategy, summarize, targets=None)
+    assert sum(len(kept["logits"]) for _, kept in found.batches()) == 7
+    assert {*seen} == {None}
+
+
+@pytest.mark.parametrize(
+    "summarize, kind, message",
+    [
+        (
+            lambda targets, logits: {"name": tf.as_string(targets)},
+            TypeError,
+            "'name': must be numbers or bools. Received: string.",
+        ),
+        (
+            lambda targets, logits: {"sum": tf.reduce_sum(logits)},
+            ValueError,
+            "'sum': must have one row for each of the 4 examples of the batch. "
+            "Received: shape ().",
+        ),
+        (
+            lambda targets, logits: {"few": logits[:2]},
+            ValueError,
+            "'few': must have one row for each of the 4 examples of the batch. "
+            "Received: shape (2, 2).",
+        ),
+        (
+            lambda targets, logits: {"target": None},
+            TypeError,
+            "'target': must be a tensor. Received: NoneType.",
+        ),
+        (
+            lambda targets, logits: {
+                "deep": tf.RaggedTensor.from_uniform_row_length(
+                    tf.ragged.range(tf.range(8)), 2
+                )
+            },
+            ValueError,
+            "'deep': must have one ragged axis, the second.",
+        ),
+    ],
+)
+def test_a_summary_that_cannot_be_kept_is_refused(summarize, kind, message):
+    one = strategies.make_strategy(TrainerConfig(num_logical_cpus=2))
+    with pytest.raises(kind) as caught:
+        make_own(one, summarize)
+    assert str(caught.value) == f"`Own.summarize`, {message}"
+
+
+@pytest.mark.parametrize(
+    "metrics, kind, message",
+    [
+        (None, TypeError, "` must return a dict. Received: NoneType."),
+        (
+            {"num_examples": 3},
+            ValueError,
+            "` must return 'loss'. Received: ['num_examples'].",
+        ),
+        (
+            {"loss": 0.5},
+            ValueError,
+            "` must return 'num_examples'. Received: ['loss'].",
+        ),
+        (
+            {"loss": np.zeros(2), "num_examples": 3},
+            TypeError,
+            "`, 'loss': must be one float. Received: [0.0, 0.0].",
+        ),
+        (
+            {"loss": 0.5, "num_examples": 3.0},
+            TypeError,
+            "`, 'num_examples': must be one int. Received: 3.0.",
+        ),
+        (
+            {"loss": 0.5, "num_examples": 3, "of": {"a": [{1}]}},
+            TypeError,
+            "`, 'of', 'a': must be JSON-like. Received: set.",
+        ),
+    ],
+)
+def test_metrics_that_break_the_contract_are_refused(metrics, kind, message):
+    with pytest.raises(kind) as caught:
+        evaluator.checked(Own(None), metrics)
+    assert str(caught.value) == f"`Own.measure{message}"
+
+
+def test_metrics_have_the_numbers_of_python(strategy):
+    metrics = {
+        "loss": np.float32(0.5),
+        "num_examples": np.int64(7),
+        "matrix": np.eye(2, dtype=np.int32),
+        "of": {"a": [np.float64(1.5), None], "b": tf.constant(2)},
+    }
+    found = make_own(
+        strategy, lambda targets, logits: {"x": logits}, metrics
+    ).evaluate()
+    expected = {
+        "loss": 0.5,
+        "num_examples": 7,
+        "matrix": [[1, 0], [0, 1]],
+        "of": {"a": [1.5, None], "b": 2},
+    }
+    assert found == json.loads(json.dumps(found)) == expected
+    assert type(found["loss"]) is float and type(found["num_examples"]) is int
+    assert evaluator.checked(Own(None), metrics | {"loss": 0})["loss"] == 0.0

@@ -255,7 +255,7 @@ def test_a_metric_of_a_class_needs_the_class_once_the_data_is_known():
         "per_class/CLASS/METRIC with a class of the data. Received: "
         "'per_class/eggs/f1'. Choices: a/b, c."
     )
-    expected = f"one of {SingleLabel.metric_choices}. Received: 'f1'."
+    expected = f"one of {before.metric_words()}. Received: 'f1'."
     assert before.metric_problem("f1") == expected
     assert after.metric_problem("f1") == expected
 
@@ -331,3 +331,21 @@ def test_a_model_card_names_classes_and_the_weakest_of_them():
         "Weakest classes on the split test: `猫` (F1 0.0000), `cat` "
         "(F1 0.6667), `dog` (F1 0.6667)."
     )
+
+
+def test_a_class_derived_from_it_stays_what_it_is():
+    class Quiet(SingleLabel):
+        """Learns nothing."""
+
+        def example_losses(self, targets, logits):
+            return tf.zeros(len(targets))
+
+    first = Quiet(SingleLabelConfig())
+    examples = Examples(
+        {}, np.array(["a", "b"], object), Places.numbered("row ", range(2))
+    )
+    fitted, targets = first.fitted({"train": examples})
+    again = first.restored(fitted.state())
+    for objective in (fitted, fitted.for_training(targets["train"]), again):
+        assert type(objective) is Quiet
+        assert objective.names == ["a", "b"]

@@ -1,7 +1,9 @@
 """What makes two runs the same run."""
 
 import copy
+import importlib
 import json
+import sys
 
 import numpy as np
 import own_kinds
@@ -11,12 +13,12 @@ import tfmodels
 from trainers.config import experiment
 from trainers.config import tree
 from trainers.config.data import TextDataConfig
-from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
 from trainers.data.examples import Splits
 from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.run import identity as identity_lib
+from trainers.runtime.columns import Ragged
 
 START = (
     "`--workdir` 'run' contains a run that differs, and a run can only resume "
@@ -260,10 +262,81 @@ def test_a_setting_younger_than_the_run_keeps_its_default():
         ),
         # The state of an objective of a user.
         ({"mean": 2.5}, "the classes were cat, dog. Received: {'mean': 2.5}."),
+        ((1, None), "the classes were cat, dog. Received: 1, None."),
+        (
+            (["a", 2], {"b": 3}),
+            "the classes were cat, dog. Received: ['a', 2], {'b': 3}.",
+        ),
     ],
 )
 def test_other_classes_are_named(state, line):
     assert differences(identity(), identity(state=state)) == [line]
+
+
+@pytest.fixture
+def user_code(tmp_path, monkeypatch):
+    """The directory of a user's package, and a config with its kinds."""
+    directory = tmp_path / "code_of_user"
+    directory.mkdir()
+    (directory / "__init__.py").write_text("")
+    (directory / "helpers.py").write_text("FACTOR = 1\n")
+    (directory / "kinds.py").write_text(
+        "import own_kinds\n"
+        "class Mine(own_kinds.OwnObjectiveConfig):\n"
+        "    def make_objective(self):\n"
+        "        from code_of_user import helpers\n"
+        "        return super().make_objective()\n"
+        "def open_source(data, image_shape, decode_fn): ...\n"
+    )
+    (directory / "shown.py").write_text(
+        "from trainers.training.trackers.tracker import Tracker\n"
+        "class Shown(Tracker): ...\n"
+    )
+    (directory / "source.py").write_text("def open_source(*args): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("code_of_user.kinds")
+    config = make_config(
+        task=module.Mine(),
+        data__source="code_of_user.source:open_source",
+        trainer__trackers=("code_of_user.shown:Shown",),
+    )
+    yield directory, config
+    for name in [n for n in sys.modules if n.startswith("code_of_user")]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", ["kinds", "helpers", "source"])
+def test_changed_code_of_the_user_is_named(name, user_code):
+    directory, config = user_code
+    before = identity(config)
+    assert sorted(before["code"]) == [
+        "code_of_user",
+        "code_of_user.helpers",
+        "code_of_user.kinds",
+        "code_of_user.source",
+        "own_kinds",
+    ]
+    assert differences(before, identity(config)) == []
+    with (directory / f"{name}.py").open("a") as file:
+        file.write("x = 1\n")
+    assert differences(before, identity(config)) == [
+        f"the code of the module code_of_user.{name} has changed."
+    ]
+
+
+def test_a_changed_tracker_changes_no_run(user_code):
+    directory, config = user_code
+    before = identity(config)
+    (directory / "shown.py").write_text("")
+    assert identity(config) == before
+
+
+def test_an_older_run_has_no_code_to_compare(user_code):
+    directory, config = user_code
+    before = identity(config)
+    del before["code"]
+    assert differences(before, identity(config)) == []
+    assert "code" not in identity()
 
 
 def test_another_objective_is_named_by_its_name_and_its_settings():

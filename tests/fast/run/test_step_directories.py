@@ -247,6 +247,28 @@ def test_a_table_has_a_line_a_step_and_one_a_problem(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "metrics, shown",
+    [
+        (("error", "loss", "val_error", "val_loss"), "loss val_loss val_error"),
+        (
+            ("loss", "lr", "val_a", "val_b", "val_c", "val_loss"),
+            "loss val_loss val_a val_b",
+        ),
+        (
+            ("loss", "val_a", "val_macro_f1", "val_accuracy"),
+            "loss val_macro_f1 val_accuracy",
+        ),
+        (("val_a",), "val_a"),
+        (("loss", "a"), "loss"),
+    ],
+)
+def test_the_metrics_of_any_objective_are_shown(metrics, shown, tmp_path):
+    facts = {"metrics": dict.fromkeys(metrics, 0.5)}
+    _, line = table([Row(1, tmp_path / "x", facts, 0, None)], tmp_path)
+    assert line.partition("whole  ")[2].split()[::2] == shown.split()
+
+
+@pytest.mark.parametrize(
     "manifest",
     [
         {"metrics": None},

@@ -14,13 +14,13 @@ import tfmodels
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import TextDataConfig
-from trainers.data.columns import Ragged
 from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.objectives import single_label
 from trainers.objectives.single_label import SingleLabelConfig
+from trainers.runtime.columns import Ragged
 from trainers.tasks import classify_signature
 from trainers.tasks.inputs import text_signatures
 

@@ -62,11 +62,35 @@ def test_one_inside_of_another_layer_is_found(layer, make_network):
 @pytest.mark.parametrize(
     "layer",
     [
+        keras.layers.ActivityRegularization(0.1, name="mine"),
+        keras.layers.Dense(2, activity_regularizer="l2", name="mine"),
+        keras.layers.Dense(
+            2, activity_regularizer="l2", trainable=False, name="mine"
+        ),
+    ],
+    ids=["layer", "attribute", "frozen"],
+)
+def test_a_loss_of_activations_is_refused(layer, make_network):
+    with pytest.raises(ConfigError) as error:
+        make_network(layer)
+    assert str(error.value) == (
+        "`config.model`: the layer 'mine' must not have an "
+        "`activity_regularizer`: its loss counts the rows that fill the last "
+        "batch, so the result depends on the number of replicas and on "
+        "--config.optimizer.accumulation_steps. Remove it, or use a "
+        "`kernel_regularizer`."
+    )
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Dense(4, kernel_regularizer="l2"),
         keras.layers.BatchNormalization(trainable=False),
         keras.layers.LayerNormalization(),
         keras.layers.GroupNormalization(groups=4),
     ],
-    ids=["frozen", "layer", "group"],
+    ids=["kernel", "frozen", "layer", "group"],
 )
 def test_what_takes_each_row_alone_is_allowed(layer, make_network):
     network = make_network(layer)

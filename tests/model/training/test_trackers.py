@@ -8,10 +8,16 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny_runs
+from repository import ROOT
 
+from trainers import tasks
 from trainers.config import files as files_lib
 from trainers.errors import ConfigError
+from trainers.objectives.objective import Objective
+from trainers.objectives.single_label import SingleLabel
+from trainers.runtime.columns import Ragged
 from trainers.training import trainer as trainer_lib
 from trainers.training.trackers import loading
 from trainers.training.trackers.tracker import Tracker
@@ -73,6 +79,26 @@ class Failing(Tracker):
     def _fail(self, *args):
         EVENTS.append(self.method)
         raise OSError("no space:\nnowhere")
+
+
+class Rows(Objective):
+    """Learns rows of two numbers; its words are those of `Objective`."""
+
+    num_outputs = 2
+
+    def state(self):
+        return None
+
+    def example_losses(self, targets, logits):
+        return tf.reduce_mean((logits - targets) ** 2, axis=-1)
+
+    def measure(self, batches):
+        count = sum(len(batch["target"]) for batch in batches)
+        return {"loss": 0.0, "num_examples": count}
+
+    def describe(self, target):
+        assert type(target) is np.ndarray
+        return super().describe(target)
 
 
 NOT_A_TRACKER = 7
@@ -203,6 +229,66 @@ def test_a_tracker_that_fails_is_a_warning_and_no_other_stops(
     ]
     assert [row["step"] for row in read_csv(tmp_path)] == ["4", "8", "12"]
     assert events[-1][0] == "end" or method == "end"
+
+
+@pytest.mark.parametrize(
+    "method, what", [("describe", "examples"), ("pictures", "pictures")]
+)
+def test_what_an_objective_cannot_make_is_a_warning(
+    method, what, tmp_path, events, monkeypatch, caplog
+):
+    """Once; the run and its trackers continue without it."""
+
+    def fail(self, value):
+        raise KeyError(f"no {method}")
+
+    monkeypatch.setattr(SingleLabel, method, fail)
+    assert live(tmp_path, RECORDER).ended == "done"
+    assert caplog.messages == [
+        f"the trackers get no {what} in this process: KeyError: 'no {method}'"
+    ]
+    seen = {event[0] for event in events}
+    assert seen >= {"graph", "numbers", "flush", "end"}
+    assert ("examples" in seen) == (method != "describe")
+    assert ("picture" in seen) == (method != "pictures")
+
+
+@pytest.mark.parametrize("kind", ["ragged", "rows", "none"])
+def test_trackers_get_the_words_of_targets_of_any_kind(
+    kind, tmp_path, events, monkeypatch
+):
+    """`describe` gets a row as NumPy has it."""
+    monkeypatch.syspath_prepend(ROOT / "tests" / "own_package")
+    from team.one_class import OneClass
+    from team.tag_counts import TagCounts
+
+    names = ["a", "b", "c"]
+    config = tiny_runs.make_config(trainer__trackers=(RECORDER,))
+    (task, splits) = tiny_runs.make_loaded(config, 6)
+    config.trainer.epochs = 1
+    objective = OneClass() if kind == "none" else TagCounts(names)
+    for examples in (splits.train, splits.validation):
+        numbers = np.arange(len(examples)) % 3
+        targets = None
+        if kind == "ragged":
+            ids = np.concatenate([np.arange(n) for n in numbers])
+            targets = Ragged.from_lengths(ids.astype(np.int32), numbers)
+        elif kind == "rows":
+            targets = np.stack([numbers, numbers], axis=1).astype(np.float32)
+        examples.targets = targets
+    if kind == "rows":
+        objective = Rows()
+    loaded = (tasks.Task(task.inputs, objective), splits)
+    assert tiny_runs.live(
+        config, tmp_path, trackers=True, loaded=loaded
+    ).ended == ("done")
+    (words,) = [event[3] for event in events if event[0] == "examples"]
+    allowed = {
+        "ragged": {"none", "a", "a b"},
+        "rows": {"[0.0, 0.0]", "[1.0, 1.0]", "[2.0, 2.0]"},
+        "none": {""},
+    }
+    assert len(words) == 4 and {*words} <= allowed[kind]
 
 
 def test_a_state_that_json_cannot_represent_is_a_warning(

@@ -8,6 +8,7 @@ import signal
 
 import keras
 import numpy as np
+import own_kinds
 import pytest
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
@@ -256,6 +257,16 @@ def test_a_signal_stops_a_run_and_the_same_call_resumes_it(
         assert array.tobytes() == expected[path].tobytes(), path
     again = trainer_lib.train_and_evaluate(config, run)
     assert without_times(again) == without_times(whole)
+
+
+def test_a_run_resumes_with_a_state_that_json_changes(tmp_path):
+    config = smoke()
+    config.task = own_kinds.KeyedLabelsConfig()
+    metrics = trainer_lib.train_and_evaluate(config, tmp_path)
+    labels = json.loads((tmp_path / "labels.json").read_text())
+    assert labels == {str(digit): [str(digit)] for digit in range(10)}
+    again = trainer_lib.train_and_evaluate(config, tmp_path)
+    assert without_times(again) == without_times(metrics)
 
 
 def test_another_setting_is_refused_and_the_run_stays_as_it_is(tmp_path):

@@ -31,7 +31,7 @@ class MultiLabel(Objective):
     """
 
     shown_metrics = ("loss", "micro_f1")
-    metric_choices = "loss, subset_accuracy, micro_f1"
+    metrics = ("loss", "subset_accuracy", "micro_f1")
 
     def __init__(self, config, names=None):
         """Makes the objective.
@@ -64,28 +64,33 @@ class MultiLabel(Objective):
         """Returns the objective with its labels, and 1 for each label.
 
         Args:
-            splits: Dict by split of `Examples` with tuples of str.
-            source_names: Not used.
+            splits: Dict by split of `Examples`. The targets are tuples of str
+                of `parse`, or 0 and 1 [num_examples, num_labels] of images.
+            source_names: List of str. Names of the columns of images.
 
         Returns:
             `MultiLabel`, and a dict by split of float32[num_examples,
             num_labels].
         """
-        found = {
-            x for e in splits.values() for words in e.targets for x in words
-        }
-        names = self.names or sorted(found)
+        if source_names is not None:
+            targets = {
+                split: e.targets.astype(np.float32)
+                for split, e in splits.items()
+            }
+            return type(self)(self._config, source_names), targets
+        words = {x for e in splits.values() for row in e.targets for x in row}
+        names = self.names or sorted(words)
         raise_problems(
-            "labels that the model does not know", sorted(found - {*names})
+            "labels that the model does not know", sorted(words - {*names})
         )
         targets = {
             split: np.array(
-                [[name in words for name in names] for words in e.targets],
+                [[name in row for name in names] for row in e.targets],
                 np.float32,
             )
             for split, e in splits.items()
         }
-        return MultiLabel(self._config, names), targets
+        return type(self)(self._config, names), targets
 
     def state(self):
         """Returns the labels."""
@@ -97,7 +102,7 @@ class MultiLabel(Objective):
         Args:
             state: List of str.
         """
-        return MultiLabel(self._config, state)
+        return type(self)(self._config, state)
 
     @property
     def num_outputs(self):

@@ -11,6 +11,8 @@ import numpy as np
 from tfmodels.model_config import ModelConfig
 from tfmodels.settings import setting
 from trainers.config.data import DataConfig
+from trainers.data import report
+from trainers.data import targets
 from trainers.data.examples import Examples
 from trainers.data.examples import Splits
 from trainers.data.places import Places
@@ -29,7 +31,6 @@ class VectorDataConfig(DataConfig):
     train: str = setting("", "File to train on.")
     validation: str = setting("none", "File that selects the best epoch.")
     test: str = setting("none", "File that measures the result.")
-    label_column: str = setting("label", "Not used: it is the last column.")
     global_batch_size: int = setting(32, "Rows in a step.", at_least=1)
 
 
@@ -79,19 +80,19 @@ class Vectors(Inputs):
             for name in ("train", "validation", "test")
             if getattr(data, name) != "none"
         }
-        objective, targets = objective.fitted(raw)
-        splits = {
-            name: dataclasses.replace(examples, targets=targets[name])
-            for name, examples in raw.items()
+        objective, splits = targets.fit(objective, raw)
+        keys = {
+            name: report.content_keys(examples.features["vector"])
+            for name, examples in splits.items()
         }
-        objective.check_splits(splits)
-        return self, objective, Splits(**splits)
+        found = targets.check(objective, splits, keys=keys)
+        return self, objective, Splits(report=found, **splits)
 
     def load_raw(self, data, split, objective, run_data=None):
         """Loads one split or another file; see `Inputs.load_raw`."""
         examples = _read(getattr(data, split, split), objective)
-        _, targets = objective.fitted({split: examples})
-        return dataclasses.replace(examples, targets=targets[split])
+        _, splits = targets.fit(objective, {split: examples})
+        return splits[split]
 
     def preprocess(self, features):
         """Returns the numbers themselves; see `Inputs.preprocess`."""
@@ -149,8 +150,8 @@ class Vectors(Inputs):
 def _read(path, objective):
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
-    targets = np.empty(len(rows), object)
-    targets[:] = [objective.parse({"label": row[-1]}) for row in rows]
+    raw = np.empty(len(rows), object)
+    raw[:] = [objective.parse({"label": row[-1]}) for row in rows]
     vectors = np.array([row[:-1] for row in rows], np.float32)
     places = Places.numbered(f"{path}, line ", range(1, len(rows) + 1))
-    return Examples({"vector": vectors}, targets, places)
+    return Examples({"vector": vectors}, raw, places)

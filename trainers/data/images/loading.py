@@ -5,17 +5,15 @@ which returns a `Source`. Formats with one array are read when the source is
 opened, other formats split by split.
 """
 
-import dataclasses
-
 from tfmodels import settings
 from trainers.config import kinds
 from trainers.data import checks
 from trainers.data import paths
 from trainers.data import report as report_lib
 from trainers.data import split_specs
+from trainers.data import targets
 from trainers.data.examples import Splits
 from trainers.errors import ConfigError
-from trainers.errors import DataError
 
 
 def check_files(data):
@@ -30,7 +28,7 @@ def check_files(data):
     if data.path and data.source != "tfds":
         paths.resolve_path(data.path)
     if settings.is_own(data.source):
-        kinds.load("image_source", data.source, "--config.data.source")
+        _load_source(data)
 
 
 def load(data, objective, *, image_shape, decode_fn):
@@ -54,19 +52,15 @@ def load(data, objective, *, image_shape, decode_fn):
     specs = split_specs.resolve_all(data, source.sizes)
     loaded = split_specs.read_all(source, specs)
     loaded, objective = _check(loaded, source, image_shape, objective)
-    report = report_lib.make_report(
-        loaded,
+    report = targets.check(
         objective,
+        loaded,
         keys={
             name: report_lib.content_keys(examples.features["image"])
             for name, examples in loaded.items()
         },
+        cut=split_specs.cut(data, source.sizes),
     )
-    try:
-        objective.check_splits(loaded, split_specs.cut(data, source.sizes))
-    except DataError as error:
-        error.report = report
-        raise
     return Splits(report=report, **loaded), objective
 
 
@@ -96,10 +90,21 @@ def load_one(data, split, objective, *, image_shape, decode_fn, run_data=None):
     return loaded[split]
 
 
+def _load_source(data):
+    """Returns the function `open_source` of a kind of images."""
+    flag = "--config.data.source"
+    found = kinds.load("image_source", data.source, flag)
+    if not callable(found):
+        raise ConfigError(
+            f"`{flag}` must name a function `open_source`, see {__name__}. "
+            f"Received: {data.source!r}, which is of the class "
+            f"{type(found).__name__}."
+        )
+    return found
+
+
 def _open(data, image_shape, decode_fn):
-    open_source = kinds.load(
-        "image_source", data.source, "--config.data.source"
-    )
+    open_source = _load_source(data)
     try:
         return open_source(data, image_shape, decode_fn)
     except OSError as error:
@@ -113,8 +118,5 @@ def _check(loaded, source, image_shape, objective):
     """Returns the checked `Examples` by split and the fitted objective."""
     for name, examples in loaded.items():
         checks.check_images(name, examples, image_shape)
-    objective, targets = objective.fitted(loaded, source.class_names)
-    return {
-        name: dataclasses.replace(examples, targets=targets[name])
-        for name, examples in loaded.items()
-    }, objective
+    objective, loaded = targets.fit(objective, loaded, source.class_names)
+    return loaded, objective

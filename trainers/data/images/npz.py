@@ -49,7 +49,7 @@ def open_source(data, image_shape, decode_fn):
         images, labels = arrays["x_" + split], arrays["y_" + split]
         if labels.ndim == 2 and labels.shape[1] == 1:
             labels = arrays["y_" + split] = labels[:, 0]  # As in cifar10.
-        if labels.ndim != 1 or images.shape[:1] != labels.shape:
+        if images.shape[:1] != labels.shape[:1] or not labels.ndim:
             raise DataError(
                 f"{path}: x_{split} and y_{split} must have one row for each "
                 f"example. Received: shapes {images.shape} and {labels.shape}."

@@ -7,11 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfmodels import settings
-from trainers.config import kinds
-from trainers.data import columns
+from trainers.config import user_code
 from trainers.data import pipeline
-from trainers.data import report as report_lib
-from trainers.data.columns import Ragged
+from trainers.data import targets
 from trainers.data.examples import Examples
 from trainers.data.examples import Splits
 from trainers.data.places import Places
@@ -19,7 +17,9 @@ from trainers.data.texts import cache
 from trainers.data.texts import hash_split
 from trainers.data.texts import reading
 from trainers.data.texts import rows
-from trainers.errors import DataError
+from trainers.objectives.objective import json_state
+from trainers.runtime import columns
+from trainers.runtime.columns import Ragged
 
 _BATCH_SIZE = 512
 # These settings change neither rows nor tokens.
@@ -29,7 +29,9 @@ _LIBRARIES = ("tensorflow-text", "tokenizers")
 _PERCENTILES = (5, 25, 50, 75, 90, 95, 99, 100)
 
 
-def load(data, objective, *, make_tokenizer_fn, tokenizer_facts):
+def load(
+    data, objective, *, make_tokenizer_fn, tokenizer_facts, target_facts=None
+):
     """Loads, checks and tokenizes the splits of a run.
 
     Args:
@@ -39,6 +41,7 @@ def load(data, objective, *, make_tokenizer_fn, tokenizer_facts):
             tokenizer with a `vocabulary`. It is not called if the cache
             contains the tokens.
         tokenizer_facts: JSON-like. Everything that determines the tokenizer.
+        target_facts: JSON-like. The settings that change the targets.
 
     Returns:
         `Splits`, the `Objective` for them, and the vocabulary as a list of
@@ -60,8 +63,8 @@ def load(data, objective, *, make_tokenizer_fn, tokenizer_facts):
             [
                 facts,
                 _code_of_source(data),
-                kinds.code_of(type(objective)),
-                objective.facts(),
+                user_code.code_of(type(objective)),
+                target_facts,
                 tokenizer_facts,
                 *map(metadata.version, _LIBRARIES),
             ],
@@ -94,7 +97,7 @@ def _code_of_source(data):
     if not settings.is_own(data.source):
         return None
     rows.load_format(data.source)
-    return kinds.code_of(data.source)
+    return user_code.code_of(data.source)
 
 
 def load_raw(data, split, objective, run_data=None):
@@ -116,8 +119,8 @@ def load_raw(data, split, objective, run_data=None):
         DataError: A row cannot be used, or the model does not know a label.
     """
     examples = reading.read_one(data, split, objective, run_data)
-    _, targets = objective.fitted({split: examples})
-    return dataclasses.replace(examples, targets=targets[split])
+    _, splits = targets.fit(objective, {split: examples})
+    return splits[split]
 
 
 def tokenize(examples, tokenizer):
@@ -134,27 +137,19 @@ def tokenize(examples, tokenizer):
 def _prepare(data, objective, make_tokenizer_fn):
     """Returns the arrays and facts for the cache."""
     splits, cut = reading.read_splits(data, objective)
-    objective, targets = objective.fitted(splits)
-    splits = {
-        name: dataclasses.replace(examples, targets=targets[name])
-        for name, examples in splits.items()
-    }
+    objective, splits = targets.fit(objective, splits)
     texts = {name: e.features["text"] for name, e in splits.items()}
     keys = {name: list(map(_key, t)) for name, t in texts.items()}
-    report = report_lib.make_report(
-        splits,
+    report = targets.check(
         objective,
+        splits,
         keys=keys,
         empty={
             n: [r for r, k in enumerate(ks) if k is None]
             for n, ks in keys.items()
         },
+        cut=cut,
     )
-    try:
-        objective.check_splits(splits, cut)
-    except DataError as error:
-        error.report = report
-        raise
     tokenizer = make_tokenizer_fn(texts["train"])
     arrays = {}
     for name, examples in splits.items():
@@ -165,7 +160,7 @@ def _prepare(data, objective, make_tokenizer_fn):
         arrays[f"{name}/numbers"] = examples.places.numbers
     facts = {
         "splits": list(splits),
-        "objective": objective.state(),
+        "objective": json_state(objective),
         "vocabulary": tokenizer.vocabulary,
         "report": report,
         "places": {name: e.places.names for name, e in splits.items()},

@@ -18,6 +18,8 @@ from trainers.data import examples as examples_lib
 from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.data.texts import columns as columns_lib
+from trainers.data.texts.text_format import TextFormat
+from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import raise_problems
 
@@ -113,7 +115,15 @@ def load_format(kind):
     Raises:
         ConfigError: There is no such format.
     """
-    return kinds.load("text_format", kind, "--config.data.source")
+    flag = "--config.data.source"
+    found = kinds.load("text_format", kind, flag)
+    if not isinstance(found, TextFormat):
+        raise ConfigError(
+            f"`{flag}` must name a {TextFormat.__module__}."
+            f"{TextFormat.__name__}. Received: {kind!r}, which is of the class "
+            f"{type(found).__name__}."
+        )
+    return found
 
 
 def _read_file(file, kind, data, objective, columns, report, splits):

@@ -39,6 +39,9 @@ class Inputs:
     def load(self, data, objective):
         """Loads and checks the splits of a run.
 
+        The targets are those of `targets.fit`, which asks the objective
+        and checks its answer.
+
         Args:
             data: Data part of an `ExperimentConfig`.
             objective: `Objective`, before its data is known.
@@ -116,10 +119,11 @@ class Inputs:
         raise NotImplementedError
 
     def augment(self, features, draws):
-        """Changes model inputs at random. Only training calls it.
+        """Changes features at random, before `preprocess`, in training only.
 
         Args:
-            features: Dict from `preprocess`.
+            features: Dict of tensors by name, a batch of the features of
+                `Examples`.
             draws: float32[batch, num_draws]. From 0 to 1.
 
         Returns:
@@ -162,7 +166,7 @@ class Inputs:
         Returns:
             The network, or a faster function of the same features.
         """
-        return network
+        return self.model_config.make_inference(network)
 
     def signatures(self):
         """Returns the signatures that answer with the outputs of the objective.
@@ -200,8 +204,8 @@ class Inputs:
             seed: int. Determines random values.
 
         Returns:
-            Dict by signature, with `classify`, of dicts by input of arrays
-            with 100 rows.
+            Dict by signature of dicts by input of arrays with 100 rows. For
+            an objective that `ranks`, `classify` is among them.
         """
         raise NotImplementedError
 

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import tensorflow as tf
 
-from tfmodels.bert import inference
 from tfmodels.bert import wordpiece
 from tfmodels.bert.config import EncoderConfig
 from trainers.data import buckets
@@ -113,8 +112,18 @@ class Texts(Inputs):
                 vocabulary or encoder.vocabulary_size,
                 encoder.lowercase,
             ],
+            target_facts=self._settings_of_targets(objective),
         )
         return Texts(self._config, encoder, vocabulary), objective, splits
+
+    def _settings_of_targets(self, objective):
+        settings = dataclasses.asdict(self._config.task)
+        names = objective.settings_of_targets
+        return [
+            [name, value]
+            for name, value in settings.items()
+            if names is None or name in names
+        ]
 
     def _check_length(self, encoder):
         if self.sequence_length > encoder.max_sequence_length:
@@ -265,17 +274,6 @@ class Texts(Inputs):
         ids = tf.where(positions < lengths, ids, tokenizer.pad_id)
         mask = tf.cast(positions < lengths, tf.int32)
         return {"token_ids": ids, "padding_mask": mask}
-
-    def make_inference(self, network):
-        """Returns the function for the logits of an export.
-
-        Args:
-            network: `keras.Model`.
-
-        Returns:
-            `BertInference`.
-        """
-        return inference.BertInference(network, self.model_config)
 
     def signatures(self):
         """Returns the signatures that answer with the outputs of the objective.

@@ -33,8 +33,9 @@ class Tracker:
     tracker again in this process. The checkpoints keep its last state.
 
     After a kill, a resumed run repeats the steps since the last checkpoint,
-    with bit-identical numbers. A tracker must show each step once. It goes back
-    to its state, or it ignores the steps that it already has.
+    with bit-identical numbers, except `examples_per_second`. A tracker must
+    show each step once. It goes back to its state, or it ignores the steps that
+    it already has.
 
     >>> class Best(Tracker):
     ...     def begin(self, config, splits, state):
@@ -87,7 +88,8 @@ class Tracker:
 
         Args:
             pixels: uint8[count, height, width, channels]. At most 16 images.
-            labels: List of str. The label of each image, in words.
+            labels: List of str. The label of each image, in words; empty if
+                the examples have none.
         """
 
     def numbers(self, step, split, values):
@@ -110,7 +112,7 @@ class Tracker:
         """
 
     def flush(self, step):
-        """Stores all that it got; a kill of the process must not lose it.
+        """Stores the numbers and pictures of a step on the disk.
 
         Args:
             step: int. The step of the numbers and pictures since the last call.

@@ -612,10 +612,9 @@ def test_an_npz_header_that_declares_terabytes_is_refused(tmp_path):
     ("labels", "shape"),
     [
         (np.arange(19), "(19,)"),
-        (np.ones((20, 2)), "(20, 2)"),
         (np.int64(3), "()"),
     ],
-    ids=["one short", "two columns", "a scalar"],
+    ids=["one short", "a scalar"],
 )
 def test_npz_labels_that_do_not_fit_the_images_are_refused(
     tmp_path, labels, shape

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import pkgutil
 import threading
 import types
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import single_labels
 import tensorflow as tf
+from repository import ROOT
 
 from tfmodels.bert import wordpiece
 from trainers.config.data import TextDataConfig
@@ -541,3 +543,34 @@ def test_a_home_is_not_needed_and_found_behind_a_tilde(monkeypatch, directory):
     )
     assert len(splits.train) == 4
     assert len(list((directory / "kept").iterdir())) == 1
+
+
+# --- Objectives of a user ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("tag_counts:TagCounts", [[0], [1], [0, 1], []]),
+        ("one_class:OneClass", None),
+    ],
+)
+def test_the_cache_keeps_targets_of_any_kind(name, expected, monkeypatch):
+    """Rows of different lengths, and none at all."""
+    monkeypatch.syspath_prepend(ROOT / "tests" / "own_package")
+    write_csv("train.csv", [("a", "x"), ("b", "y"), ("c", "x y"), ("d", "")])
+    data = config(validation="none", test="none")
+    objective = pkgutil.resolve_name(f"team.{name}")()
+    for tokenizer in (make_tokenizer, None):  # The second is not called.
+        splits, fitted, _ = loading.load(
+            data,
+            objective,
+            make_tokenizer_fn=tokenizer,
+            tokenizer_facts=["v", True],
+        )
+        targets = splits.train.targets
+        assert (targets and targets.to_list()) == expected
+        assert fitted.num_outputs == (2 if expected else 4)
+    assert len(entries()) == 1
+    raw = loading.load_raw(data, "train", fitted)
+    assert (raw.targets and raw.targets.to_list()) == expected

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from trainers.data import columns
-from trainers.data.columns import Ragged
+from trainers.runtime import columns
+from trainers.runtime.columns import Ragged
 
 ROWS = [[5], [], [6, 7, 8], [9, 9], []]
 

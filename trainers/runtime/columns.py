@@ -45,8 +45,9 @@ class Ragged:
         """Returns the values of a row.
 
         Args:
-            row: int.
+            row: int. A negative one counts from the end.
         """
+        row = range(len(self))[row]
         return self.values[self.row_splits[row] : self.row_splits[row + 1]]
 
     def lengths(self):
@@ -137,7 +138,7 @@ def update_digest(digest, name, column):
     Args:
         digest: Object of `hashlib`.
         name: str.
-        column: Array of numbers, or `Ragged`.
+        column: Array of numbers, or `Ragged`; not `None`.
 
     >>> import hashlib
     >>> digest = hashlib.sha256()
