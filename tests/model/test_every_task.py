@@ -353,7 +353,7 @@ def test_an_evaluation_counts_each_example_once(loaded, monkeypatch):
     """Neither rows that fill a batch nor padding change a result."""
     task, examples = loaded.task, loaded.splits.train
     found = []
-    # One batch; and batches of 4, of which the last has one row too many.
+    # Once in one batch, then in batches of 4: a row fills the last of them.
     for size in (15, 4):
         monkeypatch.setattr(task.inputs, "eval_batch_size", size)
         evaluator = Evaluator(loaded.network, task, examples)

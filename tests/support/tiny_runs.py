@@ -193,6 +193,17 @@ def make_loaded(config, num_validation):
     return task, splits
 
 
+def shift_datasets(patch, dataset_step):
+    """Lets training batches begin at another step than the one asked for."""
+    make_dataset = fitting.make_dataset
+
+    def make_shifted(*parts):
+        *parts, start_step, shard = parts
+        return make_dataset(*parts, dataset_step(start_step), shard)
+
+    patch.setattr(fitting, "make_dataset", make_shifted)
+
+
 def live(
     config,
     workdir,
@@ -252,13 +263,7 @@ def live(
         ) as writer,
     ):
         if dataset_step:
-            make_dataset = fitting.make_dataset
-
-            def make_shifted(*parts):
-                *parts, start_step, shard = parts
-                return make_dataset(*parts, dataset_step(start_step), shard)
-
-            patch.setattr(fitting, "make_dataset", make_shifted)
+            shift_datasets(patch, dataset_step)
         try:
             fitting.fit(
                 run,

@@ -115,28 +115,24 @@ def _part_problems(config, prefix="config"):
             problem = _kind_problem(field, part)
         elif dataclasses.is_dataclass(field.type):
             is_right = type(part) is field.type
-            problem = None
-            if not is_right:
-                problem = f"of the class {field.type.__name__}"
+            problem = f" must be of the class {field.type.__name__}"
+            problem = None if is_right else problem
         else:
             continue
         if problem:
-            yield f"`{name}` must be {problem}. Received: {part!r}."
-        elif tree_lib.has_kinds(field) and (
-            problem := tree_lib.kind_problem(field.name, type(part))
-        ):
-            yield f"`{name}`: {problem}. Received: {part!r}."
+            yield f"`{name}`{problem}. Received: {part!r}."
         else:
             yield from _part_problems(part, name)
 
 
 def _kind_problem(field, part):
-    """Returns the classes that a part can have, in words, if it has none."""
+    """Returns why a part of several kinds cannot be used, or `None`."""
     kind = type(part)
     if not isinstance(part, field.type) or not dataclasses.is_dataclass(kind):
+        names = " or ".join(kinds.class_names(field.name))
         return (
-            f"of the class {' or '.join(kinds.class_names(field.name))}, or of "
-            f"a dataclass derived from {field.type.__name__}"
+            f" must be of the class {names}, or of a dataclass derived from "
+            f"{field.type.__name__}"
         )
     # `config.json` contains the name of the class.
     name = kinds.name_of(field.name, kind)
@@ -146,11 +142,12 @@ def _kind_problem(field, part):
         is_found = False
     if not is_found:
         return (
-            "of a class that Python can import, for example from a file beside "
-            "the config file, because the run is read again by evaluation and "
-            f"export; {name} cannot be imported"
+            " must be of a class that Python can import, for example from a "
+            "file beside the config file, because the run is read again by "
+            f"evaluation and export; {name} cannot be imported"
         )
-    return None
+    problem = tree_lib.kind_problem(field.name, kind)
+    return f": {problem}" if problem else None
 
 
 def _problems(config):

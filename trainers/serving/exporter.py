@@ -11,6 +11,7 @@ from trainers.config import tree
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.evaluation import evaluator
+from trainers.objectives import objective as objective_lib
 from trainers.run import identity
 from trainers.run.workdir import Workdir
 from trainers.runtime import atomic
@@ -144,7 +145,7 @@ def _export(base, network, task, config, facts):
             "weights_of_step": facts["step"],
             "weights_sha256": facts["weights_sha256"],
             "parameters": network.count_params(),
-            "labels": task.objective.state(),
+            "labels": objective_lib.json_state(task.objective),
             "signatures": sorted(functions),
             "apis": {
                 name: rules.apis(signature)

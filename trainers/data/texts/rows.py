@@ -55,12 +55,14 @@ def read_labelled(files, data, objective, *, with_split=False):
     columns = columns_lib.labelled(data, objective, with_split)
     parts, splits, problems = [], [], []
     for file, kind in files:
-        found = len(problems)
+        found, text_format = len(problems), load_format(kind)
 
-        def report(row, problem, file=file, kind=kind):
-            problems.append((_place(file, kind, row), problem))
+        def report(row, problem, file=file, text_format=text_format):
+            problems.append((_place(file, text_format, row), problem))
 
-        part = _read_file(file, kind, data, objective, columns, report, splits)
+        part = _read_file(
+            file, text_format, data, objective, columns, report, splits
+        )
         if not len(part) and len(problems) == found:
             raise DataError(f"{file}: has no rows.")
         parts.append(part)
@@ -84,12 +86,14 @@ def read_texts(file, kind, data):
         DataError: A row cannot be used.
     """
 
+    text_format = load_format(kind)
+
     def report(row, problem):
-        raise DataError(f"{_place(file, kind, row)}: {problem}.")
+        raise DataError(f"{_place(file, text_format, row)}: {problem}.")
 
     columns = columns_lib.unlabelled(data)
-    for row, values in load_format(kind).read_rows(file, data, columns, report):
-        yield _place(file, kind, row), values["text"]
+    for row, values in text_format.read_rows(file, data, columns, report):
+        yield _place(file, text_format, row), values["text"]
 
 
 def as_objects(values):
@@ -126,11 +130,10 @@ def load_format(kind):
     return found
 
 
-def _read_file(file, kind, data, objective, columns, report, splits):
+def _read_file(file, text_format, data, objective, columns, report, splits):
     """Returns the `Examples` of one file and adds to `splits`."""
-    kind = load_format(kind)
     texts, targets, found = [], [], []
-    for row, values in kind.read_rows(file, data, columns, report):
+    for row, values in text_format.read_rows(file, data, columns, report):
         try:
             target = objective.parse(values)
         except ValueError as problem:
@@ -149,14 +152,14 @@ def _read_file(file, kind, data, objective, columns, report, splits):
         texts.append(values["text"])
         targets.append(target)
         found.append(row)
-    if kind.place is None:
+    if text_format.place is None:
         places = Places.named([str(path) for path in found])
     else:
-        places = Places.numbered(f"{file}{kind.place}", found)
+        places = Places.numbered(f"{file}{text_format.place}", found)
     return Examples({"text": as_objects(texts)}, as_objects(targets), places)
 
 
-def _place(file, kind, row):
+def _place(file, text_format, row):
     """Returns the place of a row in words."""
-    words = load_format(kind).place
+    words = text_format.place
     return str(row) if words is None else f"{file}{words}{row}"
