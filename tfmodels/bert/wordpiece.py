@@ -9,14 +9,12 @@ import collections
 import pathlib
 import re
 
+from tfmodels.bert import normalization
+
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-# BERT drops these characters. tensorflow_text replaces them by spaces, which
-# would split Persian words at their joiners.
-_CONTROL_CHARACTERS = (
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\p{Cf}\p{Co}\x{FFFD}]"
-)
-# BERT's limit is 100 characters of at most 4 bytes. tensorflow_text's default
-# is 100 bytes, which would turn most Thai phrases into `[UNK]`.
+# BERT's limit. A longer word is `[UNK]`.
+_MAX_CHARACTERS_PER_WORD = 100
+# tensorflow_text has a limit in bytes. A character has at most 4.
 _MAX_BYTES_PER_WORD = 400
 _MAX_BYTES_PER_TOKEN = 256  # The limit of tensorflow_text.
 
@@ -24,12 +22,13 @@ _MAX_BYTES_PER_TOKEN = 256  # The limit of tensorflow_text.
 class WordPieceTokenizer:
     """Splits texts into ids of a WordPiece vocabulary, like BERT's tokenizer.
 
-    The tokenizer drops control characters. White space, punctuation and
-    Chinese characters separate words. The longest matching token is taken
-    from the left of a word, repeatedly. With `lowercase`, case is folded and
-    accents are dropped first (as in BERT, and as in Unicode's NFKC_Casefold:
-    `ﬁ` becomes `fi`, `ß` becomes `ss`). A word of more than 400 bytes is
-    `[UNK]`. The characters `[CLS]` in a text are not a special token.
+    The ids are those of the library `tokenizers` with BERT's normalizer. The
+    tokenizer drops control characters and, with `lowercase`, case and accents.
+    White space, punctuation and Chinese characters separate words. The longest
+    matching token is taken from the left of a word, repeatedly. A word of more
+    than 100 characters is `[UNK]`. The characters `[CLS]` in a text are not a
+    special token. Characters that Unicode 9 or a later version added or changed
+    can give other ids, because the library has older tables.
 
     >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "read"]
     >>> tokenizer = WordPieceTokenizer(
@@ -42,6 +41,9 @@ class WordPieceTokenizer:
         vocabulary: List of str. The id of a token is its position.
         lowercase: bool. Whether the tokenizer drops case and accents.
         max_bytes: int. Number of bytes of a text that the tokenizer reads.
+        normalizer: str. `normalization.BERT`; or `normalization.NFKC` for a
+            run that an older version began, which has a limit of 400 bytes in
+            place of 100 characters.
         pad_id, start_id, end_id: int. Ids of `[PAD]`, `[CLS]` and `[SEP]`.
 
     References:
@@ -49,7 +51,9 @@ class WordPieceTokenizer:
         https://arxiv.org/abs/2012.15524.
     """
 
-    def __init__(self, vocabulary, *, lowercase, max_bytes):
+    def __init__(
+        self, vocabulary, *, lowercase, max_bytes, normalizer=normalization.BERT
+    ):
         """Makes the tokenizer.
 
         Args:
@@ -58,6 +62,7 @@ class WordPieceTokenizer:
             lowercase: bool. Whether the tokenizer drops case and accents.
             max_bytes: int. Number of bytes of a text that the tokenizer
                 reads. It drops a character that this limit cuts in two.
+            normalizer: str. See the attribute.
 
         Raises:
             ValueError: The vocabulary breaks a rule of `check_vocabulary`.
@@ -69,14 +74,17 @@ class WordPieceTokenizer:
         self.vocabulary = list(vocabulary)
         self.lowercase = lowercase
         self.max_bytes = max_bytes
+        self.normalizer = normalizer
         self.pad_id = self.vocabulary.index("[PAD]")
         self.start_id = self.vocabulary.index("[CLS]")
         self.end_id = self.vocabulary.index("[SEP]")
+        self._unknown_id = self.vocabulary.index("[UNK]")
+        # Numbers of characters, negative for tokens inside of a word.
+        self._signed_lengths = [_signed_length(t) for t in self.vocabulary]
         self._tokenizer = tf_text.FastBertTokenizer(
             vocab=self.vocabulary,
             max_bytes_per_word=_MAX_BYTES_PER_WORD,
             token_out_type=tf.int32,
-            lower_case_nfd_strip_accents=lowercase,
         )
 
     def __call__(self, text):
@@ -89,16 +97,112 @@ class WordPieceTokenizer:
         Returns:
             `int32[batch, (tokens)]`, ragged.
         """
-        return self._tokenizer.tokenize(_clean(text, self.max_bytes))
+        import tensorflow as tf
+
+        text = tf.strings.substr(text, 0, self.max_bytes)
+        ids = self._tokenizer.tokenize(self._normalize(text))
+        if self.normalizer == normalization.NFKC:
+            return ids
+        return self._with_unknown_words(ids)[0]
+
+    def tokenize_with_offsets(self, text):
+        """Returns the token ids of texts, and the characters of each token.
+
+        This takes two to three times as long as the ids alone.
+
+        Args:
+            text: string[batch].
+
+        Returns:
+            `(ids, starts, ends)`, each `int32[batch, (tokens)]`, ragged. A
+            token begins at the character `starts` of the text, and ends before
+            the character `ends`. They count the code points of the text
+            without bytes that are not UTF-8.
+        """
+        import tensorflow as tf
+
+        assert self.normalizer == normalization.BERT
+        text = tf.strings.substr(text, 0, self.max_bytes)
+        characters = tf.strings.unicode_split(
+            normalization.valid_utf8(text), "UTF-8"
+        )
+        # A text has few distinct characters.
+        distinct, index = tf.unique(characters.values)
+        distinct = self._normalize(distinct)
+        sizes = tf.gather(tf.strings.length(distinct), index)
+        normalized = characters.with_values(tf.gather(distinct, index))
+        ids, starts, ends = self._tokenizer.tokenize_with_offsets(
+            tf.strings.reduce_join(normalized, axis=-1)
+        )
+        # Positions in the concatenation of all normalized texts, in bytes.
+        ends_of_characters = tf.cumsum(tf.cast(sizes, tf.int64))
+        first_character = tf.gather(characters.row_splits, ids.value_rowids())
+        first_byte = tf.gather(
+            tf.concat([[0], ends_of_characters], axis=0), first_character
+        )
+
+        def character_at(byte, side):
+            found = tf.searchsorted(
+                ends_of_characters,
+                tf.cast(byte.values, tf.int64) + first_byte,
+                side=side,
+                out_type=tf.int64,
+            )
+            return tf.cast(found - first_character, tf.int32)
+
+        return self._with_unknown_words(
+            ids,
+            ids.with_values(character_at(starts, "right")),
+            ids.with_values(character_at(ends, "left") + 1),
+        )
+
+    def _normalize(self, text):
+        return normalization.normalize(
+            text, lowercase=self.lowercase, normalizer=self.normalizer
+        )
+
+    def _with_unknown_words(self, ids, *offsets):
+        """Replaces the tokens of each word that is too long by one `[UNK]`.
+
+        Args:
+            ids: `int32[batch, (tokens)]`, ragged.
+            *offsets: Nothing, or `starts` and `ends`, ragged like `ids`.
+
+        Returns:
+            Tuple of `ids` and the offsets.
+        """
+        import tensorflow as tf
+
+        lengths = tf.gather(tf.constant(self._signed_lengths), ids.values)
+        is_start = lengths > 0
+        word = tf.cumsum(tf.cast(is_start, tf.int32)) - 1
+        lengths = tf.math.segment_sum(tf.abs(lengths), word)
+        is_too_long = lengths > _MAX_CHARACTERS_PER_WORD
+
+        def replaced():
+            inside = tf.gather(is_too_long, word)
+            values = [tf.where(inside, self._unknown_id, ids.values)]
+            if offsets:
+                starts, ends = (x.values for x in offsets)
+                # A word ends where its last token does.
+                last = tf.math.segment_max(ends, word)
+                values += [
+                    starts,
+                    tf.where(inside, tf.gather(last, word), ends),
+                ]
+            keep = ids.with_values(~inside | is_start)
+            return tuple(
+                tf.ragged.boolean_mask(ids.with_values(v), keep) for v in values
+            )
+
+        return tf.cond(
+            tf.reduce_any(is_too_long), replaced, lambda: (ids, *offsets)
+        )
 
 
-def _clean(text, max_bytes):
-    """Cuts strings and drops control characters and invalid UTF-8."""
-    import tensorflow as tf
-
-    text = tf.strings.substr(text, 0, max_bytes)
-    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="ignore")
-    return tf.strings.regex_replace(text, _CONTROL_CHARACTERS, "")
+def _signed_length(token):
+    is_inside = token.startswith("##") and len(token) > 2
+    return 2 - len(token) if is_inside else len(token)
 
 
 def check_vocabulary(vocabulary):
@@ -109,7 +213,7 @@ def check_vocabulary(vocabulary):
 
     Raises:
         ValueError: A special token is missing, or a token occurs twice, is
-            longer than 256 bytes or contains a space, tab or NUL.
+            longer than 256 bytes or contains a space, tab, NUL or U+0011.
     """
     missing = [token for token in SPECIAL_TOKENS[:4] if token not in vocabulary]
     if missing:
@@ -125,8 +229,10 @@ def check_vocabulary(vocabulary):
             "A WordPiece vocabulary must contain each token once. Received: "
             f"{token!r} {count} times."
         )
-    # A token with a space would hide the words at its beginning.
-    odd = [t for t in vocabulary if _is_too_long(t) or set(t) & set(" \t\0")]
+    # A token with a space would hide the words at its beginning. NUL and U+0011
+    # have a meaning in the tables of tensorflow_text.
+    odd_characters = set(" \t\0\x11")
+    odd = [t for t in vocabulary if _is_too_long(t) or odd_characters & set(t)]
     if odd:
         raise ValueError(
             "A WordPiece vocabulary must contain tokens of at most "
@@ -161,7 +267,9 @@ def read_vocabulary(path):
     return vocabulary
 
 
-def learn_vocabulary(texts, *, size, lowercase, max_bytes=100_000):
+def learn_vocabulary(
+    texts, *, size, lowercase, max_bytes=100_000, normalizer=normalization.BERT
+):
     """Learns a vocabulary from texts.
 
     The trainer is that of the library `tokenizers`. It takes a second where
@@ -175,26 +283,30 @@ def learn_vocabulary(texts, *, size, lowercase, max_bytes=100_000):
             the most frequent ones.
         lowercase: bool. Whether case and accents are dropped first.
         max_bytes: int. Number of bytes of a text that are read.
+        normalizer: str. That of the tokenizer.
 
     Returns:
         List of str. Tokens in the order of their ids, special tokens first.
     """
     import tensorflow as tf
-    import tensorflow_text as tf_text
     import tokenizers
 
-    # Fold with the op of the tokenizer. The library's normalizer keeps `ß` and
-    # the Greek final sigma, so the tokenizer would never match a word with
-    # one of them.
-    fold = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=lowercase)
-    folded = fold.normalize(_clean(tf.constant(list(texts)), max_bytes))
+    # With the ops of the tokenizer. The tables of the library are older.
+    folded = normalization.normalize(
+        tf.strings.substr(tf.constant(list(texts)), 0, max_bytes),
+        lowercase=lowercase,
+        normalizer=normalizer,
+    )
     texts = [text.decode("utf-8") for text in folded.numpy()]
     learner = tokenizers.Tokenizer(tokenizers.models.WordPiece())
     learner.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=False)
     learner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
     # The tokenizer maps these words to `[UNK]`. A word of 100,000 letters costs
     # the trainer several seconds.
-    too_long = re.compile(rf"\w{{{_MAX_BYTES_PER_WORD},}}")
+    longest = _MAX_CHARACTERS_PER_WORD + 1
+    if normalizer == normalization.NFKC:
+        longest = _MAX_BYTES_PER_WORD
+    too_long = re.compile(rf"\w{{{longest},}}")
     texts = [
         too_long.sub(" ", learner.normalizer.normalize_str(text))
         for text in texts

@@ -48,6 +48,14 @@ class Task:
         objective = objective.for_training(splits.train.targets)
         return Task(inputs, objective), splits
 
+    def resumed(self, workdir):
+        """Returns a task whose `load` gives what it gave the interrupted run.
+
+        Args:
+            workdir: `Workdir` of the run, with a checkpoint.
+        """
+        return Task(self.inputs.resumed(workdir.path), self.objective)
+
     def make_signatures(self, network):
         """Returns the serving functions, see `signatures.make`.
 

@@ -134,9 +134,12 @@ def _opened(config, workdir):
 def _load_data(process):
     """Returns the task and the checked splits, and logs their warnings."""
     config = process.config
+    task = tasks.make_task(config)
+    if process.paths.checkpoints.paths():
+        task = task.resumed(process.paths)
     # A resumed run keeps its report. Its data can turn out to be different.
     task, splits = tasks.load_splits(
-        tasks.make_task(config),
+        task,
         config,
         None if process.is_resumed else process.paths,
     )

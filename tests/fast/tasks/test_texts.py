@@ -20,6 +20,7 @@ from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.objectives import single_label
 from trainers.objectives.single_label import SingleLabelConfig
+from trainers.run.workdir import Workdir
 from trainers.runtime.columns import Ragged
 from trainers.tasks import classify_signature
 from trainers.tasks.inputs import text_signatures
@@ -327,7 +328,10 @@ def test_tokens_of_a_text_are_answered_as_the_text(served):
         from_ids = signatures["tokens"](token_ids=ids)
         assert sorted(from_text) == sorted(from_ids)
         for name, value in from_text.items():
-            np.testing.assert_array_equal(value, from_ids[name])
+            if value.dtype == tf.float32:
+                np.testing.assert_allclose(value, from_ids[name], atol=1e-5)
+            else:
+                np.testing.assert_array_equal(value, from_ids[name])
 
 
 def test_tokenize_returns_what_the_network_gets(served):
@@ -335,9 +339,10 @@ def test_tokenize_returns_what_the_network_gets(served):
     answer = signatures["tokenize"](text=tf.constant(["a ix !", "zz"]))
     assert list(answer) == ["token_ids"]
     assert answer["token_ids"].dtype == tf.int32
+    # As wide as the longest text can be: the width depends on no other text.
     assert answer["token_ids"].numpy().tolist() == [
-        [2, 5, 13, 14, 15, 3, 0, 0],
-        [2, 1, 3, 0, 0, 0, 0, 0],
+        [2, 5, 13, 14, 15, 3] + [0] * 10,
+        [2, 1, 3] + [0] * 13,
     ]
 
 
@@ -376,15 +381,32 @@ def test_what_follows_the_first_end_changes_no_answer(served):
 
 
 def test_rows_without_an_end_count_up_to_their_padding(served):
+    """Of the client, `[PAD]`, or of a server, `[CLS]`."""
     _, signatures, network = served
     ids = np.array([[2, 5, 6, 7], [2, 5, 0, 0]], np.int32)
     features = {"token_ids": ids, "padding_mask": np.sign(ids)}
-    np.testing.assert_allclose(
-        signatures["tokens"](token_ids=tf.constant(ids))["logits"],
-        network(features, training=False),
-        rtol=1e-6,
-        atol=1e-6,
-    )
+    expected = network(features, training=False)
+    for rest in ([0, 7], [2, 2], [2, 3], [0, 2]):
+        rest = np.array([rest, rest], np.int32)
+        rows = np.concatenate([ids, rest], axis=1)
+        np.testing.assert_allclose(
+            signatures["tokens"](token_ids=tf.constant(rows))["logits"],
+            expected,
+            rtol=1e-4,
+            atol=1e-5,
+        )
+
+
+@pytest.mark.parametrize("ids", [[[5, 6]], [[3, 2]], [[2, 5], [99, 3]]])
+def test_rows_that_a_server_could_pad_with_words_are_refused(served, ids):
+    _, signatures, _ = served
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        signatures["tokens"](token_ids=tf.constant(ids))
+    assert (
+        "assertion failed: [`token_ids` must begin with [CLS] in each row, "
+        "which has the id] [2] [here. Received rows that begin with] "
+        f"[{ids[-1][0]}]"
+    ) in str(error.value)
 
 
 def test_ids_outside_the_vocabulary_are_an_error_and_no_crash(served):
@@ -509,6 +531,7 @@ def test_files_make_the_task_what_it_was(tmp_path):
     assert unknown.model_config is config.model
     files = first.assets()
     assert sorted(files) == ["encoder.json", "vocabulary.txt"]
+    assert json.loads(files["encoder.json"])["normalizer"] == "bert"
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     again = unknown.restored(tmp_path)
@@ -536,8 +559,9 @@ def test_files_make_the_task_what_it_was(tmp_path):
         ("vocabulary.txt", b"\xff", "can't decode byte 0xff"),
         ("encoder.json", b'{"hidden_dim": 8', "delimiter"),
         ("encoder.json", b'{"hidden": 8}', "argument 'hidden'"),
-        ("encoder.json", b"[1]", "must be a mapping, not list"),
-        ("encoder.json", b"null", "must be a mapping, not NoneType"),
+        ("encoder.json", b'{"normalizer": "x"}', "unknown normalizer 'x'"),
+        ("encoder.json", b"[1]", "encoder.json: must be a JSON object."),
+        ("encoder.json", b"null", "encoder.json: must be a JSON object."),
     ],
 )
 def test_damaged_files_are_refused(name, content, reason, tmp_path):
@@ -552,3 +576,45 @@ def test_damaged_files_are_refused(name, content, reason, tmp_path):
         f"{str(tmp_path)!r}: "
     )
     assert reason in str(error.value)
+
+
+def test_a_run_that_an_older_version_began_keeps_its_tokenizer(tmp_path):
+    rows = [f"ｗｉｄｅ {i},{'ham' if i % 4 else 'spam'}" for i in range(40)]
+    (tmp_path / "mails.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    config = make_config()
+    config.data.train = str(tmp_path / "mails.csv")
+    config.data.cache_dir = str(tmp_path / "cache")
+    unknown = tasks.make_task(config)
+    # Older versions wrote no name.
+    write_assets(tmp_path)
+    assert "normalizer" not in json.loads(
+        (tmp_path / "encoder.json").read_text()
+    )
+    workdir = Workdir(tmp_path)
+    found = {}
+    # The second time from the cache.
+    for _ in range(2):
+        for name, task in ("old", unknown.resumed(workdir)), ("new", unknown):
+            task, splits = task.load(config.data)
+            tokens = {
+                task.inputs.tokenizer.vocabulary[i]
+                for i in splits.train.features["token_ids"].values
+            }
+            assert ("ｗｉｄｅ" in tokens, "wide" in tokens) == (
+                name == "new",
+                name == "old",
+            )
+            assert found.setdefault(name, task.inputs.assets()) == (
+                task.inputs.assets()
+            )
+    assert "normalizer" not in json.loads(found["old"]["encoder.json"])
+    for name, text in found["old"].items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    again = unknown.inputs.restored(tmp_path)
+    assert again.assets() == found["old"]
+    assert again.tokenizer.normalizer == "nfkc"
+    (tmp_path / "encoder.json").write_text(found["new"]["encoder.json"])
+    assert (
+        unknown.resumed(workdir).load(config.data)[0].inputs.assets()
+        == (found["new"])
+    )

@@ -105,6 +105,16 @@ class Inputs:
         """
         return self
 
+    def resumed(self, directory):
+        """Returns inputs whose `load` gives what it gave at the start of a run.
+
+        A newer version of the code can load data in another way.
+
+        Args:
+            directory: `pathlib.Path` of the work directory, with a checkpoint.
+        """
+        return self
+
     def preprocess(self, features):
         """Returns model inputs. Training, evaluation and exports call it.
 

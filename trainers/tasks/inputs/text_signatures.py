@@ -38,13 +38,19 @@ _INVALID_UTF8 = (
 )
 
 
-def model_inputs(ids, sequence_length, *, pad_id, end_id):
+def model_inputs(ids, sequence_length, *, pad_id, start_id, end_id):
     """Returns the inputs of a network for the ids of a request.
 
+    To run requests of several lengths together, TensorFlow Serving pads each
+    one with its own first id. Therefore each row begins with `[CLS]`, and it
+    ends with its first `[SEP]`, or before its first `[PAD]` or second `[CLS]`.
+    What follows has no effect, so an answer does not depend on other requests.
+
     Args:
-        ids: int32[batch, length].
+        ids: int32[batch, length]. A row that begins with `[PAD]` is empty. Any
+            other first id than `[CLS]` and `[PAD]` is an error of the graph.
         sequence_length: int. Maximum number of ids of a text.
-        pad_id, end_id: int. Ids of `[PAD]` and `[SEP]`.
+        pad_id, start_id, end_id: int. Ids of `[PAD]`, `[CLS]` and `[SEP]`.
 
     Returns:
         Dict of `token_ids` and `padding_mask`, both int32[batch, length].
@@ -54,12 +60,30 @@ def model_inputs(ids, sequence_length, *, pad_id, end_id):
     # padding would give the mean of no vectors.
     is_empty = tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)
     ids = tf.pad(ids, [[0, 0], [0, is_empty]], constant_values=pad_id)
-    is_end = tf.cast(tf.equal(ids, end_id), tf.int32)
-    num_ends_before = tf.cumsum(is_end, axis=1, exclusive=True)
-    ids = tf.where(num_ends_before > 0, pad_id, ids)
+    first = ids[:, :1]
+    known = tf.equal(first, start_id) | tf.equal(first, pad_id)
+    check = tf.debugging.Assert(
+        tf.reduce_all(known),
+        [
+            "`token_ids` must begin with [CLS] in each row, which has the id",
+            start_id,
+            "here. Received rows that begin with",
+            tf.boolean_mask(first, ~known),
+        ],
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        ids = tf.identity(ids)
     is_first = tf.equal(tf.range(tf.shape(ids)[1]), 0)
-    mask = tf.cast(tf.not_equal(ids, pad_id) | is_first, tf.int32)
-    return {"token_ids": ids, "padding_mask": mask}
+    is_start = tf.equal(ids, start_id) & ~is_first
+    is_outside = is_start | tf.equal(ids, pad_id)
+    num_before = _count_before(tf.equal(ids, end_id))
+    num_before += _count_before(is_outside) + tf.cast(is_outside, tf.int32)
+    mask = tf.cast(tf.equal(num_before, 0) | is_first, tf.int32)
+    return {"token_ids": tf.where(mask > 0, ids, pad_id), "padding_mask": mask}
+
+
+def _count_before(condition):
+    return tf.cumsum(tf.cast(condition, tf.int32), axis=1, exclusive=True)
 
 
 def check_corpus(seed):
@@ -86,12 +110,13 @@ def check_corpus(seed):
     return corpus
 
 
-def check_inputs(corpus, vocabulary_size, seed):
+def check_inputs(corpus, vocabulary_size, *, pad_id, start_id, seed):
     """Returns inputs of all signatures for the check of an export.
 
     Args:
         corpus: List of bytes from `check_corpus`.
         vocabulary_size: int. Upper limit of the random ids.
+        pad_id, start_id: int. Ids of `[PAD]` and `[CLS]`.
         seed: int. Determines the random ids.
 
     Returns:
@@ -101,7 +126,8 @@ def check_inputs(corpus, vocabulary_size, seed):
     rng = np.random.default_rng(seed)
     text = np.array(corpus, dtype=object)
     ids = rng.integers(0, vocabulary_size, (len(corpus), 24), np.int32)
-    ids[1] = 0
+    ids[:, 0] = start_id
+    ids[1] = pad_id
     return {
         "serving_default": {"text": text},
         "tokens": {"token_ids": ids},

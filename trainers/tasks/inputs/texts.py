@@ -6,6 +6,7 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from tfmodels.bert import normalization
 from tfmodels.bert import wordpiece
 from tfmodels.bert.config import EncoderConfig
 from trainers.data import buckets
@@ -46,7 +47,13 @@ class Texts(Inputs):
             `[SEP]`.
     """
 
-    def __init__(self, config, encoder=None, vocabulary=None):
+    def __init__(
+        self,
+        config,
+        encoder=None,
+        vocabulary=None,
+        normalizer=normalization.BERT,
+    ):
         """Makes the inputs.
 
         Args:
@@ -54,9 +61,11 @@ class Texts(Inputs):
             encoder: `EncoderConfig` with the sizes of a preset; `None` before
                 they are known.
             vocabulary: List of str, or `None`.
+            normalizer: str. That of the tokenizer.
         """
         super().__init__(config)
         self._config = config
+        self._normalizer = normalizer
         self.sequence_length = config.data.sequence_length
         self.eval_batch_size = max(_EVAL_TOKENS // self.sequence_length, 1)
         self.tokenizer = None
@@ -101,6 +110,7 @@ class Texts(Inputs):
                     size=encoder.vocabulary_size,
                     lowercase=encoder.lowercase,
                     max_bytes=data.max_bytes,
+                    normalizer=self._normalizer,
                 ),
             )
 
@@ -111,10 +121,12 @@ class Texts(Inputs):
             tokenizer_facts=[
                 vocabulary or encoder.vocabulary_size,
                 encoder.lowercase,
+                self._normalizer,
             ],
             target_facts=self._settings_of_targets(objective),
         )
-        return Texts(self._config, encoder, vocabulary), objective, splits
+        inputs = Texts(self._config, encoder, vocabulary, self._normalizer)
+        return inputs, objective, splits
 
     def _settings_of_targets(self, objective):
         settings = dataclasses.asdict(self._config.task)
@@ -175,6 +187,9 @@ class Texts(Inputs):
         encoder = dataclasses.asdict(self.model_config.encoder)
         for name in _NOT_SAVED:
             del encoder[name]
+        # Without it, as older versions wrote the file.
+        if self._normalizer != normalization.NFKC:
+            encoder["normalizer"] = self._normalizer
         return {
             _VOCABULARY: "".join(f"{t}\n" for t in self.tokenizer.vocabulary),
             _ENCODER: json.dumps(encoder, indent=2) + "\n",
@@ -194,8 +209,8 @@ class Texts(Inputs):
         """
         try:
             vocabulary = wordpiece.read_vocabulary(directory / _VOCABULARY)
-            text = (directory / _ENCODER).read_text(encoding="utf-8")
-            encoder = EncoderConfig(**json.loads(text))
+            facts, normalizer = _read_encoder(directory)
+            encoder = EncoderConfig(**facts)
             for name in _NOT_SAVED:
                 value = getattr(self.model_config.encoder, name)
                 setattr(encoder, name, value)
@@ -204,13 +219,28 @@ class Texts(Inputs):
                 "`--workdir` must be the directory of a run. Received: "
                 f"{str(directory)!r}: {error}"
             ) from None
-        return Texts(self._config, encoder, vocabulary)
+        return Texts(self._config, encoder, vocabulary, normalizer)
+
+    def resumed(self, directory):
+        """Returns inputs that load texts as the run in a directory does.
+
+        A run that an older version began keeps its tokenizer.
+
+        Args:
+            directory: `pathlib.Path` of the work directory.
+        """
+        try:
+            _, normalizer = _read_encoder(directory)
+        except (OSError, ValueError):
+            return self  # The data is compared with that of the run.
+        return Texts(self._config, normalizer=normalizer)
 
     def _make_tokenizer(self, encoder, vocabulary):
         return wordpiece.WordPieceTokenizer(
             vocabulary,
             lowercase=encoder.lowercase,
             max_bytes=self._config.data.max_bytes,
+            normalizer=self._normalizer,
         )
 
     def lengths(self, examples):
@@ -279,10 +309,8 @@ class Texts(Inputs):
         """Returns the signatures that answer with the outputs of the objective.
 
         - `serving_default` takes `text: string[batch]`.
-        - `tokens` takes the `token_ids` that `tokenize` returns. It treats ids
-          after the first `[SEP]` of a row as padding: to pad the rows of
-          several requests to one length, TensorFlow Serving repeats the first
-          id of a request, `[CLS]`.
+        - `tokens` takes the `token_ids` that `tokenize` returns, or rows of
+          other lengths, see `text_signatures.model_inputs`.
 
         Returns:
             Dict from the name of a signature to the `tf.TensorSpec` of its
@@ -306,7 +334,16 @@ class Texts(Inputs):
 
         @tf.function(input_signature=[text_signatures.SPEC], autograph=False)
         def tokenize(text):
-            return {"token_ids": self.from_example(text)["token_ids"]}
+            ids = self.from_example(text)["token_ids"]
+            # The width must not depend on other texts of the batch.
+            missing = self.sequence_length - tf.shape(ids)[1]
+            return {
+                "token_ids": tf.pad(
+                    ids,
+                    [[0, 0], [0, missing]],
+                    constant_values=self.tokenizer.pad_id,
+                )
+            }
 
         return {"tokenize": tokenize}
 
@@ -323,6 +360,7 @@ class Texts(Inputs):
             token_ids,
             self.sequence_length,
             pad_id=self.tokenizer.pad_id,
+            start_id=self.tokenizer.start_id,
             end_id=self.tokenizer.end_id,
         )
 
@@ -349,7 +387,11 @@ class Texts(Inputs):
                 "version was published."
             )
         return text_signatures.check_inputs(
-            corpus, len(self.tokenizer.vocabulary), seed
+            corpus,
+            len(self.tokenizer.vocabulary),
+            pad_id=self.tokenizer.pad_id,
+            start_id=self.tokenizer.start_id,
+            seed=seed,
         )
 
     @classmethod
@@ -385,3 +427,14 @@ class Texts(Inputs):
             f"of a text, and the first {self.sequence_length - 2} tokens of "
             "them."
         ]
+
+
+def _read_encoder(directory):
+    """Returns the dict of an `EncoderConfig`, and the name of a normalizer."""
+    facts = json.loads((directory / _ENCODER).read_text(encoding="utf-8"))
+    if not isinstance(facts, dict):
+        raise ValueError(f"{_ENCODER}: must be a JSON object.")
+    normalizer = facts.pop("normalizer", normalization.NFKC)
+    if normalizer not in (normalization.BERT, normalization.NFKC):
+        raise ValueError(f"{_ENCODER}: unknown normalizer {normalizer!r}.")
+    return facts, normalizer
