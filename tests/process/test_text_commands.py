@@ -6,6 +6,7 @@ import io
 import json
 import re
 import subprocess
+import sys
 import time
 
 import commands
@@ -117,6 +118,24 @@ def test_text_goes_in_and_a_label_comes_out_of_a_session(minilm_run):
     ids = model("tokenize", {"text": texts})
     from_ids = model("tokens", ids)
     assert abs(from_ids["logits"] - answer["logits"]).max() < 1e-5
+
+
+def test_the_lines_of_the_model_card_load_the_model(minilm_run, tmp_path):
+    """In a process without this project."""
+    export = minilm_run[1] / "export" / "bert_classifier"
+    card = (export / "MODEL_CARD.md").read_text(encoding="utf-8")
+    program = re.search(r"^```python\n(.*?)^```$", card, re.S | re.M)[1]
+    assert "import tensorflow_text" in program
+    assert "tensorflow` and `tensorflow-text`, without this project" in card
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=export,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "'label': <tf.Tensor: shape=(1,), dtype=string" in run.stdout
 
 
 def test_the_vocabulary_and_the_labels_are_in_the_saved_model(minilm_run):

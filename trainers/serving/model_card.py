@@ -9,6 +9,8 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import SPLITS
 from trainers.runtime import markdown
+from trainers.serving.proof import rules
+from trainers.serving.proof import server_ops
 
 # Keep both marks: the section `Intended use` of existing cards is found by
 # them.
@@ -28,6 +30,8 @@ _SERVER_FLAGS = (
     "--batching_parameters_file=/models/{name}/batching.config",
     "--monitoring_config_file=/models/{name}/monitoring.config",
 )
+# Python's names of dtypes, by those of the format.
+_DTYPES = {"float": "float32", "double": "float64"}
 
 
 def make(version, facts, signatures, workdir, old=""):
@@ -62,6 +66,7 @@ def make(version, facts, signatures, workdir, old=""):
         ("Limits", _limits(task.inputs, metrics, objective)),
         ("Signatures", _signatures(facts, signatures)),
         ("Serving", _serving(facts)),
+        ("Python", _python(version, signatures)),
         ("Identity", _identity(version, facts)),
     )
     return "\n".join(
@@ -173,7 +178,7 @@ def _tensors(infos):
         sizes = [dim.size for dim in info.tensor_shape.dim]
         shape = ["batch", *("any" if x == -1 else str(x) for x in sizes[1:])]
         kind = types_pb2.DataType.Name(info.dtype)[3:].lower()
-        kind = {"float": "float32", "double": "float64"}.get(kind, kind)
+        kind = _DTYPES.get(kind, kind)
         words.append(f"`{key}: {kind}[{', '.join(shape)}]`")
     return ", ".join(words)
 
@@ -195,6 +200,42 @@ def _serving(facts):
         "-d @request.json\n"
         "```\n"
     )
+
+
+def _python(version, signatures):
+    """Returns how to load the SavedModel with TensorFlow alone."""
+    imports = "import tensorflow as tf\n"
+    packages = "`tensorflow`"
+    if server_ops.needs_tensorflow_text(rules.read(version).graph_def):
+        packages += " and `tensorflow-text`"
+        # Without it: `Op type not registered`.
+        imports += (
+            "import tensorflow_text  # Before `load`: it registers ops.\n"
+        )
+    name = min(signatures, key=lambda name: (name != "serving_default", name))
+    values = ", ".join(
+        f"{key}={_example(info)}"
+        for key, info in sorted(signatures[name].inputs.items())
+    )
+    return (
+        f"Load the SavedModel with {packages}, without this project:\n\n"
+        "```python\n"
+        f"{imports}\n"
+        f'model = tf.saved_model.load("{version.name}")\n'
+        f'predict = model.signatures["{name}"]\n'
+        f"print(predict({values}))\n"
+        "```\n"
+    )
+
+
+def _example(info):
+    """Returns a value of one row for an input, as Python code."""
+    kind = types_pb2.DataType.Name(info.dtype)[3:].lower()
+    if kind == "string":
+        return 'tf.constant(["A text"])'
+    sizes = [dim.size if dim.size > 0 else 1 for dim in info.tensor_shape.dim]
+    kind = _DTYPES.get(kind, kind)
+    return f"tf.zeros({[1, *sizes[1:]]}, tf.{kind})"
 
 
 def _identity(version, facts):

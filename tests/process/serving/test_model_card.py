@@ -150,6 +150,18 @@ python -m trainers.serve --model_base_path=. --model_name=mnist_mlp --port=8501
 curl http://localhost:8501/v1/models/mnist_mlp:predict -d @request.json
 ```
 
+## Python
+
+Load the SavedModel with `tensorflow`, without this project:
+
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load("1")
+predict = model.signatures["serving_default"]
+print(predict(image=tf.zeros([1, 28, 28], tf.float32)))
+```
+
 ## Identity
 
 | | |

@@ -130,6 +130,16 @@ def used_ops(graph_def):
     return {n.op for n in nodes} - {f.signature.name for f in functions}
 
 
+def needs_tensorflow_text(graph_def):
+    """Returns whether Python needs `tensorflow_text` to load a graph.
+
+    Args:
+        graph_def: `GraphDef`.
+    """
+    ops = used_ops(graph_def)
+    return any(ops & names for names in _TEXT_OPS.values())
+
+
 def _first_server(op):
     for ops in (_TEXT_OPS, _NEW_OPS):
         for release, names in ops.items():
