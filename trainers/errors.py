@@ -26,13 +26,14 @@ class RefusedError(RunError):
 _SHOWN = 10
 
 
-def raise_problems(what, problems, describe_fn=str):
+def raise_problems(what, problems, describe_fn=str, advice=""):
     """Raises an error with the number of problems and the first ten of them.
 
     Args:
         what: str. Noun in the plural: "images that cannot be decoded".
         problems: Sequence. If it is empty, nothing is raised.
         describe_fn: Function from a problem to a str with file and place.
+        advice: str. What follows the problems: lines, each after a line end.
 
     Raises:
         DataError: There is a problem.
@@ -41,4 +42,4 @@ def raise_problems(what, problems, describe_fn=str):
         shown = "".join(f"\n  {describe_fn(p)}" for p in problems[:_SHOWN])
         more = len(problems) - _SHOWN
         shown += f"\n  ... and {more} more" if more > 0 else ""
-        raise DataError(f"{len(problems)} {what}:{shown}")
+        raise DataError(f"{len(problems)} {what}:{shown}{advice}")

@@ -154,7 +154,11 @@ def parse(argv, needs=("config", "workdir"), takes_files=False):
             )
     if not path:
         if words:
-            raise ConfigError(f"`{words[0]}` needs `--config` as well.")
+            raise ConfigError(
+                f"`{words[0]}` needs `--config` as well, an experiment on the "
+                f"same kind of data. Choices: {', '.join(files.shipped())}, or "
+                "a file of yours."
+            )
         return None, workdir, arguments
     config = _override(files.load(path), words)
     experiment.validate(config)

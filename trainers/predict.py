@@ -4,10 +4,12 @@
     zcat mails.gz | python -m trainers.predict --workdir=/tmp/mail - --scores
     python -m trainers.predict --server=http://HOST:PORT/v1/models/NAME a.txt
 
-A file of texts contains one text per line. In .csv, .tsv, .jsonl and .tfrecord
-files, the column `--config.data.text_column` contains the texts. `-` reads
-stdin. `--split` sends examples of the run or of `--config.data` instead of
-files. The environment variable TFMODELS_TOKEN contains the token of a server.
+A file of texts contains one text per line. In .csv, .tsv, .jsonl, .json,
+.parquet, .arrow and .tfrecord files, the column `--config.data.text_column`
+contains the texts. `-` reads stdin. Files and stdin are UTF-8, or what
+`--encoding` says. `--split` sends examples of the run or of `--config.data`
+instead of files. The environment variable TFMODELS_TOKEN contains the token of
+a server.
 """
 
 import json
@@ -17,6 +19,7 @@ from absl import flags as absl_flags
 
 from trainers import flags
 from trainers.errors import ConfigError
+from trainers.runtime import text_encoding
 
 _MODEL_DIR = absl_flags.DEFINE_string(
     "model_dir",
@@ -31,10 +34,25 @@ _SPLIT = absl_flags.DEFINE_string(
 _SCORES = absl_flags.DEFINE_bool(
     "scores", False, "For texts, also print the probability of each class."
 )
+_ENCODING = absl_flags.DEFINE_string(
+    "encoding",
+    None,
+    "Encoding of the texts in files and stdin, a name that Python knows. The "
+    "default is utf-8, also if the files of the run have another one.",
+)
 
 
 def check(config, workdir, files):
     """Checks that there is something to predict and a model."""
+    if _ENCODING.value and (rule := text_encoding.problem(_ENCODING.value)):
+        raise ConfigError(
+            f"`--encoding` must be {rule}. Received: {_ENCODING.value!r}."
+        )
+    if _ENCODING.value and _SPLIT.value:
+        raise ConfigError(
+            "`--encoding` is for files; the examples of --split have "
+            f"--config.data.encoding. Received: {_ENCODING.value!r}."
+        )
     if bool(files) == bool(_SPLIT.value):
         raise ConfigError(
             "give files or `--split`, one of the two. Received: "
@@ -65,6 +83,7 @@ def main(config, workdir, files):
         files=files,
         split=_SPLIT.value,
         scores=_SCORES.value,
+        encoding=_ENCODING.value,
         token=os.environ.get(bearer_token.VARIABLE),
     )
     for answer in answers:

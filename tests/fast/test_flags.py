@@ -663,5 +663,6 @@ def test_a_command_without_needs_takes_files():
         ["a.png", "b.png"],
     )
     assert problem_of("--config.seed=1", needs=(), takes_files=True) == (
-        "`--config.seed=1` needs `--config` as well."
+        "`--config.seed=1` needs `--config` as well, an experiment on the same "
+        f"kind of data. Choices: {CHOICES}, or a file of yours."
     )

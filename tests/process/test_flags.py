@@ -209,7 +209,7 @@ def test_a_refused_run_is_reported_before_tensorflow(resume, tmp_path):
     [
         ("train", []),
         ("evaluate", ["split"]),
-        ("predict", ["model_dir", "server", "split", "scores"]),
+        ("predict", ["model_dir", "server", "split", "scores", "encoding"]),
         ("export", []),
         ("checkpoints", ["verify"]),
     ],

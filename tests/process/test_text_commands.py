@@ -155,7 +155,7 @@ def test_the_vocabulary_and_the_labels_are_in_the_saved_model(minilm_run):
 
 def test_predict_answers_a_text_a_line(predict, tmp_path):
     file = tmp_path / "texts.txt"
-    file.write_bytes(b"A chess game\n\n\xff\xfe broken\n\xe4\xb8\xad\n")
+    file.write_bytes("A chess game\n\n\ufffd broken\n中\n".encode())
     answers = predict(file)
     assert [sorted(answer) for answer in answers] == [
         ["example", "label", "probability"]
@@ -334,7 +334,9 @@ def test_a_wrong_flag_is_refused_before_tensorflow(
 def test_check_data_names_bad_rows_and_writes_the_report(run_command, tmp_path):
     file = tmp_path / "bad.csv"
     file.write_bytes(
-        b"text,label\nok,a\n\xff,b\n" + b"ok,a\nfine,b\n" * 4 + b"x,\n"
+        b"text,label\nok,a\nsch\xf6ne Gr\xfc\xdfe,b\n"
+        + b"ok,a\nfine,b\n" * 4
+        + b"x,\n"
     )
     run = run_command(
         "trainers.check_data",
@@ -346,6 +348,10 @@ def test_check_data_names_bad_rows_and_writes_the_report(run_command, tmp_path):
     assert run.stdout == ""
     assert f"error:   {file}, line 3: " in run.stderr
     assert f"error:   {file}, line 12: " in run.stderr
+    assert (
+        f"error: {file} seems to be cp1252, which reads 'schöne Grüße,b': set "
+        "--config.data.encoding=cp1252."
+    ) in run.stderr
     report = json.loads((tmp_path / "W" / "data_report.json").read_text())
     assert [f"error: {line}" for line in report["errors"]] == (
         run.stderr.splitlines()

@@ -5,6 +5,7 @@ import typing
 
 from tfmodels.settings import setting
 from trainers.config.kinds import KINDS
+from trainers.runtime import text_encoding
 
 SPLITS = ("train", "validation", "test")
 TFDS = ("tfds", "tfds_directory")
@@ -176,8 +177,9 @@ class TextDataConfig(DataConfig):
     source: str = setting(
         "files",
         "Kind of `train`, `validation` and `test`. `files` selects the kind by "
-        "the name: .csv, .tsv, .jsonl, .tfrecord (each also with .gz), or a "
-        "folder with a folder of .txt files for each class.",
+        "the name: .csv, .tsv, .jsonl, .json, .parquet, .arrow, .tfrecord, or "
+        "a folder with a folder of .txt files for each class. Files of lines "
+        "can be packed: .gz, .bz2, .xz, .zip.",
         choices=(*_FILES, *TFDS),
         or_own=True,
     )
@@ -227,7 +229,16 @@ class TextDataConfig(DataConfig):
         "",
         "Column of `train` with the split of each row: train, validation or "
         "test. Empty means that there is no such column.",
-        only_with=("source", ("files", "csv", "tsv", "jsonl", "tfrecord")),
+        only_with=(
+            "source",
+            tuple(name for name in _FILES if name != "text_folder"),
+        ),
+    )
+    encoding: str = setting(
+        "utf-8",
+        "Encoding of the texts in files, a name that Python knows, such as "
+        "cp1252, gb18030 or utf-16. UTF-8 can begin with a byte order mark.",
+        only_with=("source", _FILES),
     )
     text_column: str = setting("text", "Column or feature with the text.")
     label_column: str = setting("label", "Column or feature with the label.")
@@ -239,14 +250,21 @@ class TextDataConfig(DataConfig):
     )
     delimiter: str = setting(
         "",
-        "Character between the fields of a CSV or TSV file. Empty means a "
-        "comma for CSV and a tab for TSV.",
+        "Character between the fields of a CSV or TSV file, or `tab`. Empty "
+        "means that of Excel's first line `sep=;`, else a comma for CSV and a "
+        "tab for TSV.",
         only_with=("source", ("files", "csv", "tsv")),
     )
     quoting: bool = setting(
         True,
         "Whether CSV and TSV fields can be in double quotes. If not, a quote "
         "is an ordinary character.",
+        only_with=("source", ("files", "csv", "tsv")),
+    )
+    backslash_escapes: bool = setting(
+        False,
+        'Whether CSV and TSV files have \\" for a quote and \\\\ for a '
+        "backslash in a cell. Other backslashes are ordinary characters.",
         only_with=("source", ("files", "csv", "tsv")),
     )
     sequence_length: int = setting(
@@ -291,10 +309,24 @@ class TextDataConfig(DataConfig):
                 f"from. Received: {self.train!r}. Example: "
                 "--config.data.train=mails.csv"
             )
-        if len(self.delimiter) > 1 or self.delimiter in ('"', "\r", "\n"):
+        is_word = self.delimiter in ("tab", "\\t")
+        if (
+            len(self.delimiter) > 1
+            and not is_word
+            or self.delimiter
+            in (
+                *('"', "\r", "\n"),
+                "\\" if self.backslash_escapes else '"',
+            )
+        ):
             yield (
-                "`--config.data.delimiter` must be one character. "
+                "`--config.data.delimiter` must be one character, or tab. "
                 f"Received: {self.delimiter!r}."
+            )
+        if rule := text_encoding.problem(self.encoding):
+            yield (
+                f"`--config.data.encoding` must be {rule}. Received: "
+                f"{self.encoding!r}."
             )
         if self.validation_fraction + self.test_fraction >= 1:
             yield (

@@ -41,6 +41,9 @@ KINDS = {
         "csv": "trainers.data.texts.csv_file:CSV",
         "tsv": "trainers.data.texts.csv_file:TSV",
         "jsonl": "trainers.data.texts.json_lines:JSON_LINES",
+        "json": "trainers.data.texts.json_array:JSON",
+        "parquet": "trainers.data.texts.arrow_file:PARQUET",
+        "arrow": "trainers.data.texts.arrow_file:ARROW",
         "tfrecord": "trainers.data.texts.tfrecord:TFRECORD",
         "text_folder": "trainers.data.texts.text_folder:TEXT_FOLDER",
     },
@@ -53,13 +56,18 @@ KINDS = {
         "wandb": "trainers.training.trackers.wandb_run:Wandb",
     },
 }
-# By the end of a name, also with `.gz`: the text format of `files`.
+# By the end of a name, also before `.gz`: the text format of `files`.
 SUFFIXES = {
     ".csv": "csv",
     ".tsv": "tsv",
     ".tab": "tsv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
     ".tfrecord": "tfrecord",
     ".tfrecords": "tfrecord",
 }

@@ -6,9 +6,11 @@ import pathlib
 
 from tfmodels import package_paths
 from trainers.config.kinds import SUFFIXES
+from trainers.data.texts import file_kinds
 from trainers.errors import ConfigError
 
 FOLDER = "text_folder"
+_ANY = " --config.data.source=files reads both."
 
 
 def find_labelled(path, source, flag):
@@ -77,17 +79,7 @@ def _locate(path, flag):
     )
 
 
-def kind_by_name(file):
-    """Returns the kind of a file by its name; `None` if it is unknown.
-
-    Args:
-        file: `pathlib.Path`.
-    """
-    name = file.name.lower().removesuffix(".gz")
-    return SUFFIXES.get(os.path.splitext(name)[1])
-
-
-def wrong_kind(flag, wanted, path, found):
+def wrong_kind(flag, wanted, path, found, advice=""):
     """Returns the error for a folder instead of a file, or the reverse.
 
     Args:
@@ -95,32 +87,34 @@ def wrong_kind(flag, wanted, path, found):
         wanted: str. The rule for the flag, in words.
         path: str or `pathlib.Path`.
         found: str. "a file" or "a folder".
+        advice: str. What follows the message.
 
     Returns:
         `ConfigError`.
     """
     return ConfigError(
         f"`{flag}` must be {wanted}. Received: {str(path)!r}, which is {found}."
+        f"{advice}"
     )
 
 
 def _checked_kind(file, source, flag):
     is_folder = file.is_dir()
     if source == "files":
-        kind = FOLDER if is_folder else kind_by_name(file)
+        kind = FOLDER if is_folder else file_kinds.kind_of(file)
         if kind is None:
             raise ConfigError(
                 f"`{flag}` must be a folder, or end in one of "
-                f"{', '.join(SUFFIXES)} (and .gz). Received: {str(file)!r}. "
-                "Set its kind, for example with --config.data.source=csv."
+                f"{', '.join(SUFFIXES)} (and .gz, .bz2, .xz, .zip). Received: "
+                f"{str(file)!r}. {file_kinds.unknown_words(file)}"
             )
         return kind
     if is_folder and source != FOLDER:
         wanted = f"a file with --config.data.source={source}"
-        raise wrong_kind(flag, wanted, file, "a folder")
+        raise wrong_kind(flag, wanted, file, "a folder", _ANY)
     if not is_folder and source == FOLDER:
         wanted = f"a folder with --config.data.source={source}"
-        raise wrong_kind(flag, wanted, file, "a file")
+        raise wrong_kind(flag, wanted, file, "a file", _ANY)
     return source
 
 

@@ -3,6 +3,7 @@
 import hashlib
 
 from trainers.objectives import objective as objective_lib
+from trainers.runtime import look_alikes
 
 _SHOWN = 10
 
@@ -153,3 +154,37 @@ def _warnings(report, objective):
             )
     for name, facts in report["splits"].items():
         yield from objective.warnings(name, facts)
+    yield from _warnings_of_names(report)
+
+
+def _warnings_of_names(report):
+    """Yields a warning if class names look alike, in any of the splits."""
+    names = report["classes"]
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) for name in names
+    ):
+        return  # The objective has no list of names.
+    groups = look_alikes.groups(dict.fromkeys(names))
+    if groups:
+        shown = "; ".join(
+            " and ".join(_counted(name, report["splits"]) for name in group)
+            for group in groups[:_SHOWN]
+        )
+        more = len(groups) - _SHOWN
+        yield (
+            f"classes that look alike but are different: {shown}"
+            f"{f' and {more} more' if more > 0 else ''}. They differ only in "
+            "case, composed letters, invisible characters or white space. "
+            "Write each class in one way."
+        )
+
+
+def _counted(name, splits):
+    """Returns a class name with its number of examples in all splits."""
+    counts = [
+        facts["examples_by_class"].get(name, 0)
+        for facts in splits.values()
+        if "examples_by_class" in facts
+    ]
+    shown = look_alikes.shown(name)
+    return f"{shown} ({sum(counts)} examples)" if counts else shown

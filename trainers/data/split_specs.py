@@ -37,11 +37,15 @@ def resolve(name, data, sizes):
     specs = _given(data, sizes)
     to_cut = cut(data, sizes)
     if to_cut and specs["train"]:
+        split = next(
+            (s for s in sizes if specs["train"].startswith(s)), "train"
+        )
         raise ConfigError(
             f"`--config.data.{to_cut[0]}` must be given together with "
             f"--config.data.train: the source has the splits "
             f"{', '.join(sizes)}. Received: ''. Example: "
-            f"--config.data.{to_cut[0]}='train[90%:]', or `none`."
+            f"--config.data.{to_cut[0]}='{split}[90%:]' with "
+            f"--config.data.train='{split}[:90%]', or `none`."
         )
     begin = 100 - 10 * len(to_cut)
     for held_out in to_cut:

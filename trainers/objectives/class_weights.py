@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from trainers.errors import ConfigError
+from trainers.runtime import look_alikes
 
 
 def parse(text, class_names, labels):
@@ -35,18 +36,31 @@ def parse(text, class_names, labels):
             np.float32
         )
     weights = {}
-    for part in text.split(","):
+    for part in _parts(text, class_names):
         name, _, factor = part.rpartition("=")
         is_good = name in class_names and name not in weights
         if not is_good or not _is_factor(factor):
             raise ConfigError(
                 "`--config.task.class_weights` must be none, balanced, or "
                 "NAME=FACTOR,NAME=FACTOR with factors above 0. Received: "
-                f"{text!r}, where {part!r} is wrong. Names: "
+                f"{text!r}, where {part!r} is wrong"
+                f"{look_alikes.hint(name, class_names)}. Names: "
                 f"{', '.join(class_names)}."
             )
         weights[name] = float(factor)
     return np.asarray([weights.get(n, 1.0) for n in class_names], np.float32)
+
+
+def _parts(text, class_names):
+    """Yields each NAME=FACTOR. A name can contain commas."""
+    part = None
+    for word in text.split(","):
+        part = word if part is None else f"{part},{word}"
+        if part.rpartition("=")[0] in class_names:
+            yield part
+            part = None
+    if part is not None:
+        yield part
 
 
 def _is_factor(text):

@@ -6,6 +6,7 @@ import numpy as np
 
 from trainers.errors import DataError
 from trainers.errors import raise_problems
+from trainers.runtime import look_alikes
 
 _SHOWN = 10
 
@@ -96,8 +97,9 @@ def _positions(source_names, class_names):
     """Returns the label of the model for each label of a source, by name."""
     unknown = [name for name in source_names if name not in class_names]
     if unknown:
+        words = [n + look_alikes.hint(n, class_names) for n in unknown]
         raise DataError(
-            f"classes that the model does not know: {', '.join(unknown)}. "
+            f"classes that the model does not know: {', '.join(words)}. "
             f"It knows: {', '.join(class_names)}."
         )
     return np.asarray([class_names.index(n) for n in source_names], np.int32)
@@ -126,8 +128,9 @@ def from_words(splits, class_names=None):
         if len(class_names) > max(num_rows / 2, 10):
             raise DataError(
                 f"{len(class_names)} different labels in {num_rows} examples, "
-                f"such as {class_names[0]!r}: this is no column of labels. "
-                "Name the right one with --config.data.label_column."
+                f"such as {class_names[0]!r}: these are no labels of classes, "
+                "which need two examples each, or more. If another column has "
+                "the labels, name it with --config.data.label_column."
             )
         _refuse_fractions(class_names)
     table = {name: position for position, name in enumerate(class_names)}
@@ -142,7 +145,10 @@ def from_words(splits, class_names=None):
                 for r, label in enumerate(examples.targets)
                 if label not in table
             ],
-            lambda row, e=examples: f"{e.places[row]}: {e.targets[row]!r}",
+            lambda row, e=examples: (
+                f"{e.places[row]}: {e.targets[row]!r}"
+                f"{look_alikes.hint(e.targets[row], class_names)}"
+            ),
         )
         labels[name] = np.asarray(
             [table[label] for label in examples.targets], np.int32
@@ -201,7 +207,10 @@ def check_training_classes(splits, class_names):
     raise_problems(
         "classes that are tested but have no example in split train",
         [label for label in missing if any(in_others[label].values())],
-        lambda label: f"class {class_names[label]!r}: {in_others[label]}",
+        lambda label: (
+            f"class {class_names[label]!r}: {in_others[label]}"
+            f"{look_alikes.hint(class_names[label], class_names)}"
+        ),
     )
     if len(missing):
         more = len(missing) - _SHOWN
@@ -236,6 +245,6 @@ def check_cut(cut, splits, class_names):
                 f"split {name}: was cut from the end of `train` and has no "
                 f"example of class {class_names[missing[0]]!r}, but the rest "
                 f"of `train` has {in_train[missing[0]]}. The data seems to be "
-                "sorted by class: shuffle it, or name a split with "
-                f"--config.data.{name}."
+                "sorted by class: shuffle it, or name another split with "
+                f"--config.data.{name}, or `none`."
             )

@@ -13,6 +13,7 @@ from trainers.objectives import labels
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
 from trainers.objectives.objective import plain
+from trainers.runtime import look_alikes
 from trainers.runtime import markdown
 
 # What the table of a model card shows, of a split and of a class.
@@ -260,9 +261,10 @@ class SingleLabel(Objective):
             return f"one of {self.metric_words()}. Received: {name!r}."
         class_name, _ = names_lib.of_class(name) or (None, None)
         if class_name and self.names and class_name not in self.names:
+            hint = look_alikes.hint(class_name, self.names)
             return (
                 "per_class/CLASS/METRIC with a class of the data. Received: "
-                f"{name!r}. Choices: {', '.join(self.names)}."
+                f"{name!r}{hint}. Choices: {', '.join(self.names)}."
             )
         return None
 

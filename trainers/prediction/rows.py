@@ -23,7 +23,16 @@ _BATCH_SIZE = 64
 _OF_SINGLE_LABEL = {"label", "class_id", "probabilities", "logits"}
 
 
-def predict(where, data, *, files=(), split=None, scores=False, token=None):
+def predict(
+    where,
+    data,
+    *,
+    files=(),
+    split=None,
+    scores=False,
+    encoding=None,
+    token=None,
+):
     """Yields a dict for each example, ready for JSON.
 
     Args:
@@ -38,6 +47,8 @@ def predict(where, data, *, files=(), split=None, scores=False, token=None):
             labelled texts. A served model has no splits.
         scores: bool. Whether short answers, as those for texts, contain all
             scores.
+        encoding: str. Encoding of the texts in `files`, see
+            `settings_of_files` of the inputs.
         token: str. Bearer token for the server. `None` sends no token.
 
     Yields:
@@ -54,7 +65,9 @@ def predict(where, data, *, files=(), split=None, scores=False, token=None):
     """
     predictor = connect.connect(where, token)
     if isinstance(predictor, RestPredictor):
-        return _predict_served(predictor, where, data, files, split, scores)
+        return _predict_served(
+            predictor, where, data, files, split, scores, encoding
+        )
     facts = predictor.facts()
     config = experiment.from_tree(facts["config"])
     data = data or config.data
@@ -70,6 +83,7 @@ def predict(where, data, *, files=(), split=None, scores=False, token=None):
 
     if split:
         return _answer_split(task, answer, data, split, config.data)
+    data = task.inputs.settings_of_files(data, config.data, encoding)
     return _answer_files(task.inputs, answer, list(files), data)
 
 
@@ -118,7 +132,7 @@ def _answer_files(inputs, answer_fn, files, data, batch_size=_BATCH_SIZE):
             yield place | answer
 
 
-def _predict_served(predictor, where, data, files, split, scores):
+def _predict_served(predictor, where, data, files, split, scores, encoding):
     """Predicts with a served model, which is known by its signatures only."""
     if split:
         raise ConfigError(
@@ -126,6 +140,7 @@ def _predict_served(predictor, where, data, files, split, scores):
             f"Received: {split!r} for {where!r}."
         )
     inputs, data = _inputs_of(predictor.signatures, where, data)
+    data = inputs.settings_of_files(data, None, encoding)
     answer_with_scores = scores and inputs.answers_are_short
     if answer_with_scores and "classify" not in predictor.signatures:
         raise ConfigError(

@@ -107,7 +107,8 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
         ),
         (
             {"data__delimiter": "::"},
-            "`--config.data.delimiter` must be one character. Received: '::'.",
+            "`--config.data.delimiter` must be one character, or tab. "
+            "Received: '::'.",
         ),
         (
             {"data__validation": "none", "trainer__early_stopping_patience": 1},

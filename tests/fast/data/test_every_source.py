@@ -12,10 +12,13 @@ import struct
 import typing
 
 import numpy as np
+import pyarrow
 import pytest
 import single_labels
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from pyarrow import feather
+from pyarrow import parquet
 
 from tfmodels import MnistMlpConfig
 from trainers import tasks
@@ -246,6 +249,53 @@ def write_jsonl(file, examples):
     file.write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
+def write_json(file, examples):
+    rows = [{"text": text, "label": label} for text, label in examples]
+    file.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+
+
+def arrow_table(examples):
+    texts, labels = zip(*examples, strict=True)
+    return pyarrow.table({"text": texts, "label": labels})
+
+
+def write_parquet(file, examples):
+    parquet.write_table(arrow_table(examples), file, row_group_size=2)
+
+
+def write_arrow(file, examples):
+    feather.write_feather(arrow_table(examples), str(file), chunksize=2)
+
+
+def arrow_faults(name, write):
+    """Returns the faults of a file of columns."""
+
+    def damage(directory, change):
+        rows = [[text, label] for text, label in EXAMPLES["texts"]["train"]]
+        change(rows[1])
+        write(directory / name, rows)
+        return DataError, f"{directory}/{name}, row 2: "
+
+    def empty(directory):
+        table = arrow_table(EXAMPLES["texts"]["train"])
+        table = table.slice(0, 0)
+        if write is write_parquet:
+            parquet.write_table(table, directory / name)
+        else:
+            feather.write_feather(table, str(directory / name))
+        return DataError, f"{directory}/{name}: "
+
+    return {
+        "empty": empty,
+        "unlabelled": lambda directory: damage(
+            directory, lambda row: row.__setitem__(1, None)
+        ),
+        "broken": lambda directory: damage(
+            directory, lambda row: row.__setitem__(0, None)
+        ),
+    }
+
+
 def bytes_feature(text):
     value = tf.train.BytesList(value=[text.encode()])
     return tf.train.Feature(bytes_list=value)
@@ -292,6 +342,8 @@ PLACES = {
         f"{file}, line {line_of_table(examples, number)}"
     ),
     "jsonl": lambda file, examples, number: f"{file}, line {number + 1}",
+    "json": lambda file, examples, number: f"{file}, item {number + 1}",
+    "columns": lambda file, examples, number: f"{file}, row {number + 1}",
     "tfrecord": lambda file, examples, number: f"{file}, record {number + 1}",
     "folder": lambda file, examples, number: (
         f"{file}/{examples[number][1]}/{number}.txt"
@@ -590,6 +642,30 @@ TABLE = {
                 labelled=b'"plain", "label": "good"',
                 unlabelled=b'"plain"',
             ),
+        ),
+        "json": same_files_row(
+            ".json",
+            write_json,
+            "json",
+            line_faults(
+                "train.json",
+                "json",
+                nothing=b"[]",
+                labelled=b'"plain", "label": "good"',
+                unlabelled=b'"plain"',
+            ),
+        ),
+        "parquet": same_files_row(
+            ".parquet",
+            write_parquet,
+            "columns",
+            arrow_faults("train.parquet", write_parquet),
+        ),
+        "arrow": same_files_row(
+            ".arrow",
+            write_arrow,
+            "columns",
+            arrow_faults("train.arrow", write_arrow),
         ),
         "tfrecord": same_files_row(
             ".tfrecord",

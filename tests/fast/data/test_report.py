@@ -1,10 +1,12 @@
 """`data_report.json`: what a person should know before training."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
 import single_labels
+import tensorflow as tf
 
 from tfmodels import BertClassifierConfig
 from tfmodels import EncoderConfig
@@ -229,6 +231,34 @@ def test_keys_of_arrays_are_equal_where_their_rows_are():
     assert report_lib.content_keys(np.asfortranarray(array)) == keys
 
 
+def test_classes_that_look_alike_are_one_warning_with_counts():
+    names = ["Pos", "caf\u00e9", "cafe\u0301", "pos", "pos\u200b", "x"]
+    report = make_report(
+        {
+            "train": [(f"a{i}", i % 6) for i in range(12)],
+            # Also where only another split has one of them.
+            "test": [("b", 0), ("c", 4)],
+        },
+        names,
+    )
+    assert report["warnings"][-1] == (
+        "classes that look alike but are different: 'Pos' (3 examples) and "
+        "'pos' (2 examples) and 'pos\\u200b' (3 examples); 'café' (2 examples) "
+        "and 'cafe\\u0301' (2 examples). They differ only in case, composed "
+        "letters, invisible characters or white space. Write each class in one "
+        "way."
+    )
+    assert sum("look alike" in w for w in report["warnings"]) == 1
+
+
+def test_many_classes_that_look_alike_are_shown_in_part():
+    names = [f"{word}{i}" for i in range(12) for word in ("class", "Class")]
+    rows = [(f"a{i}", i) for i in range(24)]
+    (warning,) = make_report({"train": rows}, names)["warnings"]
+    assert warning.count("; ") == 9
+    assert "and 'Class9' (1 examples) and 2 more. They differ" in warning
+
+
 # --- In the work directory ---------------------------------------------------
 
 
@@ -381,6 +411,68 @@ def write_images(labels, test_images, test_labels):
             (len(test_images), 4, 3),
         ),
         y_test=np.array(test_labels),
+    )
+
+
+def look_alikes(splits):
+    (warning,) = (w for w in splits.report["warnings"] if "look alike" in w)
+    return warning.partition(": ")[2].partition(". They")[0]
+
+
+def test_labels_of_texts_that_look_alike_are_a_warning():
+    labels = ["good", "bad", "Good", "bad\u00a0thing", "bad thing"] * 2
+    write_csv("a.csv", [(f"text {i}", x) for i, x in enumerate(labels)])
+    assert look_alikes(load_texts("a.csv", workdir=None)) == (
+        "'Good' (2 examples) and 'good' (2 examples); 'bad thing' (2 examples) "
+        "and 'bad\\xa0thing' (2 examples)"
+    )
+
+
+def test_class_folders_of_texts_that_look_alike_are_a_warning():
+    for name in ("caf\u00e9", "cafe\u0301", "tea"):
+        for number in range(3):
+            file = pathlib.Path("d", name, f"{number}.txt")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"text {name} {number}", encoding="utf-8")
+    assert look_alikes(load_texts("d", workdir=None)) == (
+        "'cafe\\u0301' (3 examples) and 'café' (3 examples)"
+    )
+
+
+def test_class_folders_of_images_that_look_alike_are_a_warning():
+    for label, name in enumerate(("cat", "dog", "Dog")):
+        for number in range(10):
+            image = np.full((4, 3, 1), 10 * label + number, np.uint8)
+            file = pathlib.Path("photos", name, f"{number}.png")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(tf.io.encode_png(image).numpy())
+    config = experiment.ExperimentConfig(
+        data=ImageDataConfig(source="image_folder", path="photos"),
+        model=MnistMlpConfig(image_shape=(4, 3)),
+    )
+    splits = tasks.load_splits(tasks.make_task(config), config, None)[1]
+    assert look_alikes(splits) == "'Dog' (10 examples) and 'dog' (10 examples)"
+
+
+def test_names_of_a_source_that_look_alike_are_a_warning():
+    images = np.arange(40, dtype=np.uint8)[:, None, None]
+    np.savez(
+        "data.npz",
+        class_names=np.array(["cat", "CAT"]),
+        x_train=np.broadcast_to(images, (40, 4, 3)),
+        y_train=np.arange(40) % 2,
+    )
+    assert look_alikes(load_images("data.npz")).startswith("'cat' (")
+
+
+def test_a_class_that_only_looks_like_one_of_train_is_named():
+    write_csv("a.csv", [("a", "pos"), ("b", "neg"), ("c", "pos")])
+    write_csv("b.csv", [("d", "Pos"), ("e", "neg")])
+    with pytest.raises(DataError) as caught:
+        load_texts("a.csv", test="b.csv", workdir=None)
+    assert str(caught.value) == (
+        "1 classes that are tested but have no example in split train:\n"
+        "  class 'Pos': {'test': 1} (looks like 'pos', and is written 'Pos')"
     )
 
 

@@ -77,10 +77,18 @@ def test_balanced_leaves_a_class_without_examples_out():
     ],
 )
 def test_other_names_and_factors_are_refused(text, part):
+    hint = ""
+    if part == " ham=1":
+        hint = " (looks like 'ham', and is written ' ham')"
     with pytest.raises(ConfigError) as error:
         parse(text)
     assert str(error.value) == (
         "`--config.task.class_weights` must be none, balanced, or "
         "NAME=FACTOR,NAME=FACTOR with factors above 0. Received: "
-        f"{text!r}, where {part!r} is wrong. Names: ham, spam, a=b."
+        f"{text!r}, where {part!r} is wrong{hint}. Names: ham, spam, a=b."
     )
+
+
+def test_a_name_can_contain_commas():
+    weights = class_weights.parse("a,b=2,b=3", ["a", "a,b", "b"], LABELS)
+    assert weights.tolist() == [1, 2, 3]

@@ -211,8 +211,8 @@ def test_a_cut_of_sorted_data_is_refused():
     assert refusal(labels_lib.check_cut, ["validation"], splits, names) == (
         "split validation: was cut from the end of `train` and has no example "
         "of class 'a', but the rest of `train` has 100. The data seems to be "
-        "sorted by class: shuffle it, or name a split with "
-        "--config.data.validation."
+        "sorted by class: shuffle it, or name another split with "
+        "--config.data.validation, or `none`."
     )
     labels_lib.check_cut([], splits, names)
     splits["train"] = make_examples([0] * 99 + [1] * 60)
@@ -271,7 +271,8 @@ def test_names_of_labels_that_the_model_does_not_know_are_refused():
     splits = {"test": named("ham", "eggs", "spam", "Ham")}
     assert refusal(labels_lib.from_words, splits, ["ham", "spam"]) == (
         "2 labels of split test that the model does not know (it knows ham, "
-        "spam):\n  data.npz, row 1: 'eggs'\n  data.npz, row 3: 'Ham'"
+        "spam):\n  data.npz, row 1: 'eggs'\n"
+        "  data.npz, row 3: 'Ham' (looks like 'ham', and is written 'Ham')"
     )
     names = [f"class {letter}" for letter in "abcdefghijk"]
     assert refusal(labels_lib.from_words, {"test": named("x")}, names) == (
@@ -284,8 +285,9 @@ def test_a_column_of_other_things_than_labels_is_refused():
     many = [f"text {row:02}" for row in range(11)]
     splits = {"train": named(*many, *many[:8]), "test": named(many[0])}
     assert refusal(labels_lib.from_words, splits) == (
-        "11 different labels in 20 examples, such as 'text 00': this is no "
-        "column of labels. Name the right one with --config.data.label_column."
+        "11 different labels in 20 examples, such as 'text 00': these are no "
+        "labels of classes, which need two examples each, or more. If another "
+        "column has the labels, name it with --config.data.label_column."
     )
     # Ten are few, and half of the rows may have a class of their own.
     for count, rows in ((10, 10), (11, 22), (20, 40)):

@@ -18,7 +18,7 @@ from trainers.prediction.rest import ServerError
 def texts(tmp_path_factory):
     file = tmp_path_factory.mktemp("texts") / "texts.txt"
     file.write_bytes(
-        b"A chess game\n\n\xff\xfe broken\n\xe4\xb8\xad\n" + b"long " * 9_000
+        "A chess game\n\n\ufffd broken\n中\n".encode() + b"long " * 9_000
     )
     return file
 
@@ -77,6 +77,56 @@ def test_columns_are_named_by_settings(served_text, tmp_path):
     data = ImageDataConfig()
     with pytest.raises(ConfigError, match="text_column.* Received: 'text'"):
         list(rows.predict(served_text, data, files=[str(file)]))
+
+
+@pytest.mark.parametrize("where", ["export", "server"])
+def test_texts_in_another_encoding_need_the_setting(
+    text_export, served_text, where, tmp_path
+):
+    where = text_export if where == "export" else served_text
+    lines = ["Ein Café mit Gästen", "Größe und Übung"]
+    plain, packed = tmp_path / "plain.txt", tmp_path / "cp1252.txt"
+    plain.write_text("\n".join(lines), encoding="utf-8")
+    packed.write_text("\n".join(lines), encoding="cp1252")
+    with pytest.raises(DataError) as caught:
+        list(rows.predict(where, None, files=[str(packed)]))
+    assert str(caught.value).startswith(
+        f"{packed}, line 1: is not UTF-8: byte 0xe9 at position 8. {packed} "
+        "seems to be cp1252, which reads "
+    )
+    assert "set --encoding=cp1252." in str(caught.value)
+    expected = list(rows.predict(where, None, files=[str(plain)]))
+    found = rows.predict(where, None, files=[str(packed)], encoding="cp1252")
+    for answer, wanted in zip(found, expected, strict=True):
+        assert answer["label"] == wanted["label"]
+        assert answer["probability"] == pytest.approx(
+            wanted["probability"], abs=1e-6
+        )
+
+
+def test_a_setting_of_the_encoding_counts_unless_it_is_that_of_the_run(
+    text_export, tmp_path
+):
+    file = tmp_path / "a.txt"
+    file.write_text("größe", encoding="cp1252")
+    # The run has utf-8.
+    data = TextDataConfig(encoding="cp1252")
+    (answer,) = rows.predict(text_export, data, files=[str(file)])
+    file.write_text("größe", encoding="utf-8")
+    (expected,) = rows.predict(text_export, None, files=[str(file)])
+    assert answer == expected
+
+
+def test_images_have_no_encoding(image_export, images):
+    with pytest.raises(ConfigError) as caught:
+        list(
+            rows.predict(
+                image_export, None, files=[str(images[0])], encoding="cp1252"
+            )
+        )
+    assert str(caught.value) == (
+        "`--encoding` is for models of texts. Received: 'cp1252'."
+    )
 
 
 def test_what_a_server_cannot_decode_is_named(served_image, images, tmp_path):
@@ -145,12 +195,26 @@ def test_the_command_sends_the_token_of_the_environment(
             "Received: 0 files and --split=None.",
         ),
         (
+            [
+                "--server=http://localhost/v1/models/m",
+                "--encoding=hex",
+                "a.txt",
+            ],
+            "`--encoding` must be an encoding of texts that Python knows, such "
+            "as utf-8, utf-16, cp1252. Received: 'hex'.",
+        ),
+        (
+            ["--model_dir=x", "--encoding=cp1252", "--split=test"],
+            "`--encoding` is for files; the examples of --split have "
+            "--config.data.encoding. Received: 'cp1252'.",
+        ),
+        (
             ["a.txt"],
             "`--workdir` must name the directory of a run, `--model_dir` an "
             "export, or `--server` a served model. Received: none.",
         ),
     ],
-    ids=["address", "no_files", "no_model"],
+    ids=["address", "no_files", "encoding", "encoding_of_split", "no_model"],
 )
 def test_the_command_says_what_is_wrong(run_command, words, line):
     run = run_command("trainers.predict", *words)

@@ -1,21 +1,27 @@
-"""CSV and TSV files: UTF-8, line ends LF or CRLF, newlines inside quotes.
+"""CSV and TSV files: line ends LF or CRLF, newlines inside quotes.
 
-The reader skips a byte order mark and completely blank lines. It changes no
-text and keeps NUL bytes.
+The reader skips completely blank lines, and Excel's first line `sep=;`, which
+names the delimiter. It changes no text and keeps NUL bytes.
 """
 
 import csv
 import functools
-import sys
+import itertools
+import os
+import re
 
 from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import csv_advice
 from trainers.data.texts import streams
 from trainers.data.texts.text_format import TextFormat
 from trainers.errors import DataError
 
 # Allows texts of any length. The limit holds for the process; the default is
 # 131,072 characters.
-csv.field_size_limit(sys.maxsize)
+csv.field_size_limit(streams.LONGEST_LINE)
+# A backslash, with the quote or backslash that it escapes.
+_ESCAPE = re.compile(r'\\(["\\])?')
+_SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 
 
 def read_rows(file, data, columns, report, *, delimiter=","):
@@ -37,13 +43,24 @@ def read_rows(file, data, columns, report, *, delimiter=","):
         DataError: The first row, with the columns, cannot be read.
     """
     positions, width = None, 0
-    delimiter = data.delimiter or delimiter
-    for line, row, problem in _numbered(file, data.quoting, delimiter):
+
+    @functools.cache  # By its words: other settings are tried on all rows.
+    def explain(words):
+        return csv_advice.explain(words, data, columns, read_again)
+
+    def read_again(other):
+        # A pipe can be read only once.
+        is_file = os.path.isfile(file)
+        return numbered_rows(file, other, delimiter) if is_file else iter(())
+
+    for line, row, problem in numbered_rows(file, data, delimiter, explain):
         if positions is None:
+            if isinstance(problem, streams.WrongBytes):
+                report(line, problem)
+                return
             if problem:
-                hint = "; save it as UTF-8" if "UTF-8" in problem else ""
-                raise DataError(f"{file}, line {line}: {problem}{hint}")
-            positions = _find(columns, row, file, line, data.header)
+                raise DataError(f"{file}, line {line}: {problem}")
+            positions = _find(columns, row, file, line, data)
             width = len(row)
             if data.header:
                 continue
@@ -56,66 +73,80 @@ def read_rows(file, data, columns, report, *, delimiter=","):
             yield line, values | {"text": values["text"].encode()}
 
 
-def _numbered(file, quoting, delimiter):
+def numbered_rows(file, data, delimiter, explain_fn=str):
     """Yields the first line of a row, its cells, and its problem or `None`.
 
-    For invalid UTF-8, the line is the line with the problem.
+    For wrong bytes, the line is the line with the problem.
+
+    Args:
+        file: Path of the file.
+        data: `TextDataConfig`.
+        delimiter: str. Delimiter of this kind of file.
+        explain_fn: Function from the words of a `csv.Error` to the problem.
     """
-    undecodable = []
+    wrong = []
+    lines = _checked(streams.read_lines(file, data.encoding), data, wrong)
+    # Excel's `sep=;` is not a row.
+    first = next(lines, "")
+    named = _SEPARATOR.fullmatch(first)
     reader = csv.reader(
-        _decoded(file, undecodable),
-        delimiter=delimiter,
+        lines if named else itertools.chain([first], lines),
+        delimiter=(
+            csv_advice.character(data.delimiter)
+            or (named and named[1])
+            or delimiter
+        ),
         strict=True,
-        quoting=csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE,
+        quoting=csv.QUOTE_MINIMAL if data.quoting else csv.QUOTE_NONE,
+        escapechar="\\" if _has_escapes(data) else None,
     )
     while True:
-        line, problem = reader.line_num + 1, None
+        line, problem = reader.line_num + (2 if named else 1), None
         try:
             row = next(reader, None)
         except csv.Error as error:
-            row, problem = [""], _explain(error)
+            if "field limit" in str(error):
+                # Most likely a quote that nothing closes.
+                raise DataError(
+                    f"{file}, line {line}: a cell must have at most "
+                    f"{csv.field_size_limit():,} characters."
+                ) from None
+            row, problem = [""], explain_fn(str(error))
         if row is None:
             return
-        if undecodable:
-            line, problem = undecodable[0]
-            undecodable.clear()
+        if wrong:
+            line, problem = wrong[0]
+            wrong.clear()
         if row:
             yield line, row, problem
 
 
-def _decoded(file, undecodable):
-    for number, line in enumerate(streams.read_lines(file), 1):
-        try:
-            yield line.decode()
-        except UnicodeDecodeError as error:
-            undecodable.append((number, streams.not_utf8(error)))
-            # The reader still needs the line to find the end of the row.
-            yield line.decode(errors="replace")
+def _has_escapes(data):
+    return data.quoting and data.backslash_escapes
 
 
-def _explain(error):
-    if "new-line character" in str(error):
-        return "a carriage return outside of quotes; end lines with LF or CRLF"
-    return (
-        f"malformed quotes ({error}); if quotes are ordinary characters, "
-        "set --config.data.quoting=false"
-    )
+def _checked(lines, data, wrong):
+    """Yields lines, and adds the number and problem of wrong ones to `wrong`.
+
+    The reader needs a wrong line, too, to find the end of the row.
+    """
+    for number, line in enumerate(lines, 1):
+        if problem := streams.problem(line, data.encoding):
+            wrong.append((number, problem))
+        yield _ESCAPE.sub(_doubled, line) if _has_escapes(data) else line
 
 
-def _find(columns, row, file, line, header):
+def _doubled(match):
+    """Returns a backslash so that `csv` keeps it where it escapes nothing."""
+    return match[0] if match[1] else "\\\\"
+
+
+def _find(columns, row, file, line, data):
     """Returns the position of each column in the file's first row."""
-    names = row if header else [str(i) for i in range(len(row))]
-    hint = (
-        " If its first row is an example, set --config.data.header=false."
-        if header
-        else " Without a header, the columns are numbered from 0."
-    )
-    if len(row) == 1 and (found := set(";\t|") & set(row[0])):
-        hint = f" The delimiter seems to be {min(found)!r}: " + (
-            "set --config.data.delimiter."
-        )
+    names = row if data.header else [str(i) for i in range(len(row))]
     for field, name in columns.items():
         if name not in names:
+            hint = csv_advice.hint(row, columns, data)
             raise columns_lib.missing(field, name, file, names, hint)
         if names.count(name) > 1:
             raise DataError(

@@ -30,7 +30,13 @@ _PERCENTILES = (5, 25, 50, 75, 90, 95, 99, 100)
 
 
 def load(
-    data, objective, *, make_tokenizer_fn, tokenizer_facts, target_facts=None
+    data,
+    objective,
+    *,
+    make_tokenizer_fn,
+    tokenizer_facts,
+    target_facts=None,
+    longest=None,
 ):
     """Loads, checks and tokenizes the splits of a run.
 
@@ -42,6 +48,8 @@ def load(
             contains the tokens.
         tokenizer_facts: JSON-like. Everything that determines the tokenizer.
         target_facts: JSON-like. The settings that change the targets.
+        longest: int. Largest `sequence_length` of the encoder; `None` means
+            that any is possible.
 
     Returns:
         `Splits`, the `Objective` for them, and the vocabulary as a list of
@@ -87,7 +95,7 @@ def load(
         for split in facts["splits"]
     }
     report = facts["report"]
-    _add_lengths(report, splits, data.sequence_length)
+    _add_lengths(report, splits, data.sequence_length, longest)
     splits = Splits(report=report, **splits)
     objective = objective.restored(facts["objective"])
     return splits, objective, facts["vocabulary"]
@@ -192,7 +200,7 @@ def _tokenize(texts, tokenizer):
     )
 
 
-def _add_lengths(report, splits, sequence_length):
+def _add_lengths(report, splits, sequence_length, longest):
     """Adds the facts that depend on `sequence_length` to a report."""
     report["sequence_length"] = sequence_length
     for name, examples in splits.items():
@@ -209,9 +217,15 @@ def _add_lengths(report, splits, sequence_length):
             "truncated_share": share,
         }
         if name == "train" and share > 0.1:
+            wanted = int(percentiles[_PERCENTILES.index(90)])
+            limit = ""
+            if longest is not None and wanted > longest:
+                limit = (
+                    f", which can be at most {longest}. Without a preset, "
+                    "--config.model.encoder.max_sequence_length sets this limit"
+                )
             report["warnings"].append(
                 f"split train: {share:.0%} of the texts are longer than "
                 f"{sequence_length} tokens and lose their end. Nine of ten "
-                f"have at most {percentiles[_PERCENTILES.index(90)]:.0f}: "
-                "--config.data.sequence_length."
+                f"have at most {wanted}: --config.data.sequence_length{limit}."
             )

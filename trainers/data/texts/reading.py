@@ -8,10 +8,12 @@ the rows of train, validation and test.
 from tfmodels import settings
 from trainers.config.data import TFDS
 from trainers.data import paths
+from trainers.data.texts import file_kinds
 from trainers.data.texts import file_splits
 from trainers.data.texts import rows
 from trainers.data.texts import streams
 from trainers.data.texts import tfds_texts
+from trainers.errors import ConfigError
 
 
 def check_files(data):
@@ -98,33 +100,37 @@ def list_files(data):
     return file_splits.list_files(data)
 
 
-def read_texts(path, data, flag="FILE"):
+def read_texts(path, data, flag="FILE", encoding_flag=rows.ENCODING):
     """Yields the texts of an unlabelled file while it is read.
 
-    Files named like CSV, TSV, JSON lines or TFRecord need only the column
+    Files whose name says a kind of table, such as CSV, need only the column
     `data.text_column`. Other files, and stdin, have one text on each line. The
-    text is the line without its line end; it need not be valid UTF-8.
+    text is the line without its line end.
 
     Args:
         path: str. A file or pattern like `data.train`, or `-` for stdin.
         data: `TextDataConfig`.
         flag: str. Name of the path in error messages.
+        encoding_flag: str. Name of the encoding in error messages.
 
     Yields:
-        `(where, text)`: the place of the text, for messages, and its bytes.
+        `(where, text)`: the place of the text, for messages, and its bytes in
+        UTF-8.
 
     Raises:
         ConfigError: There is no such file, or it is a folder.
         DataError: A row cannot be used. The rows before it are yielded first.
     """
     if path == streams.STDIN:
-        yield from streams.read_plain_texts(path)
+        yield from rows.read_plain_texts(path, data, encoding_flag)
         return
     for file in paths.find(path, flag):
         if file.is_dir():
             raise paths.wrong_kind(flag, "a file", path, "a folder")
-        kind = paths.kind_by_name(file)
-        if kind is None:
-            yield from streams.read_plain_texts(file)
+        kind = file_kinds.kind_of(file)
+        if kind is not None:
+            yield from rows.read_texts(file, kind, data, encoding_flag)
+        elif words := file_kinds.foreign_words(file):
+            raise ConfigError(f"`{flag}`: {str(file)!r} {words}.")
         else:
-            yield from rows.read_texts(file, kind, data)
+            yield from rows.read_plain_texts(file, data, encoding_flag)

@@ -8,7 +8,8 @@ columns, report)` yields `(place, values)`:
   others as str.
 
 For a row that cannot be used, it calls `report(place, problem)` and continues
-with the next row.
+with the next row. For bytes that are not in `data.encoding`, the problem is a
+`streams.WrongBytes`, and the error says what the encoding seems to be.
 """
 
 import numpy as np
@@ -18,11 +19,21 @@ from trainers.data import examples as examples_lib
 from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import streams
+from trainers.data.texts import wrong_bytes
 from trainers.data.texts.text_format import TextFormat
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import raise_problems
 
+ENCODING = "--config.data.encoding"
+_UNUSABLE = "rows that cannot be used"
+# Reading ends after so many rows that cannot be used: memory must contain them.
+_MOST_PROBLEMS = 100_000
+# Files whose encoding an error names.
+_MOST_ADVICE = 3
+# Kinds of files that are lines of text.
+_LINES = ("csv", "tsv", "jsonl", "json")
 # Allowed values in `split_column`, in lower or upper case.
 _SPLITS = {
     "train": "train",
@@ -32,6 +43,10 @@ _SPLITS = {
     "dev": "validation",
     "test": "test",
 }
+
+
+class _EnoughError(Exception):
+    """So many rows cannot be used that reading ends."""
 
 
 def read_labelled(files, data, objective, *, with_split=False):
@@ -53,30 +68,48 @@ def read_labelled(files, data, objective, *, with_split=False):
         DataError: A file has no rows, or rows that cannot be used.
     """
     columns = columns_lib.labelled(data, objective, with_split)
-    parts, splits, problems = [], [], []
+    parts, splits, problems, advice = [], [], [], []
     for file, kind in files:
         found, text_format = len(problems), load_format(kind)
 
         def report(row, problem, file=file, text_format=text_format):
             problems.append((_place(file, text_format, row), problem))
+            if len(problems) >= _MOST_PROBLEMS:
+                raise _EnoughError
 
-        part = _read_file(
-            file, text_format, data, objective, columns, report, splits
-        )
-        if not len(part) and len(problems) == found:
+        try:
+            part = _read_file(
+                file, text_format, data, objective, columns, report, splits
+            )
+        except _EnoughError:
+            part = None
+        if part is not None and not len(part) and len(problems) == found:
             raise DataError(f"{file}: has no rows.")
         parts.append(part)
-    raise_problems("rows that cannot be used", problems, ": ".join)
+        wrong = [p for _, p in problems[found:] if _is_wrong(p)]
+        if wrong:
+            texts = [] if part is None else part.features["text"]
+            is_mixed = not all(text.isascii() for text in texts)
+            advice.append(
+                wrong_bytes.advice(
+                    file, wrong, data.encoding, ENCODING, is_mixed
+                )
+            )
+        if part is None:
+            advice.append("The rows after these were not read.")
+            break
+    raise_problems(_UNUSABLE, problems, ": ".join, _first(advice))
     return examples_lib.concatenate(parts), splits
 
 
-def read_texts(file, kind, data):
+def read_texts(file, kind, data, flag):
     """Yields the texts of one file.
 
     Args:
         file: Path of the file.
         kind: str. Kind of the file; not a folder.
         data: `TextDataConfig`.
+        flag: str. The flag that sets the encoding.
 
     Yields:
         `(where, text)`: the place of the text, for messages, and its bytes.
@@ -89,11 +122,55 @@ def read_texts(file, kind, data):
     text_format = load_format(kind)
 
     def report(row, problem):
-        raise DataError(f"{_place(file, text_format, row)}: {problem}.")
+        advice = ""
+        if _is_wrong(problem) and kind in _LINES:
+            advice = " " + wrong_bytes.advice_for_lines(
+                file, problem, data.encoding, flag
+            )
+        elif _is_wrong(problem):
+            advice = " " + wrong_bytes.advice(
+                file, [problem], data.encoding, flag, False
+            )
+        place = _place(file, text_format, row)
+        raise DataError(f"{place}: {problem}.{advice}")
 
     columns = columns_lib.unlabelled(data)
     for row, values in text_format.read_rows(file, data, columns, report):
         yield _place(file, text_format, row), values["text"]
+
+
+def read_plain_texts(file, data, flag):
+    """Yields the lines of a file or of stdin as texts.
+
+    Args:
+        file: Path of the file, or `-` for stdin.
+        data: `TextDataConfig`.
+        flag: str. The flag that sets the encoding.
+
+    Yields:
+        `(where, text)`: as `read_texts`.
+
+    Raises:
+        DataError: The file cannot be read, or a line is not in the encoding.
+    """
+    for where, text in streams.read_plain_texts(file, data.encoding):
+        if problem := streams.problem(text, data.encoding):
+            advice = wrong_bytes.advice_for_lines(
+                file, problem, data.encoding, flag
+            )
+            raise DataError(f"{where}: {problem}. {advice}")
+        yield where, text.encode()
+
+
+def _is_wrong(problem):
+    return isinstance(problem, streams.WrongBytes)
+
+
+def _first(sentences):
+    """Returns the first of some sentences, a line each, with their number."""
+    more = len(sentences) - _MOST_ADVICE
+    shown = "".join(f"\n{line}" for line in sentences[:_MOST_ADVICE])
+    return shown + (f"\n... and {more} more files" if more > 0 else "")
 
 
 def as_objects(values):

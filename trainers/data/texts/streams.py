@@ -1,85 +1,209 @@
-"""Bytes and lines of files and of stdin, with or without gzip."""
+"""Bytes, lines and texts of files and of stdin, unpacked and decoded.
 
+Decoding does not stop at a byte that is not in the encoding. The line contains
+a mark in its place, and `problem` names it.
+"""
+
+import codecs
 import contextlib
-import gzip
 import io
 import sys
-import zlib
 
+from trainers.data.texts import foreign
+from trainers.data.texts import packed
 from trainers.errors import DataError
+from trainers.runtime import text_encoding
 
 STDIN = "-"
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# Errors of opening and reading. The last two are gzip data that end too early
-# and damaged gzip data.
-READ_ERRORS = (OSError, EOFError, zlib.error)
+# Errors of opening and reading.
+READ_ERRORS = (OSError, packed.PackedError)
+_BUFFER = 1 << 16
+# In characters. `--config.data.max_bytes` is at most 10,000,000, and what is
+# packed in a small file can be a line of any length.
+LONGEST_LINE = 1 << 26
+# From so many letters on, valid UTF-8 is no accident. Two bytes of Chinese in
+# GBK are valid once in seven times.
+_SURE_LETTERS = 6
+# A file that has nothing to do with the encoding: each byte is wrong.
+_ALL_WRONG = {byte: 0xDC00 + byte for byte in range(256) if byte != 10}
+# Texts of UTF-16 that are valid UTF-8: their control characters are wrong.
+_CONTROL_WRONG = {
+    byte: 0xDC00 + byte for byte in range(32) if not chr(byte).isspace()
+}
 
 
-def read_bytes(file):
-    """Returns all bytes of a file, without a byte order mark.
+class WrongBytes(str):
+    """The problem of a row that is not in the encoding, in words.
+
+    Attributes:
+        sample: bytes. The row.
+    """
+
+    sample = b""
+
+    @classmethod
+    def of(cls, words, sample):
+        """Returns the problem.
+
+        Args:
+            words: str.
+            sample: bytes.
+        """
+        made = cls(words)
+        made.sample = sample
+        return made
+
+
+def problem(text, encoding):
+    """Returns the problem of a text with a wrong byte, or `None`.
+
+    Args:
+        text: str. From a function of this module.
+        encoding: str. Its encoding.
+
+    Returns:
+        `WrongBytes` or `None`.
+    """
+    if text.isascii():  # Most lines are, and this is fast.
+        return None
+    words = text_encoding.wrong_byte(text, encoding)
+    if words is None:
+        return None
+    sample = text_encoding.original_bytes(text.removesuffix("\n"), encoding)
+    return WrongBytes.of(words, sample)
+
+
+def first_mark(text):
+    """Returns the position of the first wrong byte in a text that has one.
+
+    Args:
+        text: str. From a function of this module.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    raise ValueError("The text has no wrong byte.")
+
+
+def decode(content, encoding):
+    """Returns bytes as a text in which wrong bytes are marked.
+
+    Args:
+        content: bytes. A whole text.
+        encoding: str.
+    """
+    return content.decode(encoding, text_encoding.MARK)
+
+
+def read_text(file, encoding):
+    """Returns all text of a file, without a byte order mark.
 
     Args:
         file: Path of the file.
+        encoding: str.
 
     Raises:
-        DataError: The file cannot be read, or is damaged gzip.
+        DataError: The file cannot be read, is too large, or is no text.
     """
     try:
-        with open_file(file) as stream:
-            return stream.read().removeprefix(_BYTE_ORDER_MARK)
+        with open_file(file) as stream, _decoded(stream, encoding) as lines:
+            text = lines.read(LONGEST_LINE + 1)
+            if len(text) > LONGEST_LINE:
+                raise DataError(f"{file}: {_too_long('a text')}.")
+            return text.translate(lines.wrong).removeprefix("\ufeff")
     except READ_ERRORS as error:
         raise DataError(f"{file}: {explain(error)}") from None
 
 
-def read_lines(file):
+def read_chunks(file, encoding):
+    """Yields the text of a file in parts, without a byte order mark.
+
+    Args:
+        file: Path of the file, or `-` for stdin.
+        encoding: str.
+
+    Yields:
+        str, not empty.
+
+    Raises:
+        DataError: The file cannot be read, or is no text.
+    """
+    is_first = True
+    try:
+        with open_file(file) as stream, _decoded(stream, encoding) as text:
+            while chunk := text.read(_BUFFER):
+                if is_first:
+                    chunk = chunk.removeprefix("\ufeff")
+                    is_first = False
+                if chunk:
+                    yield chunk.translate(text.wrong)
+    except READ_ERRORS as error:
+        raise DataError(f"{name_of(file)}: {explain(error)}") from None
+
+
+def read_lines(file, encoding):
     """Yields the lines of a file or of stdin, with their line ends.
 
     A byte order mark is dropped.
 
     Args:
         file: Path of the file, or `-` for stdin.
+        encoding: str.
 
     Yields:
-        bytes.
+        str.
 
     Raises:
-        DataError: The file cannot be read, or is damaged gzip.
+        DataError: The file cannot be read, a line is too long, or the file is
+            no text.
     """
     number = 0
     try:
-        with open_file(file) as stream:
-            for number, line in enumerate(stream, 1):
+        with open_file(file) as stream, _decoded(stream, encoding) as lines:
+            while line := lines.readline(LONGEST_LINE + 1):
+                if len(line) > LONGEST_LINE:
+                    raise packed.PackedError(_too_long("a line"))
+                number += 1
                 if number == 1:
-                    line = line.removeprefix(_BYTE_ORDER_MARK)
-                yield line
+                    line = line.removeprefix("\ufeff")
+                yield line.translate(lines.wrong) if lines.wrong else line
     except READ_ERRORS as error:
-        name = "stdin" if file == STDIN else file
         raise DataError(
-            f"{name}, line {number + 1}: {explain(error)}"
+            f"{name_of(file)}, line {number + 1}: {explain(error)}"
         ) from None
 
 
-def read_plain_texts(file):
+def read_plain_texts(file, encoding):
     """Yields the lines of a file or of stdin, without line ends.
 
     Args:
         file: Path of the file, or `-` for stdin.
+        encoding: str.
 
     Yields:
-        `(where, line)`: the place of the line, for messages, and its bytes.
+        `(where, line)`: the place of the line, for messages, and the line.
 
     Raises:
-        DataError: The file cannot be read, or is damaged gzip.
+        DataError: As for `read_lines`.
     """
-    name = "stdin" if file == STDIN else file
-    for number, line in enumerate(read_lines(file), 1):
-        text = line.removesuffix(b"\n").removesuffix(b"\r")
-        yield f"{name}, line {number}", text
+    for number, line in enumerate(read_lines(file, encoding), 1):
+        text = line.removesuffix("\n").removesuffix("\r")
+        yield f"{name_of(file)}, line {number}", text
+
+
+def name_of(file):
+    """Returns the name of a file for messages.
+
+    Args:
+        file: Path of the file, or `-` for stdin.
+    """
+    return "stdin" if file == STDIN else file
 
 
 @contextlib.contextmanager
 def open_file(file):
-    """Opens a file or stdin as a stream of bytes and unpacks gzip.
+    """Opens a file or stdin as a stream of bytes and unpacks it.
 
     Opening and reading raise `READ_ERRORS`.
 
@@ -91,38 +215,68 @@ def open_file(file):
     """
     if file == STDIN:
         stdin = sys.stdin.buffer
-        yield _unpacked(
+        yield packed.unpacked(
             stdin if hasattr(stdin, "peek") else io.BufferedReader(stdin)
         )
         return
-    with open(file, "rb") as stream:
-        yield _unpacked(stream)
+    with open(file, "rb", buffering=_BUFFER) as stream:
+        yield packed.unpacked(stream)
 
 
-def is_gzip(stream):
-    """Returns whether the next bytes of a stream are the start of a gzip file.
+class _Decoded(io.TextIOWrapper):
+    """A stream of text, with what `str.translate` marks in it besides."""
 
-    Args:
-        stream: Buffered stream of bytes. Its position does not change.
-    """
-    return stream.peek(3)[:3] == b"\x1f\x8b\x08"
+    wrong = {}
 
 
-def not_utf8(error):
-    """Returns the problem of a `UnicodeDecodeError` in words.
+@contextlib.contextmanager
+def _decoded(stream, encoding):
+    """Yields a stream of bytes as text with marks for wrong bytes."""
+    start = stream.peek(_BUFFER)
+    if words := foreign.by_start(start):
+        raise packed.PackedError(words)
+    wrong = _wrong_characters(start, encoding)
+    if wrong is _ALL_WRONG:
+        encoding = "latin-1"
+    elif text_encoding.is_utf8(encoding):
+        encoding = text_encoding.UTF_8
+    # Only LF ends a line.
+    text = _Decoded(stream, encoding, text_encoding.MARK, newline="\n")
+    text.wrong = wrong
+    try:
+        yield text
+    finally:
+        text.detach()  # Whoever opened the stream closes it.
 
-    Args:
-        error: `UnicodeDecodeError`.
-    """
-    byte = error.object[error.start]
-    return f"is not UTF-8: byte {byte:#04x} at position {error.start + 1}"
+
+def _wrong_characters(start, encoding):
+    """Returns what is wrong in a file because its start is not the encoding."""
+    name = codecs.lookup(encoding).name
+    marked = text_encoding.marked_encoding(start)
+    if text_encoding.is_utf8(name):
+        # Bytes of another mark are no UTF-8 anyway.
+        is_wide = text_encoding.unmarked_encoding(start)
+        return _CONTROL_WRONG if is_wide and not marked else {}
+    if name in ("utf-16", "utf-32"):
+        # Without a mark, nothing says the order of the bytes.
+        return _ALL_WRONG if start and marked != name else {}
+    if marked:
+        is_right = name.startswith(marked) and start.startswith(
+            "\ufeff".encode(name)
+        )
+        return {} if is_right else _ALL_WRONG
+    return _ALL_WRONG if _is_surely_utf8(start, name) else {}
 
 
-def _unpacked(stream):
-    if is_gzip(stream):
-        # `GzipFile` itself reads each line in Python code, which is slower.
-        return io.BufferedReader(gzip.GzipFile(fileobj=stream), 1 << 16)
-    return stream
+def _is_surely_utf8(start, name):
+    if name.startswith(("utf", "iso2022", "hz")) or start.isascii():
+        return False
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        text = decoder.decode(start)  # Its last letter can be cut.
+    except UnicodeDecodeError:
+        return False
+    return sum(not c.isascii() for c in text) >= _SURE_LETTERS
 
 
 def explain(error):
@@ -133,4 +287,8 @@ def explain(error):
     """
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}"
-    return f"damaged or cut gzip data: {error}"
+    return str(error)
+
+
+def _too_long(what):
+    return f"{what} must have at most {LONGEST_LINE:,} characters"

@@ -1,10 +1,11 @@
-"""Texts in class folders: DIR/<class>/*.txt or DIR/<class>/*.txt.gz.
+"""Texts in class folders: DIR/<class>/*.txt, also packed, as *.txt.gz.
 
 Each file is one text. Hidden files are skipped.
 """
 
 import hashlib
 
+from trainers.data.texts import packed
 from trainers.data.texts import streams
 from trainers.data.texts.text_format import TextFormat
 from trainers.errors import ConfigError
@@ -12,7 +13,8 @@ from trainers.errors import DataError
 from trainers.errors import raise_problems
 from trainers.objectives import labels
 
-_SUFFIXES = (".txt", ".txt.gz")
+_SUFFIXES = (".txt", *(f".txt{suffix}" for suffix in packed.SUFFIXES))
+_WORDS = f".txt, also with {', '.join(packed.SUFFIXES)}"
 
 
 def read_rows(folder, data, columns, report):
@@ -23,28 +25,26 @@ def read_rows(folder, data, columns, report):
 
     Args:
         folder: `pathlib.Path`.
-        data: Not used.
+        data: `TextDataConfig`.
         columns: Dict from `columns`.
         report: Function of the file and the problem of an unusable text.
 
     Yields:
         `(file, values)`.
     """
-    del data  # The file is the text, and its folder is the label.
     if missing := columns.keys() - {"text", "label"}:
         raise ConfigError(
             f"`--config.data.source=text_folder` has a text and a label for "
             f"each file, and no {', '.join(sorted(missing))}. "
-            f"Received: {str(folder)!r}."
+            f"Received: {str(folder)!r}. Files with columns, such as .csv, can "
+            "have them."
         )
     for file in list_texts(folder):
-        text = streams.read_bytes(file)
-        try:
-            text.decode()
-        except UnicodeDecodeError as error:
-            report(file, streams.not_utf8(error))
+        text = streams.read_text(file, data.encoding)
+        if problem := streams.problem(text, data.encoding):
+            report(file, problem)
         else:
-            yield file, {"text": text, "label": file.parent.name}
+            yield file, {"text": text.encode(), "label": file.parent.name}
 
 
 def list_texts(folder, flag="--config.data.train"):
@@ -69,14 +69,14 @@ def list_texts(folder, flag="--config.data.train"):
     if not texts:
         raise ConfigError(
             f"`{flag}` must be a folder of class folders of texts "
-            f"({', '.join(_SUFFIXES)}). Received: {str(folder)!r}."
+            f"({_WORDS}). Received: {str(folder)!r}."
         )
     raise_problems(
         f"texts of {folder} that are not in a class folder",
         [file for file in listed if _is_text(file)],
     )
     raise_problems(
-        f"files or folders beside texts ({', '.join(_SUFFIXES)})",
+        f"files or folders beside texts ({_WORDS})",
         [file for file in inside if not _is_text(file)],
     )
     raise_problems(

@@ -69,7 +69,8 @@ def _open(data, objective):
         raise ConfigError(
             f"`--config.data.source={data.source}` has one label for each "
             "text, and the objective needs the columns "
-            f"{', '.join(objective.target_columns(data))}."
+            f"{', '.join(objective.target_columns(data))}. Files with columns, "
+            "such as .csv with --config.data.source=files, can have them."
         )
     builder = tfds_data.open_builder(data)
     _check_columns(builder.info.features, data)
@@ -129,16 +130,15 @@ def _parse_rows(texts, labels, names, places, objective):
         zip(texts, labels.tolist(), strict=True)
     ):
         try:
-            text.decode()
-            word = label.decode() if isinstance(label, bytes) else str(label)
+            _decode(text)
+            is_text = isinstance(label, bytes)
+            word = _decode(label) if is_text else str(label)
             if names and not 0 <= label < len(names):
                 raise ValueError(
                     f"label {label} is none of the {len(names)} classes"
                 )
             word = names[label] if names else word
             found.append(objective.parse({"label": word}))
-        except UnicodeDecodeError as error:
-            problems.append((row, streams.not_utf8(error)))
         except ValueError as error:
             problems.append((row, str(error)))
     raise_problems(
@@ -147,3 +147,11 @@ def _parse_rows(texts, labels, names, places, objective):
         lambda problem: f"{places[problem[0]]}: {problem[1]}",
     )
     return found
+
+
+def _decode(content):
+    """Returns UTF-8 as a str, or raises `ValueError` with the problem."""
+    text = streams.decode(content, "utf-8")
+    if problem := streams.problem(text, "utf-8"):
+        raise ValueError(problem)
+    return text

@@ -1,12 +1,16 @@
 """TFRecord files of `tf.train.Example`, with or without gzip.
 
-The text is one bytes value in UTF-8. The label is one bytes or int64 value.
+The text is one bytes value in the encoding of the settings. The label is one
+bytes or int64 value.
 """
 
 import os
 
 from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import objects
+from trainers.data.texts import packed
 from trainers.data.texts import streams
+from trainers.data.texts.objects import ProblemError
 from trainers.data.texts.text_format import TextFormat
 from trainers.errors import DataError
 
@@ -18,7 +22,7 @@ def read_rows(file, data, columns, report):
 
     Args:
         file: Path of the file.
-        data: Not used.
+        data: `TextDataConfig`.
         columns: Dict from `columns`.
         report: Function of the number and the problem of an unusable record.
 
@@ -31,30 +35,29 @@ def read_rows(file, data, columns, report):
     import tensorflow as tf
     from google.protobuf import message
 
-    del data  # `columns` has everything that this format needs.
     for number, record in enumerate(_read_records(file), 1):
         try:
             features = tf.train.Example.FromString(record).features.feature
         except message.DecodeError:
             report(number, "is not a tf.train.Example")
             continue
-        values, problem = {}, None
-        for field, name in columns.items():
-            values[field], problem = _value(features, field, name)
-            if problem:
-                report(number, problem)
-                break
-        if not problem:
+        try:
+            values = {
+                field: _value(features, field, name, data.encoding)
+                for field, name in columns.items()
+            }
+        except ProblemError as problem:
+            report(number, problem.args[0])
+        else:
             yield number, values
 
 
-def _value(features, field, name):
-    """Returns one value and `None`, or `None` and its problem."""
+def _value(features, field, name, encoding):
+    """Returns one value, or raises `ProblemError`."""
     if name not in features:
         names = columns_lib.quoted(sorted(features)) or "nothing"
-        return (
-            None,
-            f"has no {name!r} (--config.data.{field}_column), but {names}",
+        raise ProblemError(
+            f"has no {name!r} (--config.data.{field}_column), but {names}"
         )
     kind = features[name].WhichOneof("kind")
     allowed = ["bytes_list"]
@@ -62,17 +65,16 @@ def _value(features, field, name):
         allowed.append("int64_list")
     if kind not in allowed:
         wanted = " or ".join(allowed)
-        return None, f"{name!r} must be a {wanted}. Received: {kind}"
+        raise ProblemError(f"{name!r} must be a {wanted}. Received: {kind}")
     values = getattr(features[name], kind).value
     if len(values) != 1:
-        return None, f"{name!r} must have one value. Received: {len(values)}"
+        raise ProblemError(
+            f"{name!r} must have one value. Received: {len(values)}"
+        )
     if kind == "int64_list":
-        return str(values[0]), None
-    try:
-        decoded = values[0].decode()
-    except UnicodeDecodeError as error:
-        return None, f"{name!r} {streams.not_utf8(error)}"
-    return values[0] if field == "text" else decoded, None
+        return str(values[0])
+    text = objects.text_of(values[0], name, encoding)
+    return text.encode() if field == "text" else text
 
 
 def _read_records(file):
@@ -108,8 +110,12 @@ def _check_frames(file):
     """
     number = 0
     try:
-        with open(file, "rb") as packed:
-            is_gzip = streams.is_gzip(packed)
+        with open(file, "rb") as stream:
+            is_gzip = packed.is_gzip(stream)
+            if not is_gzip and packed.unpacked(stream) is not stream:
+                raise packed.PackedError(
+                    "TFRecord must be plain or with gzip. Unpack it before"
+                )
         with streams.open_file(file) as stream:
             # A record is a length of eight bytes and its sum, then the content
             # and its sum. A sum has four bytes.

@@ -1,5 +1,7 @@
 """What all inputs have: from raw features to what a network takes."""
 
+from trainers.errors import ConfigError
+
 
 class Inputs:
     """From the data to model inputs, in training, evaluation and serving.
@@ -236,6 +238,26 @@ class Inputs:
                 first.
         """
         raise NotImplementedError
+
+    @classmethod
+    def settings_of_files(cls, data, run_data, encoding):
+        """Returns the settings for the files of `predict`.
+
+        Args:
+            data: Data part of an `ExperimentConfig`.
+            run_data: The same of the run that trained the model; `None` if it
+                is unknown.
+            encoding: str. Encoding of the texts in the files; `None` if it is
+                not given.
+
+        Raises:
+            ConfigError: Its files have no encoding.
+        """
+        if encoding is not None:
+            raise ConfigError(
+                f"`--encoding` is for models of texts. Received: {encoding!r}."
+            )
+        return data
 
     @classmethod
     def refused_row(cls, place):

@@ -124,6 +124,7 @@ class Texts(Inputs):
                 self._normalizer,
             ],
             target_facts=self._settings_of_targets(objective),
+            longest=encoder.max_sequence_length,
         )
         inputs = Texts(self._config, encoder, vocabulary, self._normalizer)
         return inputs, objective, splits
@@ -405,8 +406,27 @@ class Texts(Inputs):
         Yields:
             `(place, row)`: a dict of `example`, and the bytes of a text.
         """
-        for place, text in reading.read_texts(file, data):
+        texts = reading.read_texts(file, data, encoding_flag="--encoding")
+        for place, text in texts:
             yield {"example": place}, text
+
+    @classmethod
+    def settings_of_files(cls, data, run_data, encoding):
+        """Returns the settings for the files of `predict`.
+
+        Without `encoding`, files are UTF-8, even if those of the run are not:
+        in most encodings, texts in UTF-8 can be read, but wrongly.
+
+        Args:
+            data: `TextDataConfig`. Its encoding counts if it is another one
+                than that of the run.
+            run_data: `TextDataConfig` of the run, or `None`.
+            encoding: str, or `None`.
+        """
+        if encoding is None:
+            is_of_run = run_data and data.encoding == run_data.encoding
+            encoding = "utf-8" if is_of_run else data.encoding
+        return dataclasses.replace(data, encoding=encoding)
 
     def request_of(self, features):
         """Returns the request for a batch of texts.

@@ -1152,7 +1152,8 @@ def test_train_needs_the_other_splits_to_be_given_too(
     assert message == (
         f"`--config.data.{missing}` must be given together with "
         "--config.data.train: the source has the splits train. Received: ''. "
-        f"Example: --config.data.{missing}='train[90%:]', or `none`."
+        f"Example: --config.data.{missing}='train[90%:]' with "
+        "--config.data.train='train[:90%]', or `none`."
     )
 
 

@@ -1,16 +1,22 @@
 """Any bytes of a text file give rows or one of two errors."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
 import random
+import zipfile
 
 import hypothesis
+import pyarrow
 import pytest
 import single_labels
 import tensorflow as tf
 from hypothesis import strategies as st
+from pyarrow import feather
+from pyarrow import parquet
 
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import hash_split
@@ -67,6 +73,13 @@ def files_of(header, *tokens):
     )
 
 
+def zip_file(content):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", content)
+    return stream.getvalue()
+
+
 @EXAMPLES
 @hypothesis.given(
     content=files_of("text,label\n", '"', ",", "a,b\n", '""', "'"),
@@ -102,6 +115,83 @@ def test_any_bytes_as_json_lines_are_rows_or_an_error(directory, content):
     file = directory / "a.jsonl"
     file.write_bytes(content)
     read_rows(file)
+
+
+@EXAMPLES
+@hypothesis.given(
+    content=files_of(
+        '[{"text": "a", "label": "b"},\n',
+        *('{"text": ', '"a"', ', "label": ', "}", '{"text": "a", "label": 1}'),
+        *("[", "]", ",", "null", "\\ud800", '"', "\\", "-", "1e9", "true"),
+    )
+)
+def test_any_bytes_as_json_are_rows_or_an_error(directory, content):
+    file = directory / "a.json"
+    file.write_bytes(content)
+    read_rows(file)
+
+
+@EXAMPLES
+@hypothesis.given(
+    content=files_of("text,label\n", '"', ",", "a,b\n", "\\", "sep=;"),
+    encoding=st.sampled_from(
+        [
+            *("cp1252", "cp1251", "gb18030", "shift_jis", "iso2022_jp"),
+            *("utf-16", "utf-16-be", "utf-32", "utf-7", "ascii", "cp037"),
+        ]
+    ),
+    escapes=st.booleans(),
+)
+def test_any_bytes_in_any_encoding_are_rows_or_an_error(
+    directory, content, encoding, escapes
+):
+    file = directory / "a.csv"
+    file.write_bytes(content)
+    read_rows(file, encoding=encoding, backslash_escapes=escapes)
+
+
+@pytest.fixture(scope="module")
+def tables(directory):
+    """The bytes of files of columns by suffix."""
+    rows = {"text": [f"row {n}" for n in range(9)], "label": ["a"] * 9}
+    parquet.write_table(pyarrow.table(rows), directory / "a.parquet")
+    feather.write_feather(pyarrow.table(rows), str(directory / "a.arrow"))
+    names = ("a.parquet", "a.arrow")
+    return {name: (directory / name).read_bytes() for name in names}
+
+
+@EXAMPLES
+@hypothesis.given(
+    name=st.sampled_from(["a.parquet", "a.arrow"]),
+    where=st.integers(0, 10**6),
+    new=st.binary(max_size=4),
+)
+def test_any_damage_of_a_table_is_rows_or_an_error(
+    directory, tables, name, where, new
+):
+    content = tables[name]
+    where %= len(content)
+    file = directory / name
+    file.write_bytes(content[:where] + new + content[where + len(new) :])
+    read_rows(file)
+
+
+@EXAMPLES
+@hypothesis.given(
+    content=st.binary(max_size=60),
+    packer=st.sampled_from([bz2.compress, lzma.compress, zip_file]),
+    where=st.integers(0, 10**6),
+    new=st.binary(max_size=3),
+)
+def test_any_damage_of_a_packed_file_is_rows_or_an_error(
+    directory, content, packer, where, new
+):
+    packed = packer(b"text,label\na,b\n" + content)
+    where %= len(packed)
+    for name in ("a.csv", "a.zip"):
+        file = directory / name
+        file.write_bytes(packed[:where] + new + packed[where + 2 :])
+        read_rows(file)
 
 
 @EXAMPLES
@@ -203,12 +293,18 @@ def test_json_lines_are_read_as_python_writes_them(
         json.dumps({"text": text, "label": label}, ensure_ascii=ensure_ascii)
         for text, label in rows
     ]
-    file = directory / "a.jsonl"
-    file.write_bytes("\n".join(lines).encode())
-    assert read_rows(file) == [
+    expected = [
         (text, label if isinstance(label, str) else json.dumps(label))
         for text, label in rows
     ]
+    file = directory / "a.jsonl"
+    file.write_bytes("\n".join(lines).encode())
+    assert read_rows(file) == expected
+    array = directory / "a.json"
+    array.write_bytes(f"[{', '.join(lines)}]".encode())
+    assert read_rows(array) == expected
+    array.write_bytes(file.read_bytes())
+    assert read_rows(array) == expected
 
 
 ROWS = st.lists(

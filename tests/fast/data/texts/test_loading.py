@@ -175,8 +175,9 @@ def test_texts_that_seem_to_have_no_column_of_labels_are_refused():
     write_csv("train.csv", [(f"a {i}", f"name {i:02}") for i in range(21)])
     message = refusal(DataError, load, validation="none", test="none")
     assert message == (
-        "21 different labels in 21 examples, such as 'name 00': this is no "
-        "column of labels. Name the right one with --config.data.label_column."
+        "21 different labels in 21 examples, such as 'name 00': these are no "
+        "labels of classes, which need two examples each, or more. If another "
+        "column has the labels, name it with --config.data.label_column."
     )
     assert not pathlib.Path("cache").exists()
 
@@ -461,7 +462,7 @@ def test_labels_that_the_model_does_not_know_are_named_by_place():
         "2 labels of split other.csv that the model does not know (it knows "
         "a, b):\n"
         "  other.csv, line 3: 'c'\n"
-        "  other.csv, line 4: 'A'"
+        "  other.csv, line 4: 'A' (looks like 'a', and is written 'A')"
     )
     many = [f"class {i}" for i in range(11)]
     message = refusal(DataError, load_one, "other.csv", many)

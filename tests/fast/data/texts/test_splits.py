@@ -388,8 +388,7 @@ def test_a_column_that_is_not_there_is_refused():
     message = refusal(ConfigError, single_labels.read_splits, data)
     assert message == (
         "`--config.data.split_column` must be a column of a.csv. Received: "
-        "'part'. Choices: 'text', 'label'. If its first row is an example, set "
-        "--config.data.header=false."
+        "'part'. Choices: 'text', 'label'."
     )
 
 
@@ -474,8 +473,8 @@ def test_fractions_that_leave_nothing_are_refused():
         (
             TextDataConfig(train="a.csv"),
             "d",
-            "`--split` must be a folder of class folders of texts (.txt, "
-            ".txt.gz). Received: 'd'.",
+            "`--split` must be a folder of class folders of texts (.txt, also "
+            "with .gz, .bz2, .xz, .zip). Received: 'd'.",
         ),
     ],
 )
@@ -494,7 +493,8 @@ def test_a_given_split_is_named_in_errors(name):
         ("gone.csv", "must be a file, folder or pattern that exists."),
         (
             "d",
-            "must be a folder of class folders of texts (.txt, .txt.gz).",
+            "must be a folder of class folders of texts (.txt, also with .gz, "
+            ".bz2, .xz, .zip).",
         ),
     ):
         data = TextDataConfig(train="a.csv", **{name: path})

@@ -1,0 +1,100 @@
+"""Rows that are objects: from the values of JSON and Arrow to texts and labels.
+
+The text is a string. A label is a string, a whole number, true or false; its
+JSON form is the name of the class.
+"""
+
+import json
+
+from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import streams
+
+
+class ProblemError(Exception):
+    """A problem of a row. Its argument is a str, or a `WrongBytes`."""
+
+
+def read_values(row, columns, encoding):
+    """Returns the text as bytes in UTF-8 and the other columns as str.
+
+    Args:
+        row: Any object. A usable row is a dict.
+        columns: Dict from `columns`.
+        encoding: str. The encoding of values that are bytes.
+
+    Raises:
+        ProblemError: The row has no such columns, or a value of another kind.
+    """
+    if not isinstance(row, dict):
+        raise ProblemError(f"must be an object. Received: {_word(row)}")
+    values = {}
+    for field, name in columns.items():
+        if name not in row:
+            raise ProblemError(
+                f"has no {name!r} (--config.data.{field}_column), but "
+                f"{columns_lib.quoted(row) or 'nothing'}"
+            )
+        try:
+            values[field] = _checked(row[name], name, field, encoding)
+        except UnicodeEncodeError:
+            raise ProblemError(
+                f"{name!r} has half a surrogate pair, which is not Unicode"
+            ) from None
+    return values
+
+
+def text_of(content, name, encoding):
+    """Returns a value that is bytes as a str.
+
+    Args:
+        content: bytes.
+        name: str. Name of the column.
+        encoding: str.
+
+    Raises:
+        ProblemError: The bytes are not in the encoding.
+    """
+    text = streams.decode(content, encoding)
+    if problem := streams.problem(text, encoding):
+        words = f"{name!r} {problem}"
+        raise ProblemError(streams.WrongBytes.of(words, problem.sample))
+    return text
+
+
+def _checked(value, name, field, encoding):
+    """Returns one value, checked.
+
+    Raises:
+        ProblemError: The value has a wrong type.
+        UnicodeEncodeError: The value is not Unicode.
+    """
+    if isinstance(value, bytes):
+        value = text_of(value, name, encoding)
+    if isinstance(value, str):
+        content = value.encode()
+        return content if field == "text" else value
+    if field != "label":
+        raise ProblemError(
+            f"{name!r} must be a string. Received: {_word(value)}"
+        )
+    if isinstance(value, int):  # Or bool, a subclass of int.
+        return json.dumps(value)
+    hint = ""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        hint = f"; write {int(value)}"
+    raise ProblemError(
+        f"{name!r} must be a string, a whole number, true or false. Received: "
+        f"{_word(value)}{hint}"
+    )
+
+
+def _word(value):
+    """Returns a value as JSON, or its kind if it can be long."""
+    for kind, words in (
+        (str, "a string"),
+        (list, "an array"),
+        (dict, "an object"),
+    ):
+        if isinstance(value, kind):
+            return words
+    return json.dumps(value, default=str)[:40]
