@@ -1,8 +1,9 @@
 """Paths inside installed packages: `package://PKG/DIR`."""
 
 import importlib.util
-import os
 import pathlib
+
+from tfmodels import local_paths
 
 _SCHEME = "package://"
 
@@ -21,8 +22,7 @@ def find(path):
         LookupError: The package is not installed, or is a single module.
     """
     if not path.startswith(_SCHEME):
-        # A shell does not replace the `~` of `--flag=~/x`.
-        return pathlib.Path(os.path.expanduser(path))
+        return pathlib.Path(local_paths.expanded(path))
     package, _, inside = path.removeprefix(_SCHEME).partition("/")
     try:
         spec = importlib.util.find_spec(package)

@@ -3,6 +3,8 @@
 import dataclasses
 import typing
 
+from tfmodels import local_paths
+
 
 def setting(
     default,
@@ -17,6 +19,8 @@ def setting(
     only_with=None,
     may_change=False,
     refused=None,
+    is_path=False,
+    schemes=(),
 ):
     """Returns a dataclass field that contains its documentation and rule.
 
@@ -40,6 +44,12 @@ def setting(
             must not depend on such a setting.
         refused: Dict from a value that users may expect among the choices to
             the reason why it is refused; `None` means no such value.
+        is_path: bool. Whether a text, or each text of a tuple, can be a path
+            on this machine. `~` in it then becomes the home directory, and an
+            address such as `gs://bucket` is refused. A run can resume if the
+            path has changed, but not what is there.
+        schemes: Tuple of str. Addresses that are allowed all the same, such as
+            `package`.
 
     Returns:
         `dataclasses.Field`.
@@ -61,6 +71,8 @@ def setting(
             "only_with": only_with,
             "may_change": may_change,
             "refused": refused or {},
+            "is_path": is_path,
+            "schemes": schemes,
         },
     )
 
@@ -260,6 +272,20 @@ def has_type(value, kind):
     return isinstance(value, (int, float) if kind is float else kind)
 
 
+def with_home(field, value):
+    """Returns a value with the home directory in place of `~` in a path.
+
+    Args:
+        field: `dataclasses.Field` from `setting`.
+        value: Any object.
+    """
+    if not field.metadata["is_path"] or not has_type(value, field.type):
+        return value
+    if isinstance(value, str):
+        return local_paths.expanded(value)
+    return tuple(map(local_paths.expanded, value))
+
+
 def broken_rule(field, value):
     """Returns the rule that a value breaks, in words, or `None`.
 
@@ -280,6 +306,10 @@ def broken_rule(field, value):
             words = f"{start} {choice_words(field)}"
             reason = field.metadata["refused"].get(element)
             return f"{words}: {reason}" if reason else words
+    for element in elements if field.metadata["is_path"] else ():
+        schemes = field.metadata["schemes"]
+        if problem := local_paths.problem(element, schemes):
+            return problem
     if field.type in (str, bool, tuple[str, ...]):
         return None
     numbers = elements

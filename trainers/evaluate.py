@@ -17,11 +17,13 @@ from absl import flags as absl_flags
 
 from trainers import flags
 
-_SPLIT = absl_flags.DEFINE_string(
-    "split",
-    "test",
-    "Examples to evaluate: train, validation or test of the run, another split "
-    "in the notation of TFDS, or a file of labelled texts.",
+_SPLIT = flags.path(
+    absl_flags.DEFINE_string(
+        "split",
+        "test",
+        "Examples to evaluate: train, validation or test of the run, another "
+        "split in the notation of TFDS, or a file of labelled texts.",
+    )
 )
 
 

@@ -14,6 +14,7 @@ from absl import flags as absl_flags
 from tfmodels import settings
 from trainers.config import experiment
 from trainers.config import files
+from trainers.config import local_path
 from trainers.config import overrides
 from trainers.config import tree
 from trainers.errors import ConfigError
@@ -25,16 +26,40 @@ from trainers.runtime import startup
 from trainers.runtime.signals import Stopped
 
 _FLAGS = absl_flags.FLAGS
-absl_flags.DEFINE_string(
-    "config",
-    None,
-    "Experiment: FILE or FILE:VARIANT, a Python file with "
-    "`get_config(variant)`, or the `config.json` of a work directory.",
+_SCHEMES = {}  # The addresses that are allowed, by name of a path flag.
+
+
+def path(flag, schemes=()):
+    """Marks a flag as a path on this machine.
+
+    `parse` replaces `~` in it and refuses addresses such as `gs://bucket`.
+
+    Args:
+        flag: `absl.flags.FlagHolder` of a text.
+        schemes: Tuple of str. Addresses that are allowed all the same.
+
+    Returns:
+        The flag.
+    """
+    _SCHEMES[flag.name] = schemes
+    return flag
+
+
+path(
+    absl_flags.DEFINE_string(
+        "config",
+        None,
+        "Experiment: FILE or FILE:VARIANT, a Python file with "
+        "`get_config(variant)`, or the `config.json` of a work directory.",
+    )
 )
-absl_flags.DEFINE_string(
-    "workdir",
-    None,
-    "Work directory of the run, for metrics, weights, checkpoints and export.",
+path(
+    absl_flags.DEFINE_string(
+        "workdir",
+        None,
+        "Work directory of the run, for metrics, weights, checkpoints and "
+        "export.",
+    )
 )
 
 # Exit codes, part of the contract with scripts.
@@ -129,30 +154,38 @@ def parse(argv, needs=("config", "workdir"), takes_files=False):
     except absl_flags.Error as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{reason}. See --help.") from None
+    for name, schemes in _SCHEMES.items():
+        if _FLAGS[name].value:
+            _FLAGS[name].value = local_path.checked(
+                _FLAGS[name].value,
+                f"--{name}",
+                schemes,
+                is_written=name == "workdir",
+            )
     if arguments and not takes_files:
         raise ConfigError(
             f"`{arguments[0]}` is not a flag, and this command takes only "
             f"flags. {overrides.suggest(arguments[0], _own_flags())}"
         )
-    path, workdir = _FLAGS.config, _FLAGS.workdir
+    file, workdir = _FLAGS.config, _FLAGS.workdir
     if "workdir" in needs and not workdir:
         raise ConfigError(
             "`--workdir` must name the directory of the run. Received: "
             "nothing. Example: --workdir=/tmp/mnist"
         )
-    if "config" in needs and not path:
+    if "config" in needs and not file:
         raise ConfigError(
             "`--config` must name an experiment. Received: nothing. "
             f"Choices: {', '.join(files.shipped())}, or a file of yours."
         )
-    if not path and workdir:
-        path = str(pathlib.Path(workdir) / "config.json")
-        if not pathlib.Path(path).is_file():
+    if not file and workdir:
+        file = str(pathlib.Path(workdir) / "config.json")
+        if not pathlib.Path(file).is_file():
             raise ConfigError(
                 "`--workdir` must be the directory of a run, with its "
                 f"config.json. Received: {workdir!r}."
             )
-    if not path:
+    if not file:
         if words:
             raise ConfigError(
                 f"`{words[0]}` needs `--config` as well, an experiment on the "
@@ -160,7 +193,7 @@ def parse(argv, needs=("config", "workdir"), takes_files=False):
                 "a file of yours."
             )
         return None, workdir, arguments
-    config = _override(files.load(path), words)
+    config = _override(files.load(file), words)
     experiment.validate(config)
     return config, workdir, arguments
 
@@ -233,15 +266,15 @@ def _help_text():
         flag = _FLAGS[name]
         default = "" if flag.default is None else f" (default {flag.default})"
         lines.append(f"  --{name}\n      {flag.help}{default}")
-    path = _config_in(sys.argv)
-    config = files.load(path) if path else experiment.ExperimentConfig()
+    file = _config_in(sys.argv)
+    config = files.load(file) if file else experiment.ExperimentConfig()
     words = _split_overrides(sys.argv)[0]
     # The objective decides which settings there are.
     config = _override(config, [w for w in words if tree.OBJECTIVE in w])
     lines += [
         "",
-        f"Settings of {path}. Each is a flag, shown with its value:"
-        if path
+        f"Settings of {file}. Each is a flag, shown with its value:"
+        if file
         else "Settings. Each is a flag, shown with its default. These are the "
         "settings for images; --config=FILE --help shows those of FILE:",
     ]

@@ -18,18 +18,24 @@ import os
 from absl import flags as absl_flags
 
 from trainers import flags
+from trainers.config import local_path
 from trainers.errors import ConfigError
 from trainers.runtime import text_encoding
 
-_MODEL_DIR = absl_flags.DEFINE_string(
-    "model_dir",
-    None,
-    "Directory of a version or of all versions of an export. By default the "
-    "export of --workdir.",
+_MODEL_DIR = flags.path(
+    absl_flags.DEFINE_string(
+        "model_dir",
+        None,
+        "Directory of a version or of all versions of an export. By default "
+        "the export of --workdir.",
+    ),
+    schemes=("http", "https"),
 )
 _SERVER = absl_flags.DEFINE_string("server", None, "URL of a served model.")
-_SPLIT = absl_flags.DEFINE_string(
-    "split", None, "Split to predict instead of files."
+_SPLIT = flags.path(
+    absl_flags.DEFINE_string(
+        "split", None, "Split to predict instead of files."
+    )
 )
 _SCORES = absl_flags.DEFINE_bool(
     "scores", False, "For texts, also print the probability of each class."
@@ -68,6 +74,7 @@ def check(config, workdir, files):
             "`--server` must be like http://HOST:PORT/v1/models/NAME. "
             f"Received: {_SERVER.value!r}."
         )
+    files[:] = [local_path.checked(file, "FILE") for file in files]
 
 
 def main(config, workdir, files):

@@ -14,10 +14,12 @@ from trainers import flags
 from trainers.run.workdir import Workdir
 from trainers.server import settings as settings_lib
 
-_TOKEN_FILE = absl_flags.DEFINE_string(
-    "token_file",
-    None,
-    "File with the token that clients send. Or set TFMODELS_TOKEN.",
+_TOKEN_FILE = flags.path(
+    absl_flags.DEFINE_string(
+        "token_file",
+        None,
+        "File with the token that clients send. Or set TFMODELS_TOKEN.",
+    )
 )
 
 

@@ -17,6 +17,7 @@ def check(config, workdir, arguments):
     from trainers.config import experiment
     from trainers.data import input_files
     from trainers.distribution import tf_config
+    from trainers.run import extension
     from trainers.run.workdir import Workdir
     from trainers.training.trackers import loading
 
@@ -31,7 +32,9 @@ def check(config, workdir, arguments):
     if workers.is_chief:
         loading.load(config.trainer.trackers)
         paths = Workdir(workdir)
-        paths.check(paths.with_saved_policy(config))
+        config = paths.with_saved_policy(config)
+        if not paths.check(config):
+            extension.check(config, paths)
 
 
 def main(config, workdir, arguments):

@@ -1,5 +1,6 @@
 """Flags give a configuration, or lines that say what is wrong."""
 
+import pwd
 import random
 import re
 import runpy
@@ -665,4 +666,37 @@ def test_a_command_without_needs_takes_files():
     assert problem_of("--config.seed=1", needs=(), takes_files=True) == (
         "`--config.seed=1` needs `--config` as well, an experiment on the same "
         f"kind of data. Choices: {CHOICES}, or a file of yours."
+    )
+
+
+def test_a_home_is_found_in_every_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine.py").write_text(GET_CONFIG.format(""))
+    config, workdir, _ = parse("--config=~/mine.py:~/photos", "--workdir=~/a")
+    assert workdir == f"{tmp_path}/a"
+    assert config.data.path == f"{tmp_path}/photos"
+    config, _, _ = parse(
+        "--config=configs/bert_classifier.py:smoke",
+        "--workdir=run",
+        "--config.data.train=~/part-*.csv",
+        "--config.data.test=~root/a.csv",
+        "--config.data.cache_dir=~",
+        "--config.model.encoder.vocabulary=~/v.txt",
+    )
+    assert config.data.train == f"{tmp_path}/part-*.csv"
+    assert config.data.test == f"{pwd.getpwnam('root').pw_dir}/a.csv"
+    assert config.data.cache_dir == str(tmp_path)
+    assert config.model.encoder.vocabulary == f"{tmp_path}/v.txt"
+
+
+MOUNT = "a path on this machine: mount the bucket, `mount-s3 BUCKET DIR`, and "
+
+
+@pytest.mark.parametrize(
+    "name", ["config", "config.data.path", "config.data.data_dir"]
+)
+def test_an_address_is_refused(name):
+    words = [CONFIG, "--workdir=run", f"--{name}=s3://b/x"]
+    assert problem_of(*words) == (
+        f"`--{name}` must be {MOUNT}name DIR. Received: 's3://b/x'."
     )

@@ -1,6 +1,7 @@
 """8: a changed run is not resumed."""
 
 import dataclasses
+import json
 import pathlib
 import shutil
 
@@ -8,6 +9,7 @@ import fault_runs
 import numpy as np
 import pytest
 import tensorflow as tf
+from repository import ROOT
 
 import tfmodels
 from trainers.distribution import strategies
@@ -199,6 +201,80 @@ def test_what_may_change_does_not_change_the_end(
     assert fault_runs.outcome(workdir) == reference
 
 
+def test_equal_data_at_another_place_does_not_change_the_end(
+    halfway, data_file, tmp_path, reference, monkeypatch
+):
+    """Moved, named from another directory, and with another file around it."""
+    workdir = shutil.copytree(halfway, tmp_path / "run")
+    shutil.copy(data_file, tmp_path / "moved.npz")
+    config = workdir / "config.json"
+    shipped = ROOT / "configs" / "mnist_mlp.py"
+    monkeypatch.chdir(tmp_path)
+    more = f"--config={shipped}", "--config.trainer.save_every_steps=8"
+    words = fault_runs.words("./moved.npz", "run", *more)
+    assert json.loads(config.read_text())["data"]["path"] == str(data_file)
+    fault_runs.train(words)
+    assert fault_runs.outcome(workdir) == reference
+    # The file follows, so that evaluation finds the data.
+    assert json.loads(config.read_text())["data"]["path"] == "./moved.npz"
+
+
+class _OutOfMemoryError(Exception):
+    """Stands for what ends a start, such as too little memory."""
+
+
+def fail(callback):
+    raise _OutOfMemoryError
+
+
+def test_a_start_that_failed_in_its_first_step_blocks_nothing(
+    data_file, tmp_path, reference
+):
+    """Other settings, other data, and no trace of the first start."""
+    workdir = tmp_path / "run"
+    fault_runs.write_data(tmp_path / "other.npz", seed=1)
+    first = fault_runs.words(
+        tmp_path / "other.npz",
+        workdir,
+        "--config.data.global_batch_size=16",
+        "--config.trainer.trackers=tensorboard,csv",
+    )
+    with fault_runs.at_step(1, fail), pytest.raises(_OutOfMemoryError):
+        fault_runs.train(first)
+    assert fault_runs.steps(workdir) == [0]
+    events = list(workdir.glob("tensorboard/*/events*"))
+    assert events != []
+    fault_runs.train(
+        fault_runs.words(data_file, workdir, "--config.trainer.resume=never")
+    )
+    assert fault_runs.outcome(workdir) == reference
+    assert not any(file.exists() for file in events)
+    report = json.loads((workdir / "data_report.json").read_text())
+    assert report["splits"]["train"]["examples"] == 80
+    assert not (workdir / "tracking").exists()
+
+
+def test_a_start_that_was_refused_blocks_nothing(
+    data_file, tmp_path, reference, monkeypatch
+):
+    """After `config.json` is written, as for the weights of a preset."""
+
+    def refuse(config, network):
+        raise ValueError("no such weights")
+
+    workdir = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        kind = tfmodels.MnistMlpConfig
+        patch.setattr(kind, "load_pretrained", refuse)
+        with pytest.raises(ConfigError, match="no such weights"):
+            fault_runs.train(
+                fault_runs.words(data_file, workdir, "--config.seed=43")
+            )
+    assert (workdir / "config.json").exists()
+    fault_runs.train(fault_runs.words(data_file, workdir))
+    assert fault_runs.outcome(workdir) == reference
+
+
 def test_a_network_of_other_code_is_refused_by_its_variables(
     halfway, data_file, monkeypatch
 ):
@@ -266,6 +342,17 @@ def test_another_vocabulary_in_the_same_file_is_refused(text_words, tmp_path):
     assert head + "\n" == _HEAD.format(str(workdir))
     assert lines[0] == "vocabulary.txt has changed."
     assert fault_runs.tree(workdir) == before
+
+
+def test_an_equal_vocabulary_in_another_file_is_the_same(text_words, tmp_path):
+    fault_runs.stopped(text_words, 2)
+    encoder = (tmp_path / "run" / "encoder.json").read_bytes()
+    moved = tmp_path / "vocabulary.txt"
+    moved = moved.rename(tmp_path / "moved.txt")
+    flag = f"--config.model.encoder.vocabulary={moved}"
+    metrics = fault_runs.train([*text_words, flag])
+    assert "test" in metrics
+    assert (tmp_path / "run" / "encoder.json").read_bytes() == encoder
 
 
 def test_another_cache_of_tokens_does_not_change_the_end(text_words, tmp_path):

@@ -37,7 +37,7 @@ DOCUMENTS = {
     ],
     "docs/data.md": ["train", "check_data"],
     "docs/trackers.md": ["train"],
-    "docs/resume.md": ["train-checkpoints-train"],
+    "docs/resume.md": ["train-checkpoints-train", "train"],
     "docs/serving.md": ["python"],
     "docs/distribution.md": ["launch"],
     "docs/performance.md": [],

@@ -167,7 +167,9 @@ def test_a_refused_run_is_reported_before_tensorflow(resume, tmp_path):
     if resume != "must":
         config = parse_config()
         workdir.mkdir()
-        Workdir(workdir).create(config, ["a", "b"])
+        paths = Workdir(workdir)
+        paths.create(config, ["a", "b"])
+        paths.checkpoints.publish(16, lambda path: None, {})
         words += ["--config.seed=7"]
     message = {
         "must": "error: `--workdir` must contain a run with a checkpoint for "
@@ -200,7 +202,9 @@ def test_a_refused_run_is_reported_before_tensorflow(resume, tmp_path):
         message.splitlines()
     )
     assert sorted(path.name for path in workdir.iterdir()) == (
-        [] if resume == "must" else ["config.json", "labels.json"]
+        []
+        if resume == "must"
+        else ["checkpoints", "config.json", "labels.json"]
     )
 
 

@@ -25,6 +25,8 @@ class EncoderConfig:
         "KerasHub, `package://PKG/DIR` inside an installed Python package, or "
         "the name of a KerasHub preset, which is downloaded once. Empty "
         "starts from random weights.",
+        is_path=True,
+        schemes=("package", "hf", "kaggle", "modelscope"),
     )
     family: str = setting(
         "bert",
@@ -37,6 +39,7 @@ class EncoderConfig:
         "File of WordPieces, one on each line. Empty learns a vocabulary from "
         "the training texts.",
         only_with=_WITHOUT_PRESET,
+        is_path=True,
     )
     vocabulary_size: int = setting(
         8000,

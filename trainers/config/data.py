@@ -82,11 +82,14 @@ class ImageDataConfig(DataConfig):
         "",
         "Name of a TFDS dataset, or a file or directory; `package://PKG/DIR` "
         "is inside an installed Python package.",
+        is_path=True,
+        schemes=("package",),
     )
     data_dir: str = setting(
         "",
         "Directory of the `tfds` datasets; empty means ~/tensorflow_datasets.",
         only_with=("source", ("tfds",)),
+        is_path=True,
     )
     train: str = setting(
         "",
@@ -188,26 +191,35 @@ class TextDataConfig(DataConfig):
         "Name or directory of a TFDS dataset. `train`, `validation` and `test` "
         "are splits of it.",
         only_with=("source", TFDS),
+        is_path=True,
+        schemes=("package",),
     )
     data_dir: str = setting(
         "",
         "Directory of the `tfds` datasets; empty means ~/tensorflow_datasets.",
         only_with=("source", ("tfds",)),
+        is_path=True,
     )
     train: str = setting(
         "",
         "File, pattern or folder to train on; `package://PKG/FILE` is inside "
         "an installed Python package. For TFDS, a split.",
+        is_path=True,
+        schemes=("package",),
     )
     validation: str = setting(
         "",
         "The same for the split that selects the best epoch, or `none`. Empty "
         "takes `validation_fraction` of `train`.",
+        is_path=True,
+        schemes=("package",),
     )
     test: str = setting(
         "",
         "The same for the split that measures the result, or `none`. Empty "
         "takes `test_fraction` of `train`.",
+        is_path=True,
+        schemes=("package",),
     )
     validation_fraction: float = setting(
         0.1,
@@ -288,6 +300,7 @@ class TextDataConfig(DataConfig):
         "Directory that stores tokenized data for later runs. Empty means "
         "~/.cache/tfmodels-trainers, `none` stores nothing.",
         may_change=True,
+        is_path=True,
     )
 
     def problems(self, model):

@@ -6,6 +6,8 @@ import re
 import traceback
 
 from trainers.config import experiment
+from trainers.config import local_path
+from trainers.config import overrides
 from trainers.errors import ConfigError
 
 
@@ -35,11 +37,11 @@ def load(path):
         else:
             config = _run(file, variant)
         experiment.check_types(config)
+        return overrides.with_home(config)
     except (ConfigError, OSError) as error:
         raise ConfigError(
             f"`--config={path}` cannot be loaded: {error}"
         ) from error
-    return config
 
 
 def _run(file, variant):
@@ -76,7 +78,7 @@ def shipped():
 
 
 def _find(name):
-    file = pathlib.Path(name)
+    file = pathlib.Path(local_path.checked(name, "--config"))
     if file.suffix not in (".py", ".json"):
         raise ConfigError(
             "`--config` must be a .py file or a `config.json`. "

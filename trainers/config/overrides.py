@@ -44,11 +44,29 @@ def apply(config, values):
             )
         if isinstance(value, list):
             value = tuple(value)  # Not the caller's own.
-        part = config
-        for branch in name.split(".")[1:-1]:
-            part = getattr(part, branch)
-        setattr(part, field.name, value)
+        _set(config, name, value)
+    return with_home(config)
+
+
+def with_home(config):
+    """Returns a copy with the home directory in place of `~` in paths.
+
+    Args:
+        config: `ExperimentConfig`; read, not changed.
+    """
+    config = copy.deepcopy(config)
+    for name, field, value in list(tree.leaves(config)):
+        found = settings.with_home(field, value)
+        if found != value:
+            _set(config, name, found)
     return config
+
+
+def _set(config, name, value):
+    *branches, leaf = name.split(".")[1:]
+    for branch in branches:
+        config = getattr(config, branch)
+    setattr(config, leaf, value)
 
 
 def _set_objective(config, name):

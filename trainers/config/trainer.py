@@ -15,6 +15,14 @@ class TrainerConfig:
     """
 
     epochs: int = setting(10, "Passes over the training split.", at_least=1)
+    extend_from: str = setting(
+        "",
+        "Work directory of a finished run that this run extends, in a work "
+        "directory of its own. `epochs` then counts the finished ones, too. "
+        "The learning rate begins anew for the added ones. Empty means a run "
+        "from its start.",
+        is_path=True,
+    )
     strategy: str = setting(
         "auto",
         "Devices. `auto` uses all workers that TF_CONFIG names (see "

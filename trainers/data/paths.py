@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from tfmodels import package_paths
+from trainers.config import local_path
 from trainers.config.kinds import SUFFIXES
 from trainers.data.texts import file_kinds
 from trainers.errors import ConfigError
@@ -49,6 +50,7 @@ def find(path, flag, wanted="a file, folder or pattern that exists"):
     Raises:
         ConfigError: There is no such file or package.
     """
+    path = local_path.checked(path, flag, ("package",))
     literal, pattern = _locate(path, flag)
     # The name of a file cannot contain NUL, and `glob` fails on it.
     if "\0" not in path:
@@ -62,8 +64,6 @@ def find(path, flag, wanted="a file, folder or pattern that exists"):
 def _locate(path, flag):
     """Returns path and pattern, both with the directory of the package."""
     if not path.startswith("package://"):
-        # A shell does not replace the `~` of `--flag=~/x`.
-        path = os.path.expanduser(path)
         return path, path
     package, _, inside = path.removeprefix("package://").partition("/")
     try:
@@ -131,6 +131,7 @@ def resolve_path(path):
     Raises:
         ConfigError: There is no such file or package.
     """
+    local_path.checked(path, "--config.data.path", ("package",))
     try:
         file = package_paths.find(path)
     except LookupError:

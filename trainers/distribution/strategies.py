@@ -1,13 +1,14 @@
 """Selects the devices on which a model is trained."""
 
-import faulthandler
 import logging
 import signal
 import threading
 
 import tensorflow as tf
 
+from trainers.distribution import proxies
 from trainers.distribution import rendezvous
+from trainers.distribution import start_limit
 from trainers.distribution import tf_config
 from trainers.errors import ConfigError
 from trainers.errors import RunError
@@ -85,11 +86,17 @@ def _multi_worker(cluster, timeout_seconds):
     then fail on all other workers.
     """
     rendezvous.meet(cluster, timeout_seconds)
-    # If a worker ends now, TensorFlow waits forever. No thread and no signal
-    # handler of Python runs meanwhile, but this timer does.
-    faulthandler.dump_traceback_later(timeout_seconds, exit=True, file=2)
+    proxies.bypass(cluster)
+    # If a worker ends now, TensorFlow waits forever.
+    sentence = (
+        f"worker {cluster.index} was not connected with the other workers "
+        "within --config.trainer.start_timeout_seconds="
+        f"{timeout_seconds:g}, although all had started. The output of a "
+        "worker that has ended says why."
+    )
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with start_limit.sentence_after(timeout_seconds, sentence):
+            return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.UnknownError as error:
         if "Could not start gRPC server" not in str(error):
             raise
@@ -106,7 +113,6 @@ def _multi_worker(cluster, timeout_seconds):
             "process that has used TensorFlow."
         ) from None
     finally:
-        faulthandler.cancel_dump_traceback_later()
         _take_signals_back()
 
 

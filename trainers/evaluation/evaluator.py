@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import tfmodels
 from trainers import tasks
+from trainers.config import overrides
 from trainers.data import pipeline
 from trainers.run.workdir import Workdir
 from trainers.runtime import columns
@@ -39,6 +40,7 @@ def evaluate(config, workdir, split="test"):
         RunError: Files of the run are damaged.
     """
     paths = Workdir(workdir)
+    config = overrides.with_home(config)
     task = tasks.restore_task(config, paths)
     network, _ = load_best(task, paths)
     examples = task.inputs.load_one(

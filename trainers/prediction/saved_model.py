@@ -4,6 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
+from trainers.config import local_path
 from trainers.errors import ConfigError
 from trainers.errors import RefusedError
 from trainers.runtime import atomic
@@ -25,7 +26,7 @@ def find_version(path):
     Raises:
         ConfigError: There is no SavedModel.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(local_path.checked(path, "--model_dir"))
     if (path / "saved_model.pb").is_file():
         return path
     versions = {

@@ -12,7 +12,7 @@ from trainers.errors import RunError
 from trainers.run.step_directories import StepDirectories
 from trainers.runtime import atomic
 
-_WEIGHTS = "weights.npz"
+WEIGHTS = "weights.npz"
 _TRIES = 10
 
 
@@ -51,7 +51,7 @@ class BestWeights:
             facts: dict. Written into the manifest.
         """
         self.steps.publish(
-            step, lambda path: np.savez(path / _WEIGHTS, **arrays), facts
+            step, lambda path: np.savez(path / WEIGHTS, **arrays), facts
         )
 
     def keep_only(self, step):
@@ -70,7 +70,7 @@ class BestWeights:
         if path is None:
             return None
         _, files = atomic.read_manifest(path)
-        return files.get(_WEIGHTS, (0, None))[1]
+        return files.get(WEIGHTS, (0, None))[1]
 
     def restore(self, network):
         """Loads the weights into a network with the same layers.
@@ -95,7 +95,7 @@ class BestWeights:
             path = next(iter(paths.values()))
             try:
                 facts = atomic.verify(path)
-                arrays = read_arrays(path / _WEIGHTS)
+                arrays = read_arrays(path / WEIGHTS)
                 _, files = atomic.read_manifest(path)
                 break
             except RunError:
@@ -110,7 +110,7 @@ class BestWeights:
         check_same(wanted, arrays, f"{path} does not fit the model")
         for variable in network.weights:
             variable.assign(arrays[variable.path])
-        return facts | {"weights_sha256": files[_WEIGHTS][1]}
+        return facts | {"weights_sha256": files[WEIGHTS][1]}
 
 
 def arrays_of(network):

@@ -12,6 +12,7 @@ from trainers.config import tree
 from trainers.config import user_code
 from trainers.config.data import SPLITS
 from trainers.errors import ConfigError
+from trainers.run import contents
 
 
 def identity(config, splits, state, assets, num_replicas):
@@ -38,8 +39,9 @@ def identity(config, splits, state, assets, num_replicas):
             name: sha256(text.encode()) for name, text in assets.items()
         },
         "replicas": num_replicas,
-        # Without code of the user, as older versions wrote it.
+        # Without code of the user or files, as older versions wrote it.
         **({"code": code} if code else {}),
+        **({"files": files} if (files := contents.sums(config)) else {}),
     }
 
 
@@ -60,14 +62,15 @@ def _code(config):
     return sums
 
 
-def differences(then, now):
+def differences(then, now, may_differ=()):
     """Returns a line for each difference of two results of `identity`.
 
     Args:
         then: dict. From the checkpoint.
         now: dict. From the current command.
+        may_differ: Tuple of str. Settings that do not count, by flag.
     """
-    lines = list(config_differences(then["config"], now["config"]))
+    lines = list(config_differences(then["config"], now["config"], may_differ))
     if then["classes"] != now["classes"]:
         lines.append(
             f"the classes were {_words(then['classes'])}. "
@@ -93,6 +96,14 @@ def differences(then, now):
                 f"{counts[1]} examples, "
                 f"{'other ones' if counts[0] == counts[1] else 'not the same'}."
             )
+    paths = list(_path_differences(then, now))
+    is_other = then["data"] != now["data"]
+    lines = [
+        line
+        for name, line in paths
+        if name not in may_differ
+        and (is_other or not name.startswith(contents.OF_DATA))
+    ] + lines
     if then["replicas"] != now["replicas"]:
         lines.append(
             f"the run was on {then['replicas']} replicas. Received: "
@@ -101,8 +112,41 @@ def differences(then, now):
     return lines
 
 
+def _path_differences(then, now):
+    """Yields the name and a line for each path that names something else.
+
+    For paths of the data, it cannot know that: the examples decide.
+    """
+    sums = [x.get("files", {}) for x in (then, now)]
+    old, new = (
+        contents.paths(experiment.from_tree(x["config"])) for x in (then, now)
+    )
+    for name in filter(new.__contains__, old):
+        same_content = name in sums[0] and sums[0][name] == sums[1].get(name)
+        if old[name] != new[name] and not same_content:
+            yield (
+                name,
+                f"`--{name}` was {_value(old[name])}. "
+                f"Received: {_value(new[name])}.",
+            )
+
+
+def is_same(then, now):
+    """Returns whether two `ExperimentConfig`s name the same run, by text.
+
+    Args:
+        then, now: `ExperimentConfig`.
+    """
+    trees = tree.to_tree(then), tree.to_tree(now)
+    return not any(config_differences(*trees)) and contents.paths(
+        then
+    ) == contents.paths(now)
+
+
 def check_same_config(then, now, workdir):
     """Compares two configurations before any data is read.
+
+    Paths are compared later, by what they name, see `differences`.
 
     Args:
         then: `ExperimentConfig` of the run.
@@ -134,11 +178,14 @@ def refuse(differences, workdir):
         )
 
 
-def config_differences(then, now):
+def config_differences(then, now, may_differ=()):
     """Yields a line for each different setting that can change the result.
+
+    Paths do not count, see `differences`.
 
     Args:
         then, now: dict. From `tree.to_tree`, directly or through JSON.
+        may_differ: Tuple of str. Settings that do not count, by flag.
     """
     # The dataclasses give newer settings their defaults.
     then, now = map(experiment.from_tree, (then, now))
@@ -149,7 +196,7 @@ def config_differences(then, now):
     then, now = map(_fixed_settings, (then, now))
     for name in dict.fromkeys((*then, *now)):
         old, new = then.get(name), now.get(name)
-        if old != new:
+        if old != new and name not in may_differ:
             yield f"`--{name}` was {_value(old)}. Received: {_value(new)}."
 
 
@@ -164,7 +211,7 @@ def _fixed_settings(config):
     return {
         name: value
         for name, field, value in tree.leaves(config)
-        if not field.metadata["may_change"]
+        if not field.metadata["may_change"] and not field.metadata["is_path"]
     }
 
 

@@ -10,8 +10,10 @@ import socket
 import tempfile
 
 from trainers.config import experiment
+from trainers.config import local_path
 from trainers.errors import ConfigError
 from trainers.errors import RunError
+from trainers.run import failed_starts
 from trainers.run import identity
 from trainers.run.best_weights import BestWeights
 from trainers.run.step_directories import StepDirectories
@@ -42,7 +44,9 @@ class Workdir:
         Args:
             path: Path of the work directory; it does not need to exist.
         """
-        self.path = pathlib.Path(path)
+        self.path = pathlib.Path(
+            local_path.checked(path, "--workdir", is_written=True)
+        )
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = StepDirectories(self.path / "checkpoints")
         self.best = BestWeights(self.path / "best")
@@ -62,7 +66,8 @@ class Workdir:
             config: `ExperimentConfig` of the run.
 
         Returns:
-            bool. Whether there are checkpoints from which to resume.
+            bool. Whether there is a checkpoint after step 0, from which to
+                resume.
 
         Raises:
             ConfigError: The path is a file, is not writable, is in use, or
@@ -78,11 +83,10 @@ class Workdir:
                 "`--workdir` must be a directory that can be written to. "
                 f"Received: {str(self.path)!r}: {error.strerror}."
             ) from None
-        has_config = (self.path / "config.json").exists()
         has_checkpoints = bool(self.checkpoints.paths())
-        has_run = has_config or has_checkpoints
+        is_begun = failed_starts.is_begun(self)
         resume = config.trainer.resume
-        if has_run and resume == "never":
+        if is_begun and resume == "never":
             raise ConfigError(
                 "`--workdir` must not contain a run with "
                 "--config.trainer.resume=never. Received: "
@@ -95,14 +99,15 @@ class Workdir:
                 "--config.trainer.resume=must. Received: "
                 f"{str(self.path)!r}, which does not."
             )
-        if has_config:
+        has_config = (self.path / "config.json").exists()
+        if has_config and (is_begun or resume == "must"):
             identity.check_same_config(self.read_config(), config, self.path)
-        if has_run and not has_checkpoints:
+        if is_begun and not has_checkpoints:
             self._check_no_results()
         if (self.path / "lock").exists():
             with (self.path / "lock").open("a+", encoding="utf-8") as file:
                 self._take(file)  # Closing the file releases the lock.
-        return has_checkpoints
+        return is_begun
 
     def _check_no_results(self):
         """Refuses to start a run if results of a run exist."""
@@ -154,6 +159,19 @@ class Workdir:
                 error.strerror,
             )
 
+    def saved_config(self):
+        """Returns the `ExperimentConfig` of a run that has begun, or `None`.
+
+        Raises:
+            ConfigError: `config.json` is damaged.
+        """
+        has_config = (self.path / "config.json").exists()
+        return (
+            self.read_config()
+            if has_config and failed_starts.is_begun(self)
+            else None
+        )
+
     def create(self, config, state, assets=None):
         """Writes `config.json` and `labels.json`.
 
@@ -190,6 +208,13 @@ class Workdir:
         """
         if config.trainer.dtype_policy != "auto":
             return config
+        if not failed_starts.is_begun(self):
+            if source := config.trainer.extend_from:
+                return Workdir(source)._with_policy(config)
+            return config
+        return self._with_policy(config)
+
+    def _with_policy(self, config):
         try:
             policy = self.read_config().trainer.dtype_policy
         except ConfigError:
@@ -267,6 +292,14 @@ class Workdir:
             epochs: List of dict. Numbers of each epoch.
         """
         self._write("history.json", json.dumps(epochs, indent=2) + "\n")
+
+    def read_history(self):
+        """Returns what `write_history` wrote.
+
+        Raises:
+            ConfigError: The directory contains no run, or a damaged one.
+        """
+        return self._read_json("history.json")
 
     def write_metrics(self, metrics):
         """Writes `metrics.json`.

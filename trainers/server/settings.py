@@ -5,8 +5,10 @@ import os
 import pathlib
 import re
 
+from tfmodels import local_paths
 from tfmodels.settings import broken_rule
 from tfmodels.settings import setting
+from tfmodels.settings import with_home
 from trainers.errors import ConfigError
 from trainers.prediction import bearer_token
 
@@ -26,7 +28,9 @@ class Settings:
     """
 
     model_base_path: str = setting(
-        "", "Directory of numbered versions; the default is from --workdir."
+        "",
+        "Directory of numbered versions; the default is from --workdir.",
+        is_path=True,
     )
     model_name: str = setting(
         "", "Name of the model in URLs; the default is the directory's name."
@@ -45,17 +49,20 @@ class Settings:
         "",
         "File with the rules of batching; the default is batching.config "
         "beside the versions. Without this file, every request runs alone.",
+        is_path=True,
     )
     models_config: str = setting(
         "",
         "File with the versions to serve and their labels; the default is "
         "models.config beside the versions. The server reads it again when it "
         "changes.",
+        is_path=True,
     )
     monitoring_config: str = setting(
         "",
         "File that switches the Prometheus metrics on; the default is "
         "monitoring.config beside the versions.",
+        is_path=True,
     )
     max_request_megabytes: int = setting(
         16,
@@ -82,6 +89,12 @@ class Settings:
         at_least=1,
     )
     token: str = ""
+
+    def __post_init__(self):
+        """Replaces `~` in paths."""
+        for field in FLAGS:
+            value = with_home(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
 
     @property
     def name(self):
@@ -110,9 +123,9 @@ def validate(settings):
             problems.append(
                 f"`--{field.name}` must be {rule}. Received: {value!r}."
             )
-    if not pathlib.Path(settings.model_base_path).is_dir() or (
-        not settings.model_base_path
-    ):
+    path = settings.model_base_path
+    is_found = bool(path) and pathlib.Path(path).is_dir()
+    if not is_found and not local_paths.problem(path):
         problems.append(
             "`--model_base_path` must be a directory of numbered versions, "
             "such as WORKDIR/export/NAME. "

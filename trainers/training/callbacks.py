@@ -87,6 +87,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         steps_per_epoch,
         patience=0,
         min_delta=0.0,
+        first_epoch=0,
     ):
         """Makes the callback.
 
@@ -100,6 +101,7 @@ class BestCheckpoint(keras.callbacks.Callback):
             patience: int. Stops after this number of epochs without a better
                 one; 0 means never.
             min_delta: float. Smallest difference that counts as better.
+            first_epoch: int. Epoch, from 0, from which the patience counts.
         """
         super().__init__()
         self._network = network
@@ -108,6 +110,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         self._steps_per_epoch = steps_per_epoch
         self._patience = patience
         self._min_delta = min_delta
+        self._first_epoch = first_epoch
         self._best = -math.inf
         self.best_epoch = None
 
@@ -130,7 +133,9 @@ class BestCheckpoint(keras.callbacks.Callback):
                 step=(epoch + 1) * self._steps_per_epoch,
                 facts={"epoch": epoch + 1, "metrics": numbers(logs)},
             )
-        elif self._patience and epoch - self.best_epoch >= self._patience:
+            return
+        waited_from = max(self.best_epoch, self._first_epoch - 1)
+        if self._patience and epoch - waited_from >= self._patience:
             self.model.stop_training = True
 
 

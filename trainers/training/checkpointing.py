@@ -20,6 +20,7 @@ import numpy as np
 
 from trainers.errors import RunError
 from trainers.run import best_weights
+from trainers.run import failed_starts
 from trainers.run import identity as identity_lib
 from trainers.runtime import atomic
 from trainers.runtime import libraries
@@ -60,6 +61,11 @@ class Checkpoint:
         metrics: dict. Numbers of the last finished epoch, shown to the user.
         best_step: int. Step of the best weights at that time; `None` before
             the first. `Writer` sets it.
+        best: Where an extension begins, the best weights of the run that it
+            extends: a pair of the arrays and the other arguments of
+            `Writer.save_best`. Otherwise `None`.
+        extends: dict. Of an extension, the `step` and the `epoch` at which it
+            began; otherwise `None`.
     """
 
     step: int
@@ -68,6 +74,8 @@ class Checkpoint:
     callbacks: dict
     metrics: dict
     best_step: int | None = None
+    best: tuple | None = None
+    extends: dict | None = None
 
 
 class Writer:
@@ -215,7 +223,8 @@ def restore_latest(paths, identity):
         identity: dict. From `identity.identity`, of the current command.
 
     Returns:
-        `Checkpoint`, or `None` if there are no checkpoints.
+        `Checkpoint`, or `None` if there are no checkpoints, or only that of
+        step 0 of another start.
 
     Raises:
         ConfigError: The checkpoint belongs to another run; the message names
@@ -223,12 +232,14 @@ def restore_latest(paths, identity):
         RunError: No checkpoint is whole, or the best weights are lost.
     """
     found = paths.checkpoints.paths()
+    if failed_starts.is_extension_start(paths):
+        return None  # It begins again from the run that it extends.
     damaged = []
     for path in found.values():
         try:
-            facts, checkpoint = _read(path)
+            facts, checkpoint = read(path)
             differences = identity_lib.differences(facts["run"], identity)
-            _compare_versions(facts["versions"])
+            compare_versions(facts["versions"])
         # Damaged JSON and archives raise many kinds of errors.
         except Exception as error:
             if not atomic.is_of_damage(error):
@@ -238,16 +249,24 @@ def restore_latest(paths, identity):
             )
             damaged.append(path)
             continue
+        if differences and not failed_starts.is_begun(paths):
+            break
         identity_lib.refuse(differences, paths.path)
         if not damaged:  # Otherwise the run repeats the later epochs.
             _check_best(paths.best.steps, checkpoint.best_step)
         return checkpoint
-    if found:
+    if found and failed_starts.is_begun(paths):
         raise RunError(
             f"none of the {len(found)} checkpoints in "
             f"{paths.checkpoints.directory} is whole, and the command never "
             "restarts a run by itself. Restore one from a backup, or choose "
             "another --workdir."
+        )
+    if found:
+        logging.getLogger(__name__).info(
+            "%s contains another start, which ended before its first step: "
+            "this run starts in its place.",
+            paths.path,
         )
     return None
 
@@ -281,7 +300,19 @@ def _check_best(best, step):
         ) from None
 
 
-def _read(path):
+def read(path):
+    """Reads a checkpoint and verifies its sums.
+
+    Args:
+        path: pathlib.Path. Its directory.
+
+    Returns:
+        `(facts, checkpoint)`: the facts of its manifest, and a `Checkpoint`.
+
+    Raises:
+        RunError: It is damaged, or of another version. Damaged JSON and
+            archives raise other errors, too, see `atomic.is_of_damage`.
+    """
     facts = atomic.verify(path)
     if facts["schema"] != _SCHEMA:
         raise RunError(
@@ -300,6 +331,7 @@ def _read(path):
         callbacks=_upgraded(run["callbacks"]),
         metrics=facts["metrics"],
         best_step=facts["best_step"],
+        extends=facts["run"].get("extends"),
     )
 
 
@@ -311,7 +343,12 @@ def _upgraded(callbacks):
     return callbacks
 
 
-def _compare_versions(then):
+def compare_versions(then):
+    """Warns if a checkpoint was written with other versions of libraries.
+
+    Args:
+        then: dict. Versions by name, from its manifest.
+    """
     changed = [
         f"{name} {then.get(name)}, now {version}"
         for name, version in libraries.installed().items()

@@ -174,6 +174,7 @@ def make_best_checkpoint(network, run, validation, save_fn):
         steps_per_epoch=run.steps.per_epoch,
         patience=config.early_stopping_patience,
         min_delta=config.early_stopping_min_delta,
+        first_epoch=run.steps.first_epoch,
     )
 
 
@@ -439,8 +440,9 @@ def make_training_model(network, config, task, steps):
     model.compile(
         optimizer=optimizers.make_optimizer(
             config.optimizer,
-            steps.per_epoch * config.trainer.epochs,
+            steps.per_epoch * (config.trainer.epochs - steps.first_epoch),
             model.trainable_variables,
+            first_step=steps.per_epoch * steps.first_epoch,
         ),
         jit_compile=config.trainer.jit_compile,
         steps_per_execution=steps.per_execution,

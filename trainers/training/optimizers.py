@@ -10,16 +10,19 @@ import tensorflow as tf
 from trainers.training import fused_adam
 
 
-def make_optimizer(config, total_steps, variables):
+def make_optimizer(config, total_steps, variables, first_step=0):
     """Makes a Keras optimizer with its schedule; does not build its slots.
 
     Args:
         config: `OptimizerConfig`.
-        total_steps: int. Steps of the whole run. A decaying schedule reaches
-            `end_fraction` of the peak after them.
+        total_steps: int. Steps of the schedule, which are those of the whole
+            run or of its extension. A decaying schedule reaches `end_fraction`
+            of the peak after them.
         variables: List of `keras.Variable`. The trainable variables.
+        first_step: int. Step of the optimizer at which the schedule begins.
     """
-    optimizer = _make(config, _learning_rate(config, total_steps))
+    learning_rate = _learning_rate(config, total_steps, first_step)
+    optimizer = _make(config, learning_rate)
     if config.name == "adamw":
         kept = [v for v in variables if _is_free_of_decay(v.path)]
         optimizer.exclude_from_weight_decay(var_list=kept)
@@ -27,7 +30,7 @@ def make_optimizer(config, total_steps, variables):
     return optimizer
 
 
-def _learning_rate(config, total_steps):
+def _learning_rate(config, total_steps, first_step):
     warmup_steps = config.warmup_steps or round(
         config.warmup_fraction * total_steps
     )
@@ -40,6 +43,7 @@ def _learning_rate(config, total_steps):
         warmup_steps=warmup_steps,
         total_steps=total_steps,
         end_fraction=float(config.end_fraction),
+        first_step=first_step,
     )
 
 
@@ -112,7 +116,14 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(
-        self, peak, *, schedule, warmup_steps, total_steps, end_fraction
+        self,
+        peak,
+        *,
+        schedule,
+        warmup_steps,
+        total_steps,
+        end_fraction,
+        first_step=0,
     ):
         """Makes the schedule.
 
@@ -120,8 +131,9 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             peak: float. Largest learning rate.
             schedule: str. `constant`, `cosine`, `linear` or `exponential`.
             warmup_steps: int. 0 means no warm-up.
-            total_steps: int. Steps of the run, including the warm-up.
+            total_steps: int. Steps of the schedule, including the warm-up.
             end_fraction: float. Factor of the peak at the end of the decay.
+            first_step: int. Step at which the schedule begins.
         """
         self._config = {
             "peak": peak,
@@ -129,6 +141,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": warmup_steps,
             "total_steps": total_steps,
             "end_fraction": end_fraction,
+            "first_step": first_step,
         }
         decay_steps = max(total_steps - warmup_steps, 1)
         end = end_fraction
@@ -141,6 +154,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         self._peak = peak
         self._warmup_steps = warmup_steps
         self._decay_steps = decay_steps
+        self._first_step = first_step
 
     def __call__(self, step):
         """Returns the learning rate of a step.
@@ -151,7 +165,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         Returns:
             float32[].
         """
-        step = tf.cast(step, tf.float32)
+        step = tf.cast(step, tf.float32) - self._first_step
         progress = (step - self._warmup_steps) / self._decay_steps
         decayed = self._decay(tf.clip_by_value(progress, 0.0, 1.0))
         warm = (step + 1) / max(self._warmup_steps, 1)

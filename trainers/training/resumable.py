@@ -10,6 +10,7 @@ import keras
 
 from trainers.errors import RunError
 from trainers.runtime.signals import Stopped
+from trainers.training import extending
 from trainers.training import state
 from trainers.training.checkpointing import Checkpoint
 from trainers.training.checkpointing import Position
@@ -66,9 +67,13 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
             RunError: The checkpoint does not fit the run.
         """
         if checkpoint is not None:
-            state.write(self.model, checkpoint.arrays, self._workers)
+            arrays = checkpoint.arrays
+            if checkpoint.best:
+                own = state.read(self.model, self._workers)
+                arrays = extending.moved(arrays, own)
+            state.write(self.model, arrays, self._workers)
             self._check(checkpoint)
-            self._set_states(checkpoint.callbacks)
+            self._set_states(checkpoint)
             if checkpoint.position.batch:
                 self._first_batch = checkpoint.position.batch
                 self._metrics = state.metrics_of(checkpoint.arrays)
@@ -78,6 +83,11 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
         if checkpoint is None:
             # If saving fails, it must fail before an hour of training.
             self._save(Position())
+        elif checkpoint.best:
+            # In this order: without its checkpoint, a run counts as lost.
+            self._save(checkpoint.position)
+            best, arguments = checkpoint.best
+            self._writer.save_best(best, **arguments)
 
     def end(self):
         """Waits for the last checkpoint and ends the callbacks."""
@@ -156,10 +166,12 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
                 f"{self.steps_per_epoch} steps."
             )
 
-    def _set_states(self, states):
+    def _set_states(self, checkpoint):
         for name, callback in self._stateful():
+            if checkpoint.best and name not in checkpoint.callbacks:
+                continue  # It begins anew in an extension.
             try:
-                callback.set_state(states[name])
+                callback.set_state(checkpoint.callbacks[name])
             except (LookupError, TypeError, ValueError, AttributeError) as e:
                 raise RunError(
                     f"the checkpoint has no state from which {name} can "

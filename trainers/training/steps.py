@@ -19,18 +19,21 @@ class Steps:
         batch_size: int. Rows of a batch over all replicas.
         per_epoch: int. Number of batches that contain every example once.
         per_execution: int. Steps in one call of the graph.
+        first_epoch: int. Epoch, from 0, with which the schedule of the learning
+            rate and the patience begin. Above 0, the run extends another.
 
     >>> from trainers.config import ExperimentConfig
     >>> plan(ExperimentConfig(), num_examples=1_000, num_replicas=1)
-    Steps(batch_size=32, per_epoch=32, per_execution=32)
+    Steps(batch_size=32, per_epoch=32, per_execution=32, first_epoch=0)
     """
 
     batch_size: int
     per_epoch: int
     per_execution: int
+    first_epoch: int = 0
 
 
-def plan(config, num_examples, num_replicas, first_batch=0):
+def plan(config, num_examples, num_replicas, first_batch=0, first_epoch=0):
     """Returns the `Steps` of a run.
 
     If the batch is larger than the split, its size is reduced to the number of
@@ -42,6 +45,7 @@ def plan(config, num_examples, num_replicas, first_batch=0):
         num_replicas: int.
         first_batch: int. Step of the epoch at which the run resumes; 0 for a
             new run.
+        first_epoch: int. As in `Steps`.
 
     Raises:
         ConfigError: The batch cannot be divided among the replicas, or
@@ -73,7 +77,7 @@ def plan(config, num_examples, num_replicas, first_batch=0):
         # A call must end at each checkpoint and start where the run resumes.
         math.gcd(config.trainer.save_every_steps, first_batch),
     )
-    return Steps(batch_size, per_epoch, per_execution)
+    return Steps(batch_size, per_epoch, per_execution, first_epoch)
 
 
 def _per_execution(wanted, per_epoch, stops):

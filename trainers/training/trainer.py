@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from trainers import tasks
 from trainers.config import experiment
+from trainers.config import overrides
 from trainers.distribution import strategies
 from trainers.distribution import tf_config
 from trainers.distribution import workers as workers_lib
@@ -15,9 +16,12 @@ from trainers.distribution.workers import Workers
 from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
 from trainers.objectives import objective as objective_lib
+from trainers.run import contents
+from trainers.run import failed_starts
 from trainers.run import identity as identity_lib
 from trainers.run.workdir import Workdir
 from trainers.training import checkpointing
+from trainers.training import extending
 from trainers.training import fitting
 from trainers.training import precision
 from trainers.training import steps as steps_lib
@@ -58,6 +62,7 @@ def train_and_evaluate(config, workdir, export_fn=None):
         Stopped: A signal stopped the run, after a checkpoint.
     """
     experiment.validate(config)
+    config = overrides.with_home(config)
     with _opened(config, workdir) as process:
         task, splits = _load_data(process)
         identity, checkpoint, steps = _begin(process, task, splits)
@@ -135,8 +140,10 @@ def _load_data(process):
     """Returns the task and the checked splits, and logs their warnings."""
     config = process.config
     task = tasks.make_task(config)
-    if process.paths.checkpoints.paths():
+    if failed_starts.is_begun(process.paths):
         task = task.resumed(process.paths)
+    elif config.trainer.extend_from:
+        task = task.resumed(Workdir(config.trainer.extend_from))
     # A resumed run keeps its report. Its data can turn out to be different.
     task, splits = tasks.load_splits(
         task,
@@ -164,23 +171,41 @@ def _begin(process, task, splits):
     config, workers, paths = process.config, process.workers, process.paths
     num_replicas = process.strategy.num_replicas_in_sync
     state = objective_lib.json_state(task.objective)
-    assets = task.inputs.assets()
+    saved = paths.saved_config()
+    if saved is None and config.trainer.extend_from:
+        saved = Workdir(config.trainer.extend_from).saved_config()
+    saved = saved or config
+    assets = contents.with_texts_of(task.inputs.assets(), config, saved)
     identity = identity_lib.identity(
         config, splits, state, assets, num_replicas
     )
     checkpoint = checkpointing.restore_latest(paths, identity)
+    is_new = checkpoint is None
+    if is_new and config.trainer.extend_from:
+        checkpoint = extending.start(config, identity, paths)
+    extends = checkpoint and checkpoint.extends
+    if extends:
+        identity["extends"] = extends
     step = checkpoint.step if checkpoint else None
     # After this call all workers have read the checkpoints, so that the chief
     # can change them.
     workers.check_same([identity, step], "settings, data and checkpoints")
-    if workers.is_chief and checkpoint:
+    if workers.is_chief and not is_new:
         checkpointing.set_aside_newer(paths, step)
     first_batch = checkpoint.position.batch if checkpoint else 0
-    steps = steps_lib.plan(config, len(splits.train), num_replicas, first_batch)
+    steps = steps_lib.plan(
+        config,
+        len(splits.train),
+        num_replicas,
+        first_batch,
+        first_epoch=extends["epoch"] if extends else 0,
+    )
     if checkpoint:
         _log_position(checkpoint, steps, config.trainer.epochs)
     if workers.is_chief:
-        paths.create(config, state, assets)
+        if is_new:
+            failed_starts.clear(paths, config)
+        paths.create(contents.with_paths_of(config, saved), state, assets)
     return identity, checkpoint, steps
 
 

@@ -1,7 +1,9 @@
-"""Workers wait for each other: who came, who did not, whose port is taken."""
+"""Workers wait for each other: who came, who did not, who else answers."""
 
 import concurrent.futures
+import contextlib
 import socket
+import socketserver
 import threading
 import time
 
@@ -39,14 +41,6 @@ def test_all_go_on_when_the_last_has_come():
         assert [meeting.done() for meeting in meetings] == [False] * 3
         meetings.append(threads.submit(meet_and_serve, last, all_met))
         assert [meeting.result(60) for meeting in meetings] == [None] * 4
-
-
-def test_one_that_has_gone_on_counts_as_there():
-    first, second = make_clusters(2)
-    host, port = first.addresses[0].split(":")
-    # What TensorFlow does with the port afterwards.
-    with socket.create_server((host, int(port))):
-        rendezvous.meet(second, 60)
 
 
 def test_those_that_do_not_come_are_named():
@@ -90,3 +84,154 @@ def test_whom_one_waits_for_is_said_once(caplog, monkeypatch):
     assert caplog.messages == [
         f"waiting for worker 1 at {cluster.addresses[1]}"
     ]
+
+
+@contextlib.contextmanager
+def answering(address, handle_fn):
+    """Lets another program answer at an address."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            handle_fn(self.request)
+
+    class Server(socketserver.ThreadingTCPServer):
+        allow_reuse_address = True
+        daemon_threads = True
+
+    host, port = address.split(":")
+    with Server((host, int(port)), Handler) as server:
+        threading.Thread(
+            target=server.serve_forever, args=(0.05,), daemon=True
+        ).start()
+        yield
+        server.shutdown()
+
+
+def answer_http(connection):
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n<html>")
+
+
+def answer_as_grpc(connection):
+    connection.sendall(b"\0\0\x18\x04\0\0\0\0\0" + bytes(24))
+
+
+def greet_with(addresses, index):
+    def answer(connection):
+        connection.recv(65536)
+        found = Cluster(tuple(addresses), index)
+        connection.sendall(rendezvous._greeting(found))
+
+    return answer
+
+
+STRANGER = (
+    "`TF_CONFIG` must have the same `cluster` in all workers, another `index` "
+    "in each, and ports that nothing else uses. Received: at the address of "
+    "worker 1 at {}, {}."
+)
+
+
+@pytest.mark.parametrize(
+    "answer_fn, words",
+    [
+        (answer_http, "another program answers: 'HTTP/1.0 400 Bad Request'"),
+        (answer_as_grpc, "a gRPC server answers, such as that of another run"),
+        (
+            greet_with(["a:1", "b:2"], 1),
+            "a worker answers with the workers a:1, b:2",
+        ),
+    ],
+    ids=["http", "grpc", "other_run"],
+)
+@pytest.mark.parametrize("is_limit", [False, True], ids=["before", "at_limit"])
+def test_a_stranger_is_named(answer_fn, words, is_limit, monkeypatch):
+    monkeypatch.setattr(rendezvous, "_STRANGER_SECONDS", 60 * is_limit)
+    cluster, _ = make_clusters(2)
+    address = cluster.addresses[1]
+    with answering(address, answer_fn), pytest.raises(RunError) as error:
+        rendezvous.meet(cluster, 0.3 if is_limit else 60)
+    assert str(error.value) == STRANGER.format(address, words)
+
+
+def test_a_stranger_that_leaves_is_no_error():
+    """As the last worker of the run before."""
+    clusters = make_clusters(2)
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        with answering(clusters[1].addresses[1], answer_as_grpc):
+            meeting = threads.submit(rendezvous.meet, clusters[0], 60)
+            time.sleep(0.5)
+        rendezvous.meet(clusters[1], 60)
+        assert meeting.result(60) is None
+
+
+def test_a_wrong_index_is_named(monkeypatch):
+    """Both have it, on hosts of their own, here 127.0.0.1 and 127.0.0.2."""
+    monkeypatch.setattr(rendezvous, "_STRANGER_SECONDS", 0)
+    port = worker_process.free_ports(1)[0]
+    addresses = f"127.0.0.1:{port}", f"127.0.0.2:{port}"
+    cluster = Cluster(addresses, 0)
+    with answering(addresses[1], greet_with(addresses, 0)):
+        with pytest.raises(RunError) as error:
+            rendezvous.meet(cluster, 60)
+    assert str(error.value) == STRANGER.format(addresses[1], "worker 0 answers")
+
+
+def wait_for_end(connection):
+    while connection.recv(65536):
+        pass
+
+
+def test_who_accepts_and_says_nothing_is_named():
+    cluster, _ = make_clusters(2)
+    address = cluster.addresses[1]
+    with answering(address, wait_for_end), pytest.raises(RunError) as error:
+        rendezvous.meet(cluster, 0.1)
+    assert str(error.value) == (
+        "not all 2 workers of `TF_CONFIG` started within "
+        "--config.trainer.start_timeout_seconds=0.1. Something accepts "
+        f"connections, but does not answer, at: worker 1 at {address}."
+    )
+
+
+def test_one_that_answers_but_does_not_come_is_named():
+    """As behind a firewall for one direction."""
+    cluster, other = make_clusters(2)
+    address = cluster.addresses[1]
+    with answering(address, greet_with(other.addresses, 1)):
+        with pytest.raises(RunError) as error:
+            rendezvous.meet(cluster, 0.3)
+    assert str(error.value) == (
+        "not all 2 workers of `TF_CONFIG` started within "
+        "--config.trainer.start_timeout_seconds=0.3. No connection to this "
+        f"worker at {cluster.addresses[0]} from: worker 1 at {address}."
+    )
+
+
+def test_odd_greetings_are_ignored(caplog):
+    first, second = make_clusters(2)
+    host, port = first.addresses[0].split(":")
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        meeting = threads.submit(rendezvous.meet, first, 60)
+        for greeting in (
+            b"",
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"[" * 100_000 + b"\n",
+            b'["tfmodels-trainers", 1, 1]\n',
+            b'["tfmodels-trainers", [], "1"]\n',
+        ):
+            with wait_for_port(host, int(port)) as connection:
+                connection.sendall(greeting)
+                connection.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionError):
+                    assert connection.recv(100) == b""
+        rendezvous.meet(second, 60)
+        assert meeting.result(60) is None
+
+
+def wait_for_port(host, port):
+    for _ in range(200):
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection((host, port), 10)
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens at {host}:{port}")

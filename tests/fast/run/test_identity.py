@@ -17,6 +17,7 @@ from trainers.data.examples import Examples
 from trainers.data.examples import Splits
 from trainers.data.places import Places
 from trainers.errors import ConfigError
+from trainers.run import contents
 from trainers.run import identity as identity_lib
 from trainers.runtime.columns import Ragged
 
@@ -150,10 +151,6 @@ def test_an_identity_is_what_it_says():
             ],
         ),
         (
-            {"data__path": "other"},
-            ["`--config.data.path` was ''. Received: 'other'."],
-        ),
-        (
             {"export__name": "other"},
             ["`--config.export.name` was 'model'. Received: 'other'."],
         ),
@@ -168,6 +165,108 @@ def test_another_setting_is_named(changes, lines):
     start, *found = str(error.value).splitlines()
     assert start == START
     assert sorted(found) == sorted(lines)
+
+
+def test_equal_data_at_another_path_is_the_same():
+    then, now = make_config(), make_config(data__path="/mnt/other")
+    assert differences(identity(then), identity(now)) == []
+    identity_lib.check_same_config(then, now, "run")
+    assert not identity_lib.is_same(then, now)
+
+
+def test_other_data_at_another_path_is_named_with_the_path():
+    now = make_config(data__path="other")
+    other = make_splits(train=make_examples(start=1))
+    assert differences(identity(), identity(now, other)) == [
+        "`--config.data.path` was ''. Received: 'other'.",
+        "the split train had 4 examples. Received: 4 examples, other ones.",
+    ]
+
+
+def make_texts_config(preset):
+    return experiment.ExperimentConfig(
+        data=TextDataConfig(),
+        model=tfmodels.BertClassifierConfig(
+            tfmodels.EncoderConfig(preset=str(preset))
+        ),
+    )
+
+
+def write_preset(folder, weights=b"123"):
+    (folder / "inside").mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "inside" / "model.safetensors").write_bytes(weights)
+    return folder
+
+
+NAME = "config.model.encoder.preset"
+
+
+def test_an_equal_folder_at_another_path_is_the_same(tmp_path):
+    first = write_preset(tmp_path / "a")
+    second = write_preset(tmp_path / "b")
+    (second / "README.md").write_text("copied")
+    (second / ".cache").mkdir()
+    (second / ".cache" / "lock").write_text("")
+    then, now = (identity(make_texts_config(p)) for p in (first, second))
+    assert then["files"].keys() == {NAME}
+    assert then["files"] == now["files"]
+    assert differences(then, now) == []
+
+
+@pytest.mark.parametrize(
+    "change_fn",
+    [
+        lambda folder: write_preset(folder, b"124"),
+        lambda folder: write_preset(folder).joinpath("x").write_text(""),
+        lambda folder: (write_preset(folder) / "config.json").unlink(),
+        lambda folder: folder.mkdir(),
+    ],
+    ids=["weights", "more", "less", "empty"],
+)
+def test_another_folder_is_named(change_fn, tmp_path):
+    first, second = write_preset(tmp_path / "a"), tmp_path / "b"
+    change_fn(second)
+    then, now = (identity(make_texts_config(p)) for p in (first, second))
+    assert differences(then, now) == [
+        f"`--{NAME}` was {str(first)!r}. Received: {str(second)!r}."
+    ]
+
+
+def test_a_name_or_a_lost_folder_is_compared_by_its_text(tmp_path):
+    folder = write_preset(tmp_path / "a")
+    then = identity(make_texts_config(folder))
+    now = identity(make_texts_config("bert_tiny_en_uncased"))
+    assert "files" not in now
+    line = f"`--{NAME}` was {str(folder)!r}. Received: 'bert_tiny_en_uncased'."
+    assert differences(then, now) == [line]
+    # As in runs of older versions.
+    old = {name: part for name, part in then.items() if name != "files"}
+    moved = folder.rename(tmp_path / "b")
+    assert differences(old, identity(make_texts_config(folder))) == []
+    assert differences(old, identity(make_texts_config(moved))) == [
+        f"`--{NAME}` was {str(folder)!r}. Received: {str(moved)!r}."
+    ]
+
+
+def test_an_old_run_has_a_path_before_its_home_was_found(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    then = make_texts_config("~/minilm")
+    now = make_texts_config("/home/me/minilm")
+    assert differences(identity(then), identity(now)) == []
+
+
+def test_files_of_a_run_keep_the_paths_of_its_start():
+    saved = make_texts_config("old/minilm")
+    now = make_texts_config("/mnt/minilm")
+    now.data.train = "/mnt/a.csv"
+    kept = contents.with_paths_of(now, saved)
+    assert kept.model.encoder.preset == "old/minilm"
+    assert kept.data.train == "/mnt/a.csv"
+    texts = {"encoder.json": '{"preset": "/mnt/minilm", "num_layers": 2}'}
+    assert contents.with_texts_of(texts, now, saved) == {
+        "encoder.json": '{"preset": "old/minilm", "num_layers": 2}'
+    }
 
 
 def test_a_list_is_the_same_as_a_tuple():

@@ -12,6 +12,7 @@ import single_labels
 from trainers.config import experiment
 from trainers.errors import ConfigError
 from trainers.errors import RunError
+from trainers.run import failed_starts
 from trainers.run.workdir import Workdir
 
 
@@ -98,10 +99,11 @@ def lost(name):
     "left, answers",
     [
         (None, {"auto": False, "must": must, "never": False}),
-        ({}, {"auto": False, "must": must, "never": never}),
+        # A start that failed before its first step blocks nothing.
+        ({}, {"auto": False, "must": must, "never": False}),
         (
             {"checkpoints": [0]},
-            {"auto": True, "must": True, "never": never},
+            {"auto": False, "must": False, "never": False},
         ),
         (
             {
@@ -120,7 +122,7 @@ def lost(name):
         ),
         (
             {"others": ["history.json", "data_report.json", "lock"]},
-            {"auto": False, "must": must, "never": never},
+            {"auto": False, "must": must, "never": False},
         ),
     ],
     ids=[
@@ -158,9 +160,9 @@ def test_half_a_checkpoint_is_none(tmp_path):
     assert problem_of(tmp_path, make_config("must")) == must(tmp_path)
 
 
-@pytest.mark.parametrize("checkpoints", [[], [16]], ids=["begun", "saved"])
-def test_another_setting_is_refused(checkpoints, tmp_path):
-    make_run(tmp_path, checkpoints=checkpoints)
+@pytest.mark.parametrize("steps", [[16], [16, 0]], ids=str)
+def test_another_setting_is_refused(steps, tmp_path):
+    make_run(tmp_path, checkpoints=steps)
     config = make_config(seed=7)
     config.model.hidden_dims = (8,)
     config.trainer.save_every_steps = 5
@@ -171,6 +173,52 @@ def test_another_setting_is_refused(checkpoints, tmp_path):
         "`--config.seed` was 42. Received: 7.",
         "`--config.model.hidden_dims` was (64, 64). Received: (8,).",
     ]
+
+
+@pytest.mark.parametrize("steps", [[], [0]], ids=["begun", "step_0"])
+def test_another_setting_replaces_a_failed_start(steps, tmp_path):
+    paths = make_run(tmp_path, checkpoints=steps, others=["history.json"])
+    (tmp_path / "tracking").mkdir()
+    (tmp_path / "tracking" / "mlflow.json").write_text("{}")
+    (tmp_path / "notes.txt").write_text("mine")
+    config = make_config(seed=7)
+    assert paths.check(config) is False
+    assert paths.with_saved_policy(config) == config
+    failed_starts.clear(paths, config)
+    left = {"config.json", "labels.json", "notes.txt"}
+    left |= {"checkpoints"} if steps else set()
+    assert set(os.listdir(tmp_path)) == left
+    assert paths.checkpoints.paths() == {}
+
+
+def test_the_same_start_keeps_what_its_trackers_began(tmp_path):
+    paths = make_run(tmp_path)
+    (tmp_path / "tracking").mkdir()
+    config = make_config("never")
+    config.trainer.keep_checkpoints = 7
+    failed_starts.clear(paths, config)
+    assert (tmp_path / "tracking").is_dir()
+
+
+def test_a_failed_start_with_resume_must_is_compared(tmp_path):
+    make_run(tmp_path, checkpoints=[0])
+    problem = problem_of(tmp_path, make_config("must", seed=7))
+    assert problem.splitlines()[1:] == ["`--config.seed` was 42. Received: 7."]
+
+
+def test_a_path_begins_at_the_home_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Workdir("~/run").path == tmp_path / "run"
+
+
+def test_an_address_is_no_path():
+    with pytest.raises(ConfigError) as error:
+        Workdir("gs://bucket/run")
+    assert str(error.value) == (
+        "`--workdir` must be a path on this machine: mount the bucket, "
+        "`gcsfuse BUCKET DIR`, and name DIR; safer is a folder on a disk, "
+        "which you copy there at the end. Received: 'gs://bucket/run'."
+    )
 
 
 def test_what_no_result_depends_on_may_be_another(tmp_path):

@@ -67,6 +67,14 @@ def test_a_schedule_has_its_values(schedule):
 
 
 @pytest.mark.parametrize("schedule", AFTER)
+def test_a_schedule_begins_at_its_first_step(schedule):
+    first = make_schedule(schedule)
+    later = optimizers.LearningRate(**first.get_config() | {"first_step": 100})
+    for step in (0, 3, 4, 11, 12, 20):
+        assert float(later(100 + step)) == float(first(step))
+
+
+@pytest.mark.parametrize("schedule", AFTER)
 def test_a_schedule_without_warm_up_starts_at_its_peak(schedule):
     learning_rate = make_schedule(schedule, warmup_steps=0)
     assert float(learning_rate(0)) == 0.5
@@ -97,6 +105,7 @@ def test_a_schedule_is_made_again_from_its_config():
         "warmup_steps": 4,
         "total_steps": 12,
         "end_fraction": 0.1,
+        "first_step": 0,
     }
     for step in range(14):
         assert float(again(step)) == float(first(step))

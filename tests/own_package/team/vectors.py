@@ -28,9 +28,11 @@ class VectorDataConfig(DataConfig):
     check_files: typing.ClassVar[str] = "team.vectors:check_files"
     model_part: typing.ClassVar[str] = "num_features"
 
-    train: str = setting("", "File to train on.")
-    validation: str = setting("none", "File that selects the best epoch.")
-    test: str = setting("none", "File that measures the result.")
+    train: str = setting("", "File to train on.", is_path=True)
+    validation: str = setting(
+        "none", "File that selects the best epoch.", is_path=True
+    )
+    test: str = setting("none", "File that measures the result.", is_path=True)
     global_batch_size: int = setting(32, "Rows in a step.", at_least=1)
 
 

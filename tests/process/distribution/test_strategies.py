@@ -1,12 +1,14 @@
 """Strategies in whole processes: devices and kernels."""
 
+import concurrent.futures
 import os
-import socket
 
 import commands
 import pytest
 
+from trainers.distribution import rendezvous
 from trainers.distribution import worker_process
+from trainers.distribution.tf_config import Cluster
 
 ONE_DEVICE = """
 from trainers.config.trainer import TrainerConfig
@@ -73,13 +75,15 @@ except ValueError as error:
 
 def test_workers_are_connected_before_tensorflow_runs():
     ports = worker_process.free_ports(2)
-    # The other worker is there.
-    with socket.create_server(("127.0.0.1", ports[1])):
+    other = Cluster(tuple(f"127.0.0.1:{port}" for port in ports), index=1)
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        meeting = threads.submit(rendezvous.meet, other, 60)
         run = commands.run(
             "",
             env=os.environ | {"TF_CONFIG": worker_process.tf_config(ports, 0)},
             code=USED_BEFORE,
         )
+        assert meeting.result(60) is None
     assert run.stdout == (
         "`TF_CONFIG` names several workers, which have to be connected before "
         "TensorFlow does anything else in a process. Received: a process that "

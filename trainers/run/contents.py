@@ -1,0 +1,138 @@
+"""What the paths in settings name, so that a run can find it elsewhere."""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+
+from tfmodels import package_paths
+from tfmodels import settings
+from trainers.config import tree
+from trainers.run.step_directories import StepDirectories
+from trainers.runtime import atomic
+
+OF_DATA = "config.data."
+EXTENDED = "config.trainer.extend_from"
+
+
+def sums(config):
+    """Returns the SHA-256 sums of what paths outside of the data name.
+
+    Args:
+        config: `ExperimentConfig`.
+
+    Returns:
+        Dict by flag. It does not contain what does not exist here.
+    """
+    total = {}
+    for name, field, value in tree.leaves(config):
+        if not field.metadata["is_path"] or field.metadata["may_change"]:
+            continue
+        if name.startswith(OF_DATA) or not value:
+            continue  # The hash of the examples decides.
+        if name == EXTENDED:
+            total |= _sum_of_run(name, value)
+            continue
+        found = (value,) if isinstance(value, str) else value
+        if all(map(_exists, found)):
+            total[name] = _sum_of_text("".join(map(_sum_of, found)))
+    return total
+
+
+def _sum_of_run(name, path):
+    """Returns a sum of the last checkpoint of a run; `{}` if it is gone."""
+    directories = StepDirectories(pathlib.Path(path, "checkpoints"))
+    for found in directories.paths().values():
+        with contextlib.suppress(OSError):
+            return {name: _sum_of_file(found / atomic.MANIFEST)}
+    return {}
+
+
+def _exists(path):
+    try:
+        return package_paths.find(path).exists()
+    except LookupError:
+        return False
+
+
+def _sum_of(path):
+    """Returns the SHA-256 sum of a file, or of the files of a folder.
+
+    Hidden files and Markdown do not count: a copy of a pretrained model often
+    comes without them.
+    """
+    root = package_paths.find(path)
+    if not root.is_dir():
+        return _sum_of_file(root)
+    lines = []
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and not name.endswith(".md"):
+                file = pathlib.Path(folder, name)
+                inside = file.relative_to(root).as_posix()
+                lines.append(f"{inside}\0{_sum_of_file(file)}\n")
+    return _sum_of_text("".join(sorted(lines)))
+
+
+def _sum_of_text(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sum_of_file(file):
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def with_paths_of(config, saved):
+    """Returns a config with the paths of the run, outside of the data.
+
+    Files of the work directory contain these paths, and their sums are in the
+    checkpoints.
+
+    Args:
+        config: `ExperimentConfig` of the current command.
+        saved: `ExperimentConfig` of the run.
+    """
+    then = {name: value for name, _, value in tree.leaves(saved)}
+    return config.with_overrides(
+        {
+            name: then[name]
+            for name, field, _ in tree.leaves(config)
+            if field.metadata["is_path"]
+            and not field.metadata["may_change"]
+            and not name.startswith(OF_DATA)
+            and name != EXTENDED
+            and name in then
+        }
+    )
+
+
+def with_texts_of(assets, config, saved):
+    """Returns the files of a task with the paths of another config.
+
+    Args:
+        assets: dict. Text by name, made with `config`.
+        config, saved: `ExperimentConfig`. They differ in paths only.
+    """
+    then = {name: value for name, _, value in tree.leaves(saved)}
+    for name, field, value in tree.leaves(config):
+        was = then.get(name)
+        if field.metadata["is_path"] and was and value and value != was:
+            was, now = json.dumps(was), json.dumps(value)
+            assets = {n: text.replace(now, was) for n, text in assets.items()}
+    return assets
+
+
+def paths(config):
+    """Returns the settings that are paths, values by flag.
+
+    Args:
+        config: `ExperimentConfig`.
+    """
+    return {
+        name: settings.with_home(field, value)
+        for name, field, value in tree.leaves(config)
+        if field.metadata["is_path"] and not field.metadata["may_change"]
+    }
