@@ -46,7 +46,7 @@ More settings to try:
     --config.trainer.dtype_policy=float32       never uses bfloat16
     --config.optimizer.accumulation_steps=4     takes a quarter of the memory
     --config.trainer.best_metric=macro_f1
-    --config.trainer.early_stopping_patience=2
+    --config.trainer.early_stopping_patience=1
     --config.optimizer.ema_momentum=0.99        averages the weights
 """
 

@@ -24,6 +24,24 @@ class RefusedError(RunError):
 
 
 _SHOWN = 10
+_CHOICES_SHOWN = 30
+
+
+def first_of(names):
+    """Returns names for a message: all, or the first 30 and the number of all.
+
+    Args:
+        names: Sequence of str.
+
+    >>> first_of(["ham", "spam"])
+    'ham, spam'
+    >>> first_of([str(number) for number in range(10_000)])[-27:]
+    '28, 29, ... (10,000 in all)'
+    """
+    words = ", ".join(names[:_CHOICES_SHOWN])
+    if len(names) > _CHOICES_SHOWN:
+        return f"{words}, ... ({len(names):,} in all)"
+    return words
 
 
 def raise_problems(what, problems, describe_fn=str, advice=""):

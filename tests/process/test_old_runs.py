@@ -107,6 +107,14 @@ def test_it_finishes_with_the_same_weights(name, resumed):
 def test_it_finishes_with_the_same_numbers(name, resumed, file):
     expected = read_json(OLD_RUNS / f"{name}_finished" / file)
     got = read_json(resumed / file)
+    if file == "metrics.json":
+        # The older code wrote all counts of the matrix, also those of 0.
+        for split in expected.keys() - {"train"}:
+            cells = got[split]["confusion_matrix"]
+            got[split]["confusion_matrix"] = [
+                [row.get(answer, 0) for answer in cells]
+                for row in cells.values()
+            ]
     assert_equal_numbers(without_times(got), without_times(expected))
 
 

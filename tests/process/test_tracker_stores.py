@@ -198,11 +198,16 @@ def test_mlflow_takes_every_name_and_length(tmp_path, monkeypatch):
             tracker.numbers(repeated, "train", values)
             tracker.flush(repeated)
             tracker.numbers(repeated, "train", {"rare": float("nan")})
+            tracker.text(repeated, "class_numbers", f"| #{step} | 猫 |")
             tracker.flush(repeated)
     client = mlflow.MlflowClient()
     (found,) = client.search_runs(
         [client.get_experiment_by_name("mine").experiment_id]
     )
+    text = client.download_artifacts(
+        found.info.run_id, "class_numbers.md", tmp_path
+    )
+    assert pathlib.Path(text).read_text(encoding="utf-8") == "| #8 | 猫 |"
     assert found.data.params["data.path"] == "p" * 497 + "..."
     assert len(found.data.metrics) == len(names) + 1
     for name, value in values.items():

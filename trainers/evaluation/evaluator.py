@@ -14,10 +14,13 @@ from trainers.config import overrides
 from trainers.data import pipeline
 from trainers.run.workdir import Workdir
 from trainers.runtime import columns
+from trainers.runtime.json_like import json_like
 
 # Beside what an objective keeps of an example.
 _ROW = "row of the example"
-_JSON_SCALARS = {str, int, float, bool, type(None)}
+# Of a batch on each replica: 4 MB, of which there are several copies at a time.
+# A batch of 256 rows has more only with more than 4,096 classes.
+_MOST_LOGITS = 2**20
 
 
 def evaluate(config, workdir, split="test"):
@@ -130,7 +133,9 @@ class Evaluator:
         num_replicas = self._strategy.num_replicas_in_sync
         # No larger than the split: rows that fill a batch cost as much.
         rows = min(
-            task.inputs.eval_batch_size, -(-len(examples) // num_replicas)
+            task.inputs.eval_batch_size,
+            -(-len(examples) // num_replicas),
+            max(1, _MOST_LOGITS // network.output_shape[-1]),
         )
         batch_size = rows * num_replicas
         self._num_batches = pipeline.num_steps(len(examples), batch_size)
@@ -385,7 +390,7 @@ def checked(objective, metrics):
             f"`{name}` must return a dict. Received: {type(metrics).__name__}."
         )
     metrics = {
-        key: _json_like(value, f"`{name}`, {key!r}")
+        key: json_like(value, f"`{name}`, {key!r}")
         for key, value in metrics.items()
     }
     for key, kinds in (("loss", (float, int)), ("num_examples", (int,))):
@@ -399,26 +404,3 @@ def checked(objective, metrics):
                 f"Received: {metrics[key]!r}."
             )
     return metrics | {"loss": float(metrics["loss"])}
-
-
-def _json_like(value, what):
-    """Returns a value with Python numbers in place of those of NumPy."""
-    if isinstance(value, tf.Tensor):
-        value = value.numpy()
-    if isinstance(value, (np.generic, np.ndarray)):
-        value = value.tolist()
-    if type(value) in _JSON_SCALARS:
-        return value
-    if isinstance(value, dict):
-        return {
-            _json_like(key, what): _json_like(x, f"{what}, {key!r}")
-            for key, x in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        # One look at many numbers.
-        if {*map(type, value)} <= _JSON_SCALARS:
-            return value
-        return [_json_like(x, what) for x in value]
-    raise TypeError(
-        f"{what}: must be JSON-like. Received: {type(value).__name__}."
-    )

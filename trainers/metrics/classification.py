@@ -3,33 +3,15 @@
 The formulas are those of scikit-learn with `zero_division=0`; the tests compare
 both. Metrics are computed in float64 on the host, from all examples, each
 counted once. They therefore do not depend on batches or replicas. Memory
-contains the probabilities of one class at a time, see `transposed`.
+contains the probabilities of one class at a time, see `transposed`, and the
+counts of the confusion matrix that are not 0.
 """
-
-import warnings
 
 import numpy as np
 
-from trainers.errors import ConfigError
 from trainers.metrics import names
 from trainers.metrics import transposed
-from trainers.metrics.names import METRICS
 from trainers.metrics.names import PER_CLASS_METRICS
-
-
-def classification_metrics(labels, logits, class_names):
-    """Computes all metrics of one pass over a split, from arrays.
-
-    Args:
-        labels: int32[num_examples].
-        logits: float32[num_examples, num_classes].
-        class_names: List of str. Names in label order.
-
-    Returns:
-        dict of `metrics_of_batches`.
-    """
-    batches = transposed.parts(np.asarray(labels), np.asarray(logits))
-    return metrics_of_batches(batches, class_names)
 
 
 def metrics_of_batches(batches, class_names, max_bytes=transposed.MAX_BYTES):
@@ -45,10 +27,9 @@ def metrics_of_batches(batches, class_names, max_bytes=transposed.MAX_BYTES):
         max_bytes: int. Logits that take more are in a temporary file.
 
     Returns:
-        dict for `metrics.json`: each of `METRICS`, `num_examples`, `per_class`
-        (by class name: `PER_CLASS_METRICS` and `support`), and
-        `confusion_matrix` as lists, one row for each true label. All metrics
-        are floats:
+        dict for `metrics.json`: each of `names.METRICS`, `num_examples`,
+        `per_class` (by class name: `PER_CLASS_METRICS` and `support`), and
+        `confusion_matrix` (see `confusion_matrix`). All metrics are floats:
 
         - `loss`: log loss, the mean cross-entropy in nats.
         - `accuracy`: each example has one label and one answer, so `micro_*`
@@ -65,6 +46,7 @@ def metrics_of_batches(batches, class_names, max_bytes=transposed.MAX_BYTES):
     Raises:
         RunError: The temporary file could not be written.
     """
+    num_classes = len(class_names)
     with transposed.Transposed(max_bytes) as kept:
         rows = []
         for labels, logits in transposed.joined(batches):
@@ -73,10 +55,11 @@ def metrics_of_batches(batches, class_names, max_bytes=transposed.MAX_BYTES):
         labels, answers, losses, largest, sums = map(
             np.concatenate, zip(*rows, strict=True)
         )
-        rankings = _rankings(labels, kept, largest, sums, len(class_names))
-    matrix = confusion_matrix(labels, answers, len(class_names))
-    hits = np.diag(matrix)
-    support, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
+        rankings = _rankings(labels, kept, largest, sums, num_classes)
+    hits, support, predicted = (
+        np.bincount(classes, minlength=num_classes)
+        for classes in (labels[labels == answers], labels, answers)
+    )
     decisions = {
         "precision": _divide(hits, predicted),
         "recall": _divide(hits, support),
@@ -102,7 +85,7 @@ def metrics_of_batches(batches, class_names, max_bytes=transposed.MAX_BYTES):
             | {"support": int(support[i])}
             for i, name in enumerate(class_names)
         },
-        "confusion_matrix": matrix.tolist(),
+        "confusion_matrix": confusion_matrix(labels, answers, class_names),
     }
 
 
@@ -111,79 +94,68 @@ def scalar(metrics, name):
 
     Args:
         metrics: dict. From `metrics_of_batches`.
-        name: str. One of `METRICS`, or `per_class/CLASS/METRIC` with one of
-            `PER_CLASS_METRICS`. CLASS may contain `/`.
+        name: str. One of `names.METRICS`, or `per_class/CLASS/METRIC` with a
+            class of the data and one of `PER_CLASS_METRICS`.
 
     Returns:
         float, or `None` if the metric is undefined.
-
-    Raises:
-        ConfigError: The class or the metric does not exist.
     """
-    if name in METRICS:
+    if name in names.METRICS:
         return metrics[name]
-    class_name, metric = names.of_class(name) or (None, None)
-    if metric is None:
-        rule = "a metric of the validation split"
-        choices = (*METRICS, "per_class/CLASS/METRIC")
-    elif metric not in PER_CLASS_METRICS:
-        rule = "per_class/CLASS/METRIC with a metric of one class"
-        choices = PER_CLASS_METRICS
-    elif class_name not in metrics["per_class"]:
-        rule = "per_class/CLASS/METRIC with a class of the data"
-        choices = metrics["per_class"]
-    else:
-        return metrics["per_class"][class_name][metric]
-    raise ConfigError(
-        f"`--config.trainer.best_metric` must be {rule}. Received: {name!r}. "
-        f"Choices: {', '.join(choices)}."
-    )
+    class_name, metric = names.of_class(name)
+    return metrics["per_class"][class_name][metric]
 
 
-def text_report(metrics):
-    """Returns scikit-learn's `classification_report` as text for the log.
+def why_undefined(name, labels, class_names):
+    """Returns why a metric of a split cannot compare epochs, or `None`.
 
-    A class that occurs neither as label nor as answer counts as 0 in its macro
-    average. `macro_*` of `metrics_of_batches` leaves such a class out.
+    A class that no example has gets the precision, recall and F1 of 0 from
+    every model.
 
     Args:
-        metrics: dict. From `metrics_of_batches`.
-    """
-    # Imported here, so that other commands do not wait for it.
-    from sklearn.metrics import classification_report
-
-    matrix = np.array(metrics["confusion_matrix"])
-    # The report depends only on the counts, and not on the order of examples.
-    cells = np.repeat(np.arange(matrix.size), matrix.ravel())
-    labels, predicted = np.divmod(cells, len(matrix))
-    with warnings.catch_warnings():
-        # With few examples of many classes, scikit-learn takes the labels for
-        # targets of a regression.
-        warnings.filterwarnings("ignore", "The number of unique classes is")
-        return classification_report(
-            labels,
-            predicted,
-            labels=range(len(matrix)),
-            target_names=list(metrics["per_class"]),
-            digits=4,
-            zero_division=0,
-        )
-
-
-def confusion_matrix(labels, predicted, num_classes):
-    """Counts examples by true label and predicted label.
-
-    Args:
-        labels: int32[num_examples].
-        predicted: int[num_examples].
-        num_classes: int.
+        name: str. As for `scalar`.
+        labels: int32[num_examples]. Labels of the split.
+        class_names: List of str. Names in label order.
 
     Returns:
-        int64[num_classes, num_classes]. One row for each true label.
+        str that follows the name of the split, or `None`.
     """
-    cells = labels.astype(np.int64) * num_classes + predicted
-    counts = np.bincount(cells, minlength=num_classes**2)
-    return counts.reshape(num_classes, num_classes)
+    present = np.unique(labels)
+    class_name, metric = names.of_class(name) or (None, name)
+    if class_name is not None:
+        if class_names.index(class_name) not in present:
+            return f"has no example of the class {class_name!r}"
+    if metric in names.RANKINGS and len(present) == 1:
+        return f"has only examples of the class {class_names[present[0]]!r}"
+    return None
+
+
+def confusion_matrix(labels, answers, class_names):
+    """Counts examples by true class and by the class of the answer.
+
+    Args:
+        labels: int[num_examples].
+        answers: int[num_examples].
+        class_names: List of str. Names in label order.
+
+    Returns:
+        Dict by name of each true class, of dicts by name of the answer, with
+        the number of examples. Counts of 0 are left out, so it has no more
+        numbers than there are examples.
+
+    >>> confusion_matrix([0, 0, 1], [0, 1, 1], ["cat", "dog", "owl"])
+    {'cat': {'cat': 1, 'dog': 1}, 'dog': {'dog': 1}, 'owl': {}}
+    """
+    # int64: the number of a cell can be larger than labels of few bits.
+    cells = np.asarray(labels, np.int64) * len(class_names) + answers
+    found = {name: {} for name in class_names}
+    for cell, count in zip(
+        *map(np.ndarray.tolist, np.unique(cells, return_counts=True)),
+        strict=True,
+    ):
+        row, column = divmod(cell, len(class_names))
+        found[class_names[row]][class_names[column]] = count
+    return found
 
 
 def _of_rows(labels, logits):

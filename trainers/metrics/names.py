@@ -24,6 +24,9 @@ METRICS = (
 # Metrics of one class: `per_class/CLASS/METRIC`.
 PER_CLASS_METRICS = ("precision", "recall", "f1", "roc_auc", "pr_auc")
 
+# Metrics that compare a class with the rest, and need examples of both.
+RANKINGS = ("roc_auc", "pr_auc")
+
 
 def of_class(name):
     """Splits `per_class/CLASS/METRIC`.

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from trainers.errors import ConfigError
+from trainers.errors import first_of
 from trainers.runtime import look_alikes
 
 
@@ -35,17 +36,17 @@ def parse(text, class_names, labels):
         return (len(labels) / (present * np.maximum(counts, 1))).astype(
             np.float32
         )
-    weights = {}
+    known, weights = set(class_names), {}
     for part in _parts(text, class_names):
         name, _, factor = part.rpartition("=")
-        is_good = name in class_names and name not in weights
+        is_good = name in known and name not in weights
         if not is_good or not _is_factor(factor):
             raise ConfigError(
                 "`--config.task.class_weights` must be none, balanced, or "
                 "NAME=FACTOR,NAME=FACTOR with factors above 0. Received: "
                 f"{text!r}, where {part!r} is wrong"
                 f"{look_alikes.hint(name, class_names)}. Names: "
-                f"{', '.join(class_names)}."
+                f"{first_of(class_names)}."
             )
         weights[name] = float(factor)
     return np.asarray([weights.get(n, 1.0) for n in class_names], np.float32)

@@ -5,6 +5,7 @@ import logging
 import numpy as np
 
 from trainers.errors import DataError
+from trainers.errors import first_of
 from trainers.errors import raise_problems
 from trainers.runtime import look_alikes
 
@@ -95,14 +96,17 @@ def _whole_labels(split, examples, limit):
 
 def _positions(source_names, class_names):
     """Returns the label of the model for each label of a source, by name."""
-    unknown = [name for name in source_names if name not in class_names]
+    table = {name: position for position, name in enumerate(class_names)}
+    unknown = [name for name in source_names if name not in table]
     if unknown:
-        words = [n + look_alikes.hint(n, class_names) for n in unknown]
+        # Those that the message shows: each one is compared with all names.
+        words = [n + look_alikes.hint(n, class_names) for n in unknown[:30]]
+        words += unknown[30:]
         raise DataError(
-            f"classes that the model does not know: {', '.join(words)}. "
-            f"It knows: {', '.join(class_names)}."
+            f"classes that the model does not know: {first_of(words)}. "
+            f"It knows: {first_of(class_names)}."
         )
-    return np.asarray([class_names.index(n) for n in source_names], np.int32)
+    return np.asarray([table[name] for name in source_names], np.int32)
 
 
 def from_words(splits, class_names=None):

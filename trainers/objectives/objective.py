@@ -8,6 +8,7 @@ TensorFlow and Keras inside of functions only: flags are checked before.
 import json
 
 from trainers.errors import ConfigError
+from trainers.runtime.json_like import json_like
 
 
 class ObjectiveConfig:
@@ -213,6 +214,19 @@ class Objective:
             return None
         return f"one of {self.metric_words()}. Received: {name!r}."
 
+    def why_undefined(self, name, targets):
+        """Returns why no model can have a metric on a split, or `None`.
+
+        Args:
+            name: str. A metric without a `metric_problem`.
+            targets: Column of targets of the split, or `None`.
+
+        Returns:
+            str that follows the name of the split, such as "has only examples
+            of the class 'ham'".
+        """
+        return None
+
     def scalar(self, metrics, name):
         """Returns one number of the result of `measure`.
 
@@ -288,6 +302,17 @@ class Objective:
         """
         return {}
 
+    def texts(self, metrics):
+        """Returns texts that trackers show beside the pictures.
+
+        Args:
+            metrics: dict from `measure`.
+
+        Returns:
+            Dict of str in Markdown by name, with other names than `pictures`.
+        """
+        return {}
+
     # Answers.
 
     def outputs(self, logits):
@@ -326,7 +351,7 @@ class Objective:
         """
         for row in zip(*outputs.values(), strict=True):
             yield {
-                name: plain(value)
+                name: json_like(value)
                 for name, value in zip(outputs, row, strict=True)
             }
 
@@ -338,7 +363,7 @@ class Objective:
         Args:
             target: Row of a column of targets: a number or array of NumPy.
         """
-        return str(plain(target))
+        return str(json_like(target))
 
     def counts(self, targets):
         """Returns facts about the targets of a split, for `data_report.json`.
@@ -439,18 +464,3 @@ def json_state(objective):
             "what JSON can contain: numbers, text, true, false, None, lists "
             f"and dicts. {error}. Received: {state!r}."
         ) from error
-
-
-def plain(value):
-    """Returns a value of an array as JSON can represent it.
-
-    Args:
-        value: NumPy scalar or array, bytes in UTF-8, or str.
-    """
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    if isinstance(value, list):
-        return [plain(element) for element in value]
-    return value

@@ -5,20 +5,24 @@ import dataclasses
 import numpy as np
 
 from tfmodels.settings import setting
+from trainers.errors import first_of
 from trainers.metrics import classification
 from trainers.metrics import names as names_lib
 from trainers.metrics import pictures
+from trainers.metrics import report
 from trainers.objectives import class_weights
 from trainers.objectives import labels
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
-from trainers.objectives.objective import plain
 from trainers.runtime import look_alikes
 from trainers.runtime import markdown
+from trainers.runtime.json_like import json_like
 
 # What the table of a model card shows, of a split and of a class.
 _OVERALL = ("accuracy", "macro_f1", "roc_auc", "pr_auc", "loss")
 _OF_CLASS = ("precision", "recall", "f1", "support")
+# Names in a sentence of a model card.
+_SHOWN = 10
 
 
 @dataclasses.dataclass(slots=True)
@@ -264,9 +268,18 @@ class SingleLabel(Objective):
             hint = look_alikes.hint(class_name, self.names)
             return (
                 "per_class/CLASS/METRIC with a class of the data. Received: "
-                f"{name!r}{hint}. Choices: {', '.join(self.names)}."
+                f"{name!r}{hint}. Choices: {first_of(self.names)}."
             )
         return None
+
+    def why_undefined(self, name, targets):
+        """Returns why no model can have a metric on a split, or `None`.
+
+        Args:
+            name: str. One of `names.METRICS`, or per_class/NAME/METRIC.
+            targets: int32[num_examples]. Labels of the split.
+        """
+        return classification.why_undefined(name, targets, self.names)
 
     def scalar(self, metrics, name):
         """Returns one number of `metrics_of_batches`.
@@ -311,7 +324,7 @@ class SingleLabel(Objective):
         Args:
             metrics: dict from `measure`.
         """
-        return classification.text_report(metrics)
+        return report.text_report(metrics)
 
     def pictures(self, metrics):
         """Returns pictures of the metrics for the trackers.
@@ -322,9 +335,22 @@ class SingleLabel(Objective):
         Returns:
             Dict by name of uint8[height, width, 3].
         """
-        matrix = metrics["confusion_matrix"]
-        picture = pictures.confusion_matrix(matrix, self.names)
+        cells = metrics["confusion_matrix"]
+        picture = pictures.confusion_matrix(cells, self.names)
         return {"confusion_matrix": picture}
+
+    def texts(self, metrics):
+        """Returns the names of classes that the picture shows as numbers.
+
+        Args:
+            metrics: dict from `measure`.
+
+        Returns:
+            Dict of `class_numbers`, a table in Markdown, or an empty dict.
+        """
+        cells = metrics["confusion_matrix"]
+        legend = pictures.legend(cells, self.names)
+        return {"class_numbers": legend} if legend else {}
 
     def describe(self, target):
         """Returns a target in words: the name of the class.
@@ -385,19 +411,19 @@ class SingleLabel(Objective):
             dict.
         """
         for row, label in enumerate(outputs["label"]):
-            probabilities = outputs["probabilities"][row].tolist()
-            answer = {"label": plain(label)}
+            probabilities = outputs["probabilities"][row]
+            answer = {"label": json_like(label)}
             if not is_short:
                 answer |= {
                     "class_id": int(outputs["class_id"][row]),
-                    "probabilities": probabilities,
+                    "probabilities": probabilities.tolist(),
                     "logits": outputs["logits"][row].tolist(),
                 }
             else:
-                answer["probability"] = max(probabilities)
+                answer["probability"] = float(probabilities.max())
             if is_short and scores:
                 answer["scores"] = dict(
-                    zip(self.names, probabilities, strict=True)
+                    zip(self.names, probabilities.tolist(), strict=True)
                 )
             yield answer
 
@@ -434,8 +460,12 @@ class SingleLabel(Objective):
         Args:
             what: str. The inputs in words, for example "texts".
         """
-        names = ", ".join(map(markdown.code, self.names))
-        return f"Classifies {what} into {len(self.names)} classes: {names}"
+        is_long = len(self.names) > report.MOST_ROWS
+        shown = self.names[:_SHOWN] if is_long else self.names
+        names = ", ".join(map(markdown.code, shown))
+        if is_long:
+            names += ", ... (the manifest of the version names all of them)"
+        return f"Classifies {what} into {len(self.names):,} classes: {names}"
 
     def quality(self, metrics):
         """Returns the tables of metrics for the model card.
@@ -444,16 +474,20 @@ class SingleLabel(Objective):
             metrics: dict from `measure`.
         """
         of_class = metrics["per_class"]
+        names = report.table_rows(metrics)
+        title = "class"
+        if len(names) < len(of_class):
+            title = f"class, lowest and highest F1 of {len(of_class):,}"
         return [
             (
                 ["accuracy", "macro F1", "ROC-AUC", "PR-AUC", "log loss"],
                 [[metrics[key] for key in _OVERALL]],
             ),
             (
-                ["class", "precision", "recall", "F1", "examples"],
+                [title, "precision", "recall", "F1", "examples"],
                 [
                     [name, *(of_class[name][key] for key in _OF_CLASS)]
-                    for name in self.names
+                    for name in names
                 ],
             ),
         ]
@@ -466,18 +500,33 @@ class SingleLabel(Objective):
             metrics: dict from `measure`, or `None`.
         """
         lines = [
-            f"The model answers every input with one of its {len(self.names)} "
-            "classes. It cannot answer that none of them fits.",
+            "The model answers every input with one of its "
+            f"{len(self.names):,} classes. It cannot answer that none of them "
+            "fits.",
             "The calibration of the probabilities was not measured.",
         ]
         if metrics:
-            f1 = {x: metrics["per_class"][x]["f1"] or 0.0 for x in self.names}
-            weakest = sorted(self.names, key=f1.__getitem__)[:3]
-            words = [f"{markdown.code(x)} (F1 {f1[x]:.4f})" for x in weakest]
+            words = [
+                f"{markdown.code(x)} (F1 {metrics['per_class'][x]['f1']:.4f})"
+                for x in report.by_f1(metrics)[:3]
+            ]
             lines.append(
                 f"Weakest classes on the split {split}: {', '.join(words)}."
             )
+            lines += self._unmeasured(split, metrics)
         return lines
+
+    def _unmeasured(self, split, metrics):
+        """Yields which classes the split does not have."""
+        of_class = metrics["per_class"]
+        names = [x for x in self.names if not of_class[x]["support"]]
+        if names:
+            words = ", ".join(map(markdown.code, names[:_SHOWN]))
+            more = ", ..." if len(names) > _SHOWN else ""
+            yield (
+                f"Not measured, because the split {split} has no example: "
+                f"{words}{more} ({len(names):,} classes)."
+            )
 
 
 def _are_words(targets):

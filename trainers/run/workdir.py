@@ -183,7 +183,8 @@ class Workdir:
         """
         for name, text in (assets or {}).items():
             self._write(name, text)
-        self._write("labels.json", json.dumps(state) + "\n")
+        text = json.dumps(state, ensure_ascii=False) + "\n"
+        self._write("labels.json", text)
         self._write("config.json", experiment.to_json(config))
 
     def read_config(self):
@@ -291,7 +292,8 @@ class Workdir:
         Args:
             epochs: List of dict. Numbers of each epoch.
         """
-        self._write("history.json", json.dumps(epochs, indent=2) + "\n")
+        text = json.dumps(epochs, indent=2, ensure_ascii=False) + "\n"
+        self._write("history.json", text)
 
     def read_history(self):
         """Returns what `write_history` wrote.
@@ -307,7 +309,8 @@ class Workdir:
         Args:
             metrics: dict. Metrics by split, and `train`.
         """
-        self._write("metrics.json", json.dumps(metrics, indent=2) + "\n")
+        text = json.dumps(metrics, indent=2, ensure_ascii=False) + "\n"
+        self._write("metrics.json", text)
 
     def _write(self, name, text):
         atomic.write_text(self.path / name, text)

@@ -8,6 +8,7 @@ from tensorflow.core.framework import types_pb2
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import SPLITS
+from trainers.metrics import report as report_lib
 from trainers.runtime import markdown
 from trainers.serving.proof import rules
 from trainers.serving.proof import server_ops
@@ -108,11 +109,28 @@ def _data(config, report):
         "|---|" + "---:|" * len(splits),
     ]
     by_class = [s.get("examples_by_class", {}) for s in splits.values()]
-    for label in by_class[0]:
+    names = sorted(by_class[0], key=by_class[0].get)
+    shown = set(report_lib.ends(names))
+    for label in (name for name in by_class[0] if name in shown):
         counts = [counts[label] for counts in by_class]
         lines.append(f"| {markdown.code(label)} | {markdown.numbers(counts)} |")
+    if len(shown) < len(names):
+        others = [
+            sum(n for name, n in counts.items() if name not in shown)
+            for counts in by_class
+        ]
+        lines.append(
+            f"| {len(names) - len(shown):,} others | "
+            f"{markdown.numbers(others)} |"
+        )
     counts = [split["examples"] for split in splits.values()]
     lines += [f"| all | {markdown.numbers(counts)} |", ""]
+    if len(shown) < len(names):
+        lines += [
+            "The table has the classes with the fewest and with the most "
+            "examples; `data_report.json` of the run has all of them.",
+            "",
+        ]
     lines += [
         f"- {markdown.one_line(warning)}" for warning in report["warnings"]
     ]

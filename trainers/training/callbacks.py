@@ -14,6 +14,8 @@ from trainers.errors import RunError
 from trainers.run import best_weights
 from trainers.training.history import numbers
 
+_SHOWN = 10
+
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
     """Raises `RunError` at a NaN or infinite loss."""
@@ -85,6 +87,7 @@ class BestCheckpoint(keras.callbacks.Callback):
         score_fn,
         *,
         steps_per_epoch,
+        metric="loss",
         patience=0,
         min_delta=0.0,
         first_epoch=0,
@@ -96,8 +99,10 @@ class BestCheckpoint(keras.callbacks.Callback):
             save_fn: Called with the arrays of `arrays_of(network)`, and with
                 `step` and `facts` as for `BestWeights.save`.
             score_fn: Function without arguments to a float that is higher for
-                a better epoch; `None` keeps the last epoch.
+                a better epoch, or -infinity if the metric is undefined; `None`
+                keeps the last epoch.
             steps_per_epoch: int.
+            metric: str. Name of the metric, for messages.
             patience: int. Stops after this number of epochs without a better
                 one; 0 means never.
             min_delta: float. Smallest difference that counts as better.
@@ -108,23 +113,62 @@ class BestCheckpoint(keras.callbacks.Callback):
         self._save_fn = save_fn
         self._score_fn = score_fn
         self._steps_per_epoch = steps_per_epoch
+        self._metric = metric
         self._patience = patience
         self._min_delta = min_delta
         self._first_epoch = first_epoch
         self._best = -math.inf
         self.best_epoch = None
+        # Epochs from 1 without a value, number of epochs with one, and whether
+        # two of these values differ.
+        self._undefined = []
+        self._num_defined = 0
+        self._differ = False
 
     def get_state(self):
-        """Returns the best value and its epoch."""
-        return {"best": self._best, "best_epoch": self.best_epoch}
+        """Returns the best value, its epoch, and what `problem` needs."""
+        return {
+            "best": self._best,
+            "best_epoch": self.best_epoch,
+            "undefined": list(self._undefined),
+            "num_defined": self._num_defined,
+            "differ": self._differ,
+        }
 
     def set_state(self, state):
-        """Restores the best value and its epoch."""
+        """Restores the state."""
         self._best, self.best_epoch = state["best"], state["best_epoch"]
+        # Runs of earlier versions do not know them.
+        self._undefined = list(state.get("undefined", ()))
+        self._num_defined = state.get("num_defined", 0)
+        self._differ = state.get("differ", True)
+
+    def problem(self):
+        """Returns why the metric could not compare all epochs, or `None`."""
+        metric = f"`--config.trainer.best_metric={self._metric}`"
+        other = (
+            "so the epochs could not be compared. The weights of epoch "
+            f"{(self.best_epoch or 0) + 1} are kept. Choose another metric."
+        )
+        if self._undefined and self._best == -math.inf:
+            return f"{metric} was undefined in each epoch, {other}"
+        if self._undefined:
+            epochs = ", ".join(map(str, self._undefined[:_SHOWN]))
+            epochs += ", ..." if len(self._undefined) > _SHOWN else ""
+            return (
+                f"{metric} was undefined in {len(self._undefined)} epochs "
+                f"({epochs}), which cannot be the best. The weights of epoch "
+                f"{self.best_epoch + 1} are kept."
+            )
+        if self._num_defined > 1 and not self._differ:
+            return f"{metric} was equal in each epoch, {other}"
+        return None
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares the epoch, saves its weights or stops the run."""
         value = self._score_fn() if self._score_fn else 0.0
+        if self._score_fn:
+            self._count(epoch, value)
         always = self._score_fn is None or self.best_epoch is None
         if always or value > self._best + self._min_delta:
             self._best, self.best_epoch = value, epoch
@@ -137,6 +181,20 @@ class BestCheckpoint(keras.callbacks.Callback):
         waited_from = max(self.best_epoch, self._first_epoch - 1)
         if self._patience and epoch - waited_from >= self._patience:
             self.model.stop_training = True
+
+    def _count(self, epoch, value):
+        if value == -math.inf:
+            self._undefined.append(epoch + 1)
+            if len(self._undefined) == 1:
+                logging.getLogger(__name__).warning(
+                    "`--config.trainer.best_metric=%s` is undefined in epoch "
+                    "%d, which cannot be better than another epoch",
+                    self._metric,
+                    epoch + 1,
+                )
+            return
+        self._differ |= self._num_defined > 0 and value != self._best
+        self._num_defined += 1
 
 
 class ReduceLearningRate(keras.callbacks.Callback):

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import logging
 import math
 
 import keras
@@ -148,6 +149,8 @@ def fit(
         )
         batches_fn = make_batches_fn(run.strategy, make_dataset_fn)
         resumable.fit(model, callback_list, batches_fn, checkpoint)
+    if run.workers.is_chief and (problem := best.problem()):
+        logging.getLogger(__name__).warning(problem)
     return {
         "steps": run.steps.per_epoch * len(timer.epoch_seconds),
         "best_epoch": best.best_epoch + 1,
@@ -172,6 +175,7 @@ def make_best_checkpoint(network, run, validation, save_fn):
         save_fn,
         make_score_fn(run, validation),
         steps_per_epoch=run.steps.per_epoch,
+        metric=config.best_metric,
         patience=config.early_stopping_patience,
         min_delta=config.early_stopping_min_delta,
         first_epoch=run.steps.first_epoch,
@@ -194,7 +198,9 @@ def make_score_fn(run, validation):
 
     def score():
         value = objective.scalar(validation.result, name)
-        if value is None:  # Such as the ROC-AUC of a class without examples.
+        # Such as the ROC-AUC of a class without examples. NaN would be
+        # neither better nor worse than any other value.
+        if value is None or math.isnan(value):
             return -math.inf
         return -value if objective.is_better_low(name) else value
 

@@ -194,7 +194,8 @@ class Tracking(keras.callbacks.Callback):
         self._validation = validation
         self._steps_per_epoch = steps_per_epoch
         self._states = {}
-        self._makes_pictures = True
+        # Methods of trackers whose arguments could not be made.
+        self._failed = set()
 
     def get_state(self):
         """Returns the state of each tracker by name."""
@@ -262,13 +263,18 @@ class Tracking(keras.callbacks.Callback):
                 if name.startswith("val_")
             }
             self._trackers.call("numbers", step, "validation", values)
-            if self._makes_pictures and self._trackers.need("picture"):
-                pictures = {}
-                self._makes_pictures = False
-                with warned("pictures"):
-                    metrics = self._validation.result
-                    pictures = dict(self._objective.pictures(metrics))
-                    self._makes_pictures = True
-                for name, pixels in pictures.items():
-                    self._trackers.call("picture", step, name, pixels)
+            self._show(step, "picture", self._objective.pictures)
+            self._show(step, "text", self._objective.texts)
         self._trackers.call("flush", step)
+
+    def _show(self, step, method, make):
+        """Calls a method of the trackers with what the objective makes."""
+        if method in self._failed or not self._trackers.need(method):
+            return
+        made = {}
+        self._failed.add(method)
+        with warned(f"{method}s"):
+            made = dict(make(self._validation.result))
+            self._failed.remove(method)
+        for name, value in made.items():
+            self._trackers.call(method, step, name, value)

@@ -24,6 +24,7 @@ from trainers.training import checkpointing
 from trainers.training import extending
 from trainers.training import fitting
 from trainers.training import precision
+from trainers.training import run_length
 from trainers.training import steps as steps_lib
 from trainers.training import tracking
 from trainers.training.trackers import loading
@@ -54,8 +55,9 @@ def train_and_evaluate(config, workdir, export_fn=None):
     Raises:
         ConfigError: A setting, a path, `TF_CONFIG` or the work directory is
             wrong; a tracker cannot be imported; the class in `best_metric`
-            does not exist; the work directory is in use, or contains a run with
-            other settings or data.
+            does not exist, or the validation split does not define the metric;
+            the work directory is in use, or contains a run with other settings
+            or data.
         DataError: The examples break a rule.
         RunError: The loss became NaN or infinite; no checkpoint is whole; a
             worker was lost.
@@ -152,9 +154,25 @@ def _load_data(process):
     )
     for line in splits.report["warnings"]:
         logging.getLogger(__name__).warning(line)
-    if problem := task.objective.metric_problem(config.trainer.best_metric):
-        raise ConfigError(f"`--config.trainer.best_metric` must be {problem}")
+    _check_best_metric(task.objective, config, splits.validation)
     return task, splits
+
+
+def _check_best_metric(objective, config, validation):
+    """Refuses a metric that cannot compare the epochs of a run."""
+    name = config.trainer.best_metric
+    if problem := objective.metric_problem(name):
+        raise ConfigError(f"`--config.trainer.best_metric` must be {problem}")
+    if not validation:
+        return
+    if reason := objective.why_undefined(name, validation.targets):
+        raise ConfigError(
+            "`--config.trainer.best_metric` must be a metric that differs "
+            f"between models on the validation split. Received: {name!r}, but "
+            f"the split {reason}. Choose another metric, for example "
+            "--config.trainer.best_metric=loss, or name another split with "
+            "--config.data.validation."
+        )
 
 
 def _begin(process, task, splits):
@@ -200,6 +218,10 @@ def _begin(process, task, splits):
         first_batch,
         first_epoch=extends["epoch"] if extends else 0,
     )
+    if workers.is_chief:
+        has_validation = bool(splits.validation)
+        for line in run_length.warnings(config, steps, has_validation):
+            logging.getLogger(__name__).warning(line)
     if checkpoint:
         _log_position(checkpoint, steps, config.trainer.epochs)
     if workers.is_chief:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import scores
 import tensorflow as tf
 
 import tfmodels
@@ -14,7 +15,6 @@ from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.distribution import strategies
 from trainers.evaluation import evaluator
-from trainers.metrics import classification
 from trainers.objectives.objective import Objective
 from trainers.runtime.columns import Ragged
 
@@ -87,7 +87,7 @@ def test_each_example_comes_once_with_its_number(strategy, count, is_by_length):
 def test_metrics_are_those_of_all_examples(strategy):
     found, *_ = make(strategy)
     batches = [kept for _, kept in found.batches()]
-    assert found.evaluate() == classification.classification_metrics(
+    assert found.evaluate() == scores.metrics_of(
         np.concatenate([kept["label"] for kept in batches]),
         np.concatenate([kept["logits"] for kept in batches]),
         NAMES,

@@ -8,10 +8,12 @@ import warnings
 
 import numpy as np
 import pytest
+import scores
 from sklearn import metrics as sklearn_metrics
 
 from trainers.metrics import classification
 from trainers.metrics import transposed
+from trainers.metrics.names import PER_CLASS_METRICS
 
 
 def of_all_scores(labels, logits, num_classes):
@@ -60,16 +62,19 @@ def of_all_scores(labels, logits, num_classes):
     with warnings.catch_warnings():
         # scikit-learn warns about many classes.
         warnings.simplefilter("ignore")
-        found["confusion_matrix"] = sklearn_metrics.confusion_matrix(
-            labels, predicted, labels=range(num_classes)
-        ).tolist()
+        found["confusion_matrix"] = scores.named_cells(
+            sklearn_metrics.confusion_matrix(
+                labels, predicted, labels=range(num_classes)
+            ),
+            [f"c{i}" for i in range(num_classes)],
+        )
     return found
 
 
 def flat(metrics):
     """Returns metrics with the names of `of_all_scores`."""
     found = {k: v for k, v in metrics.items() if k != "per_class"}
-    for name in (*classification.PER_CLASS_METRICS, "support"):
+    for name in (*PER_CLASS_METRICS, "support"):
         found[f"{name} of each"] = [
             numbers[name] for numbers in metrics["per_class"].values()
         ]
@@ -120,7 +125,7 @@ def test_bits_are_those_of_all_scores_at_once(name):
     metrics = measure(labels, logits, [256])
     assert flat(metrics) == of_all_scores(labels, logits, logits.shape[1])
     names = list(metrics["per_class"])
-    arrays = classification.classification_metrics(labels, logits, names)
+    arrays = scores.metrics_of(labels, logits, names)
     assert arrays == metrics
 
 

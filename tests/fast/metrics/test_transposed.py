@@ -42,14 +42,6 @@ def test_small_batches_are_joined(monkeypatch):
     np.testing.assert_array_equal(np.concatenate([x for _, x in found]), logits)
 
 
-def test_arrays_are_cut_into_parts(monkeypatch):
-    monkeypatch.setattr(transposed, "_PART", 10)
-    labels, logits = np.arange(7), np.arange(21).reshape(7, 3)
-    found = list(transposed.parts(labels, logits))
-    assert [x.tolist() for x, _ in found] == [[0, 1, 2], [3, 4, 5], [6]]
-    np.testing.assert_array_equal(np.concatenate([x for _, x in found]), logits)
-
-
 def test_a_full_disk_says_which_directory_is_too_small(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -328,9 +328,12 @@ def test_a_model_card_names_classes_and_the_weakest_of_them():
     assert [row[-1] for row in of_class[1]] == [1, 2, 0]
     assert len(objective.limits(None, None)) == 2
     assert objective.limits("test", metrics)[2] == (
-        "Weakest classes on the split test: `猫` (F1 0.0000), `cat` "
-        "(F1 0.6667), `dog` (F1 0.6667)."
+        "Weakest classes on the split test: `cat` (F1 0.6667), `dog` "
+        "(F1 0.6667)."
     )
+    assert objective.limits("test", metrics)[3:] == [
+        "Not measured, because the split test has no example: `猫` (1 classes)."
+    ]
 
 
 def test_a_class_derived_from_it_stays_what_it_is():
@@ -349,3 +352,47 @@ def test_a_class_derived_from_it_stays_what_it_is():
     for objective in (fitted, fitted.for_training(targets["train"]), again):
         assert type(objective) is Quiet
         assert objective.names == ["a", "b"]
+
+
+def test_a_model_card_of_many_classes_stays_short():
+    names = [f"class {i}" for i in range(10_000)]
+    objective = SingleLabel(SingleLabelConfig(), names)
+    purpose = objective.purpose("texts")
+    assert purpose.startswith("Classifies texts into 10,000 classes: `class 0`")
+    assert purpose.endswith(
+        "`class 9`, ... (the manifest of the version names all of them)"
+    )
+    targets = np.arange(100, dtype=np.int32)
+    logits = np.zeros((100, 10_000), np.float32)
+    logits[targets, targets] = 1
+    metrics = objective.measure([objective.summarize(targets, logits)])
+    _, (header, rows) = objective.quality(metrics)
+    assert header[0] == "class, lowest and highest F1 of 10,000"
+    assert [row[0] for row in rows] == names[:20] + names[80:100]
+    assert objective.limits("test", metrics)[3:] == [
+        "Not measured, because the split test has no example: "
+        + ", ".join(f"`class {i}`" for i in range(100, 110))
+        + ", ... (9,900 classes)."
+    ]
+
+
+def test_a_message_about_many_classes_stays_short():
+    names = [f"c{i}" for i in range(10_000)]
+    objective = SingleLabel(SingleLabelConfig(class_weights="d=2"), names)
+    problem = objective.metric_problem("per_class/d/f1")
+    assert problem.endswith("c28, c29, ... (10,000 in all).")
+    with pytest.raises(ConfigError) as error:
+        objective.for_training(TARGETS)
+    assert str(error.value).endswith("c28, c29, ... (10,000 in all).")
+
+
+def test_a_metric_that_a_split_cannot_define_is_known():
+    objective = SingleLabel(SingleLabelConfig(), NAMES)
+    one_class = np.array([1, 1], np.int32)
+    assert objective.why_undefined("roc_auc", one_class) == (
+        "has only examples of the class 'dog'"
+    )
+    assert objective.why_undefined("per_class/猫/f1", one_class) == (
+        "has no example of the class '猫'"
+    )
+    assert objective.why_undefined("macro_f1", one_class) is None

@@ -10,6 +10,7 @@ import types
 import keras
 import numpy as np
 import pytest
+import scores
 import single_labels
 import tensorflow as tf
 import tiny_runs
@@ -18,7 +19,6 @@ import tfmodels
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config.trainer import TrainerConfig
-from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.metrics import classification
 from trainers.run.best_weights import BestWeights
@@ -95,6 +95,7 @@ def make_best(network, kept, metric, validation, steps_per_epoch=2, **settings):
         save,
         score_fn(metric, validation),
         steps_per_epoch=steps_per_epoch,
+        metric=metric,
         **settings,
     )
 
@@ -293,7 +294,7 @@ def test_the_best_epoch_is_found(
 
 def results(labels, logits):
     """Returns what `Validation` has as its result, for classes `a`, `b/c`."""
-    return classification.classification_metrics(
+    return scores.metrics_of(
         np.array(labels), np.array(logits, np.float32), ["a", "b/c"]
     )
 
@@ -354,6 +355,84 @@ def test_an_undefined_metric_is_never_better(
     assert len(logs["loss"]) == num_epochs
 
 
+def after(values, interrupted=None):
+    """Returns the callback after epochs with these values of `roc_auc`."""
+    model, network = make_model()
+    validation = Scripted(roc_auc=values)
+    state = None
+    for epoch in range(len(values)):
+        if epoch in (0, interrupted):
+            best = callbacks.BestCheckpoint(
+                network,
+                lambda arrays, step, facts: None,
+                score_fn("roc_auc", validation),
+                steps_per_epoch=2,
+                metric="roc_auc",
+            )
+            best.set_model(model)
+            if state is not None:
+                best.set_state(through_json(state))
+        logs = {}
+        validation.on_epoch_end(epoch, logs)
+        best.on_epoch_end(epoch, logs)
+        state = best.get_state()
+    return best
+
+
+FLAG = "`--config.trainer.best_metric=roc_auc` was"
+KEPT = (
+    "so the epochs could not be compared. The weights of epoch 1 are kept. "
+    "Choose another metric."
+)
+
+
+@pytest.mark.parametrize("interrupted", [None, 1, 2])
+@pytest.mark.parametrize(
+    "values, best_epoch, problem",
+    [
+        ([None, None, None], 0, f"{FLAG} undefined in each epoch, {KEPT}"),
+        ([math.nan, math.nan], 0, f"{FLAG} undefined in each epoch, {KEPT}"),
+        (
+            [None, 0.25, math.nan, 0.5],
+            3,
+            f"{FLAG} undefined in 2 epochs (1, 3), which cannot be the best. "
+            "The weights of epoch 4 are kept.",
+        ),
+        ([1.0, 1.0, 1.0], 0, f"{FLAG} equal in each epoch, {KEPT}"),
+        ([0.0, 0.0, 0.0], 0, f"{FLAG} equal in each epoch, {KEPT}"),
+        ([0.5, 0.5, 0.75], 2, None),
+        ([0.5, 0.25, 0.5], 0, None),
+        ([0.5], 0, None),
+    ],
+)
+def test_a_metric_that_cannot_compare_the_epochs_is_said_at_the_end(
+    values, best_epoch, problem, interrupted, caplog
+):
+    best = after(values, interrupted)
+    assert (best.best_epoch, best.problem()) == (best_epoch, problem)
+    first = next(
+        (i for i, x in enumerate(values) if x is None or math.isnan(x)), None
+    )
+    expected = []
+    if first is not None:
+        expected = [
+            "`--config.trainer.best_metric=roc_auc` is undefined in epoch "
+            f"{first + 1}, which cannot be better than another epoch"
+        ]
+    assert caplog.messages == expected
+
+
+def test_a_run_of_an_earlier_version_does_not_say_that_epochs_were_equal():
+    best = after([0.5])
+    best.set_state({"best": 0.5, "best_epoch": 0})
+    assert best.problem() is None
+    best._count(1, -math.inf)
+    assert best.problem() == (
+        f"{FLAG} undefined in 1 epochs (2), which cannot be the best. The "
+        "weights of epoch 1 are kept."
+    )
+
+
 @pytest.mark.parametrize("metric", ["loss", "roc_auc"])
 def test_an_undefined_metric_is_not_in_the_logs(metric):
     model, _ = make_model()
@@ -362,22 +441,6 @@ def test_an_undefined_metric_is_not_in_the_logs(metric):
     )
     logs = fit(model, [validation])
     assert "val_accuracy" in logs and "val_roc_auc" not in logs
-
-
-def test_a_class_that_the_data_does_not_have_ends_the_run(tmp_path):
-    model, network = make_model()
-    validation = callbacks.Validation(
-        lambda: results([0, 1], [A, B]), OBJECTIVE
-    )
-    best = make_best(
-        network, BestWeights(tmp_path), "per_class/c/f1", validation
-    )
-    with pytest.raises(ConfigError) as error:
-        fit(model, [validation, best])
-    assert str(error.value) == (
-        "`--config.trainer.best_metric` must be per_class/CLASS/METRIC with a "
-        "class of the data. Received: 'per_class/c/f1'. Choices: a, b/c."
-    )
 
 
 def test_without_validation_the_last_epoch_is_kept(tmp_path):
@@ -475,7 +538,13 @@ def test_a_worse_epoch_does_not_replace_the_best_after_an_interruption(
         best.on_epoch_end(3 if before else 0, {})
         before = best.get_state()
         assert list(kept.steps.paths()) == [step]
-    assert before == {"best": 0.75, "best_epoch": 3}
+    assert before == {
+        "best": 0.75,
+        "best_epoch": 3,
+        "undefined": [],
+        "num_defined": 4,
+        "differ": True,
+    }
 
 
 @pytest.mark.parametrize("kind", ["best", "rate"])

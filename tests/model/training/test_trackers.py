@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 import tiny_runs
 from repository import ROOT
+from tensorboard.backend.event_processing import event_accumulator
 
 from trainers import tasks
 from trainers.config import files as files_lib
@@ -45,6 +46,9 @@ class Recorder(Tracker):
     def picture(self, step, name, pixels):
         assert pixels.dtype == np.uint8 and pixels.shape[2] == 3
         EVENTS.append(("picture", step, name))
+
+    def text(self, step, name, text):
+        EVENTS.append(("text", step, name, text))
 
     def flush(self, step):
         self.seen += 1
@@ -232,7 +236,12 @@ def test_a_tracker_that_fails_is_a_warning_and_no_other_stops(
 
 
 @pytest.mark.parametrize(
-    "method, what", [("describe", "examples"), ("pictures", "pictures")]
+    "method, what",
+    [
+        ("describe", "examples"),
+        ("pictures", "pictures"),
+        ("texts", "texts"),
+    ],
 )
 def test_what_an_objective_cannot_make_is_a_warning(
     method, what, tmp_path, events, monkeypatch, caplog
@@ -251,6 +260,30 @@ def test_what_an_objective_cannot_make_is_a_warning(
     assert seen >= {"graph", "numbers", "flush", "end"}
     assert ("examples" in seen) == (method != "describe")
     assert ("picture" in seen) == (method != "pictures")
+
+
+def test_names_that_no_font_has_are_a_text_beside_the_picture(
+    tmp_path, events, caplog
+):
+    """Once in the log, and in each epoch where the numbers are."""
+    config = tiny_runs.make_config(trainer__trackers=(RECORDER, "tensorboard"))
+    task, splits = tiny_runs.make_loaded(config, 6)
+    # Never a character.
+    names = ["a", "b", "\U0010fffe"]
+    loaded = (tasks.Task(task.inputs, task.objective.restored(names)), splits)
+    life = tiny_runs.live(config, tmp_path, trackers=True, loaded=loaded)
+    assert life.ended == "done"
+    table = "| number | class |\n|---|---|\n| #2 | `\U0010fffe` |\n"
+    assert [event for event in events if event[0] == "text"] == [
+        ("text", 4 * epoch, "class_numbers", table)
+        for epoch in range(1, config.trainer.epochs + 1)
+    ]
+    (message,) = caplog.messages
+    assert message.startswith("pictures show numbers in place of 1 of 3 class")
+    file = tmp_path / "tensorboard" / "validation"
+    accumulator = event_accumulator.EventAccumulator(str(file)).Reload()
+    for event in accumulator.Tensors("class_numbers"):
+        assert event.tensor_proto.string_val == [table.encode()]
 
 
 @pytest.mark.parametrize("kind", ["ragged", "rows", "none"])

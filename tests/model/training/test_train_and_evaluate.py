@@ -47,9 +47,11 @@ def test_smoke_learns_and_fills_the_work_directory(tmp_path):
     assert metrics["test"]["num_examples"] == 100
     assert metrics["test"]["accuracy"] > 0.7  # One in ten by guessing.
     assert metrics["test"]["loss"] < 1.5 < np.log(10)
-    matrix = np.array(metrics["test"]["confusion_matrix"])
-    assert matrix.shape == (10, 10) and matrix.sum() == 100
-    assert np.trace(matrix) / 100 == metrics["test"]["accuracy"]
+    cells = metrics["test"]["confusion_matrix"]
+    assert list(cells) == [str(digit) for digit in range(10)]
+    assert sum(sum(row.values()) for row in cells.values()) == 100
+    right = sum(row.get(digit, 0) for digit, row in cells.items())
+    assert right / 100 == metrics["test"]["accuracy"]
     config = experiment.from_json((tmp_path / "config.json").read_text())
     assert config == smoke(epochs=3)
     labels = json.loads((tmp_path / "labels.json").read_text())
@@ -439,6 +441,51 @@ def test_an_unknown_best_metric_is_refused_before_training(
         trainer_lib.train_and_evaluate(smoke(best_metric=metric), tmp_path)
     assert str(error.value) == message
     assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.parametrize(
+    "metric, reason",
+    [
+        ("roc_auc", "has only examples of the class '1'"),
+        ("pr_auc", "has only examples of the class '1'"),
+        ("per_class/0/recall", "has no example of the class '0'"),
+    ],
+)
+def test_a_metric_that_validation_does_not_define_is_refused_before_training(
+    metric, reason, tmp_path
+):
+    labels = np.array([0, 1] * 10 + [1] * 5)
+    images = np.random.default_rng(0).integers(0, 256, (25, 28, 28), np.uint8)
+    np.savez(
+        tmp_path / "images.npz",
+        x_train=images[:20],
+        y_train=labels[:20],
+        x_test=images[20:],
+        y_test=labels[20:],
+    )
+    config = smoke(best_metric=metric).with_overrides(
+        {
+            "data.source": "npz",
+            "data.path": str(tmp_path / "images.npz"),
+            "data.train": "train",
+            "data.validation": "test",
+            "data.test": "none",
+        }
+    )
+    workdir = tmp_path / "run"
+    with pytest.raises(ConfigError) as error:
+        trainer_lib.train_and_evaluate(config, workdir)
+    assert str(error.value) == (
+        "`--config.trainer.best_metric` must be a metric that differs between "
+        f"models on the validation split. Received: {metric!r}, but the split "
+        f"{reason}. Choose another metric, for example "
+        "--config.trainer.best_metric=loss, or name another split with "
+        "--config.data.validation."
+    )
+    assert not (workdir / "config.json").exists()
+    # The advice helps.
+    config.trainer.best_metric = "loss"
+    trainer_lib.train_and_evaluate(config, workdir)
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "per_class/3/recall"])

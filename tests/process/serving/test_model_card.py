@@ -218,6 +218,36 @@ def test_without_a_test_split_validation_is_named_as_such(
     )
 
 
+def test_a_card_of_many_classes_shows_the_fewest_and_the_most_examples(
+    version, facts, tmp_path
+):
+    names = [f"c{i}" for i in range(2_000)]
+    by_class = {name: 5 for name in names} | {"c7": 1, "c3": 90}
+    report = {
+        "splits": {
+            "train": {"examples": 10_081, "examples_by_class": by_class},
+            "test": {
+                "examples": 2_000,
+                "examples_by_class": dict.fromkeys(names, 1),
+            },
+        },
+        "warnings": [],
+    }
+    write(tmp_path, report=report)
+    data = section(card_of(version, facts, tmp_path), "Data")
+    rows = [line for line in data.splitlines() if line.startswith("| `c")]
+    assert len(rows) == 40
+    assert rows[:2] == ["| `c0` | 5 | 1 |", "| `c1` | 5 | 1 |"]
+    assert "| `c7` | 1 | 1 |" in rows and "| `c3` | 90 | 1 |" in rows
+    assert data.endswith(
+        "| 1,960 others | 9,800 | 1,960 |\n"
+        "| all | 10,081 | 2,000 |\n"
+        "\n"
+        "The table has the classes with the fewest and with the most examples; "
+        "`data_report.json` of the run has all of them."
+    )
+
+
 def test_a_card_of_texts_has_their_limits(version, facts, tmp_path):
     config = files.load("configs/bert_classifier.py:smoke")
     facts["config"] = tree.to_tree(config)

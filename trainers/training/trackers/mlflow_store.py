@@ -157,6 +157,10 @@ class Mlflow(tracker.Tracker):
             batch = metrics[start : start + _BATCH]
             self._client.log_batch(self._run, metrics=batch)
 
+    def text(self, step, name, text):
+        """Logs the text; only the last one is kept."""
+        self._client.log_text(self._run, text, f"{name}.md")
+
     def end(self, step, metrics, export):
         """Logs test metrics and files, and marks the run as finished."""
         self.numbers(step, "test", tracker.test_numbers(metrics))

@@ -88,6 +88,13 @@ class TensorBoard(Tracker):
         with self._last.as_default(step=step):
             tf.summary.image(name, pixels[None])
 
+    def text(self, step, name, text):
+        """Writes the text."""
+        import tensorflow as tf
+
+        with self._last.as_default(step=step):
+            tf.summary.text(name, text)
+
     def flush(self, step):
         """Writes to the files what TensorFlow still has in memory."""
         for writer in self._writers.values():

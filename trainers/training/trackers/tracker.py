@@ -24,7 +24,8 @@ class Tracker:
 
         begin                        when training starts or resumes
         graph, examples, flush       unless the run resumes with a state
-        numbers, picture, flush      after each epoch
+        numbers, picture, text, flush
+                                     after each epoch
         get_state                    for each checkpoint
         end                          after evaluation and export, or
         stop                         if the process ends before
@@ -111,11 +112,20 @@ class Tracker:
             pixels: uint8[height, width, 3].
         """
 
-    def flush(self, step):
-        """Stores the numbers and pictures of a step on the disk.
+    def text(self, step, name, text):
+        """Gets a text about the validation, such as names for a picture.
 
         Args:
-            step: int. The step of the numbers and pictures since the last call.
+            step: int. Training steps done.
+            name: str. Other than the names of the pictures.
+            text: str in Markdown.
+        """
+
+    def flush(self, step):
+        """Stores numbers, pictures and texts of a step on the disk.
+
+        Args:
+            step: int. The step of all that came since the last call.
         """
 
     def get_state(self):

@@ -1,5 +1,6 @@
 """Logs a run to Weights & Biases, online or into files to sync later."""
 
+import html
 import logging
 import os
 import struct
@@ -92,6 +93,11 @@ class Wandb(tracker.Tracker):
     def picture(self, step, name, pixels):
         """Collects the picture."""
         self._row[f"validation/{name}"] = wandb.Image(pixels)
+
+    def text(self, step, name, text):
+        """Collects the text."""
+        page = f"<pre>{html.escape(text)}</pre>"
+        self._row[f"validation/{name}"] = wandb.Html(page)
 
     def flush(self, step):
         """Logs a step."""

@@ -1,0 +1,108 @@
+"""Writes the metrics of a classification as a table for the log."""
+
+from trainers.runtime import markdown
+
+# With more classes, the table has the worst and the best of them.
+MOST_ROWS = 50
+_SHOWN = 20
+_SCORES = ("precision", "recall", "f1")
+_HEADER = ("precision", "recall", "f1-score", "support")
+
+
+def text_report(metrics):
+    """Returns a table in the layout of scikit-learn's `classification_report`.
+
+    All numbers are those of the metrics. scikit-learn averages over the same
+    classes if its argument `labels` is `None`.
+
+    Args:
+        metrics: dict. From `classification.metrics_of_batches`, or the same
+            from `metrics.json`.
+    """
+    per_class, count = metrics["per_class"], metrics["num_examples"]
+    rows = table_rows(metrics)
+    names = [markdown.one_line(name) for name in rows]
+    width = max(map(len, [*names, "weighted avg"]))
+    lines = [_row("", _HEADER, width), ""]
+    for place, (row, name) in enumerate(zip(rows, names, strict=True)):
+        if len(rows) < len(per_class) and place == _SHOWN:
+            lines.append(f"{'...':>{width}}")
+        numbers = per_class[row]
+        lines.append(_row(name, [*_of(numbers), numbers["support"]], width))
+    accuracy = ("", "", metrics["accuracy"], count)
+    lines += ["", _row("accuracy", accuracy, width)]
+    for average in ("macro", "weighted"):
+        numbers = [*_of(metrics, f"{average}_"), count]
+        lines.append(_row(f"{average} avg", numbers, width))
+    return "\n".join([*lines, *_notes(metrics, len(rows))]) + "\n"
+
+
+def table_rows(metrics):
+    """Returns the classes of a table: up to 50 all, else worst and best 20.
+
+    Args:
+        metrics: dict. As for `text_report`.
+
+    Returns:
+        List of str. All classes in label order, or those with the lowest F1
+        and then those with the highest, of the classes with examples.
+    """
+    if len(metrics["per_class"]) <= MOST_ROWS:
+        return list(metrics["per_class"])
+    return ends(by_f1(metrics))
+
+
+def ends(ordered):
+    """Returns a short list as it is, and the first and last 20 of a long one.
+
+    Args:
+        ordered: List.
+    """
+    if len(ordered) <= MOST_ROWS:
+        return ordered
+    return ordered[:_SHOWN] + ordered[-_SHOWN:]
+
+
+def by_f1(metrics):
+    """Returns the classes with examples, the lowest F1 first.
+
+    A class without examples was not measured. Equal ones are in label order.
+
+    Args:
+        metrics: dict. As for `text_report`.
+
+    Returns:
+        List of str.
+    """
+    per_class = metrics["per_class"]
+    measured = [name for name, x in per_class.items() if x["support"]]
+    return sorted(measured, key=lambda name: per_class[name]["f1"])
+
+
+def _notes(metrics, num_rows):
+    """Yields what is left out of the table and of the macro average."""
+    num_classes = len(metrics["per_class"])
+    if num_rows < num_classes:
+        yield (
+            f"The table has the classes with the lowest and the highest F1. "
+            f"{num_classes - num_rows:,} of {num_classes:,} classes are left "
+            "out. `per_class` in metrics.json, and in what `evaluate` prints, "
+            "has all of them."
+        )
+    cells = metrics["confusion_matrix"]
+    labels = {name for name, row in cells.items() if row}
+    num_averaged = len(labels.union(*cells.values()))
+    if num_averaged < num_classes:
+        yield (
+            f"macro avg is over the {num_averaged:,} of {num_classes:,} "
+            "classes that occur as label or as answer."
+        )
+
+
+def _of(numbers, prefix=""):
+    return [numbers[f"{prefix}{score}"] for score in _SCORES]
+
+
+def _row(name, cells, width):
+    cells = (f"{x:9.4f}" if isinstance(x, float) else f"{x:>9}" for x in cells)
+    return f"{name:>{width}}  {' '.join(cells)}"

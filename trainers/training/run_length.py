@@ -1,0 +1,115 @@
+"""Finds settings that do not fit the length of a run."""
+
+import math
+
+from trainers.config.trainer import TrainerConfig
+
+
+def warnings(config, steps, has_validation):
+    """Yields a line for each setting that cannot do what it says.
+
+    Args:
+        config: `ExperimentConfig`.
+        steps: `Steps` of the run.
+        has_validation: bool. Whether the run has a validation split.
+
+    Yields:
+        str: the flag, what happens, and the value that helps.
+    """
+    # Those that an extension adds. The schedule and the patience begin there.
+    epochs = config.trainer.epochs - steps.first_epoch
+    yield from _of_steps(config, steps, epochs)
+    yield from _of_averages(config, steps)
+    yield from _of_epochs(config, epochs)
+    metric = config.trainer.best_metric
+    if not has_validation and metric != TrainerConfig().best_metric:
+        yield (
+            f"`--config.trainer.best_metric={metric}` has no effect without a "
+            "validation split: the weights of the last epoch are kept. Name a "
+            "split with --config.data.validation."
+        )
+
+
+def _of_steps(config, steps, epochs):
+    optimizer, trainer = config.optimizer, config.trainer
+    total = steps.per_epoch * epochs
+    length = f"{total:,} steps of the run"
+    if config.data.global_batch_size > steps.batch_size:
+        yield (
+            f"`--config.data.global_batch_size={config.data.global_batch_size}`"
+            f" is more than the split train has: a batch is {steps.batch_size} "
+            "rows, with all examples, and an epoch is one step. Set it to "
+            f"{steps.batch_size} or less."
+        )
+    if optimizer.warmup_steps >= total:
+        highest = optimizer.learning_rate * total / optimizer.warmup_steps
+        yield (
+            f"`--config.optimizer.warmup_steps={optimizer.warmup_steps}` is "
+            f"not below the {length}: the learning rate rises until the end, "
+            f"to {highest:.3g} of {optimizer.learning_rate:.3g}. Set it to a "
+            f"tenth of the steps, {total // 10}, or train for more epochs."
+        )
+    fraction = optimizer.warmup_fraction
+    if fraction and total > 1 and not round(fraction * total):
+        yield (
+            f"`--config.optimizer.warmup_fraction={fraction}` of the {length} "
+            "is less than one step: there is no warm-up. Set it to "
+            f"{_rounded_up(1 / total)} or more."
+        )
+    every = trainer.save_every_steps
+    if every and (every >= total or every % steps.per_epoch == 0):
+        yield (
+            f"`--config.trainer.save_every_steps={every}` has no effect: the "
+            f"run saves after each epoch of {steps.per_epoch:,} steps. Set it "
+            "to less than that, or to 0."
+        )
+
+
+def _of_averages(config, steps):
+    momentum = config.optimizer.ema_momentum
+    total = steps.per_epoch * config.trainer.epochs
+    share = momentum ** (total - 1)
+    # The average is over about 1 / (1 - momentum) steps. In fewer steps, the
+    # share is more than exp(-1).
+    if momentum and total * (1 - momentum) < 1:
+        yield (
+            f"`--config.optimizer.ema_momentum={momentum}` is too high for "
+            f"{total:,} steps: the weights after the first step are "
+            f"{100 * share:.0f} % of the average that is validated and "
+            f"exported. Set it to {_rounded_down(1 - 1 / total)} or less."
+        )
+
+
+def _of_epochs(config, epochs):
+    trainer, optimizer = config.trainer, config.optimizer
+    # Both act after the first epoch and these many others, at the earliest.
+    most = max(epochs - 2, 0)
+    patiences = {
+        "trainer.early_stopping_patience": trainer.early_stopping_patience,
+        "optimizer.plateau_patience": optimizer.plateau_patience,
+    }
+    for name, patience in patiences.items():
+        if patience > most:
+            advice = f"{most} or less" if most else "0"
+            yield (
+                f"`--config.{name}={patience}` has no effect: it acts after "
+                f"{patience + 1} epochs at the earliest, and the run has "
+                f"{epochs}. Set it to {advice}, or train for more "
+                "epochs."
+            )
+    stop, lower = patiences.values()
+    if 0 < stop <= lower <= most:
+        advice = f"{stop - 1} or less" if stop > 1 else "0"
+        yield (
+            f"`--config.optimizer.plateau_patience={lower}` has no effect: "
+            f"--config.trainer.early_stopping_patience={stop} ends the run "
+            f"before. Set it to {advice}, or the other one to more than it."
+        )
+
+
+def _rounded_up(value):
+    return math.ceil(value * 10_000) / 10_000
+
+
+def _rounded_down(value):
+    return math.floor(value * 10_000) / 10_000
