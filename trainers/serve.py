@@ -27,6 +27,7 @@ def _define(field):
     define = {
         str: absl_flags.DEFINE_string,
         int: absl_flags.DEFINE_integer,
+        tuple[str, ...]: absl_flags.DEFINE_list,
     }[field.type]
     return define(field.name, field.default or None, field.metadata["doc"])
 
@@ -35,7 +36,11 @@ _FLAGS = [_define(f) for f in settings_lib.FLAGS]
 
 
 def _settings(config, workdir):
-    values = {f.name: f.value for f in _FLAGS if f.value is not None}
+    values = {
+        f.name: tuple(f.value) if isinstance(f.value, list) else f.value
+        for f in _FLAGS
+        if f.value is not None
+    }
     if workdir and "model_base_path" not in values:
         values["model_base_path"] = str(Workdir(workdir).export_dir(config))
     token = settings_lib.read_token(_TOKEN_FILE.value)

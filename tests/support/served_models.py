@@ -149,6 +149,7 @@ class Server:
             "max_bytes": 16 * 2**20,
             "max_requests": 64,
             "body_seconds": 20,
+            "allowed_hosts": ("tiny",),
         }
         self.app = app.App(
             self.versions,

@@ -20,10 +20,11 @@ def problems(config):
 
 def _export_problems(export):
     name, sizes = export.name, list(export.allowed_batch_sizes)
-    if not name or not name.replace("_", "").replace("-", "").isalnum():
+    letters = name.translate(dict.fromkeys(map(ord, "_-.")))
+    if not letters.isalnum() or name.startswith("."):
         yield (
-            "`--config.export.name` must be letters, digits, `_` and `-`. "
-            f"Received: {name!r}."
+            "`--config.export.name` must be letters, digits, `_`, `-` and `.`, "
+            f"and must not begin with `.`. Received: {name!r}."
         )
     # A server accepts 1,000 warm-up requests, a few per signature and size.
     if not sizes or sizes != sorted(set(sizes)) or len(sizes) > 100:

@@ -22,9 +22,11 @@ from trainers.errors import RefusedError
 from trainers.errors import RunError
 from trainers.prediction import bearer_token
 
+# The characters of a path besides `/` and `:`, which end a name.
+_NAME = r"(?:[\w.~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})+"
 _URL = re.compile(
     r"(https?)://([\w.-]+(?::\d+)?|\[[\da-f:]+\](?::\d+)?)"
-    r"((?:/[\w./-]*)?/v1/models/[\w.-]+(?:/versions/\d+|/labels/[\w.-]+)?)/?",
+    rf"((?:/[\w./-]*)?/v1/models/{_NAME}(?:/versions/\d+|/labels/{_NAME})?)/?",
     re.IGNORECASE | re.ASCII,
 )
 _CONNECTIONS = {

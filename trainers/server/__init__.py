@@ -2,7 +2,6 @@
 
 The server is for trying a model, for tests and for small services. A request
 that works here works in TensorFlow Serving (`tensorflow_model_server`), which
-is the server for many users. This server serves one model and has no gRPC.
-Requests have no time limit until their headers are complete, so put a proxy
-before it on the internet.
+is the server for many users. This server serves one model and has no gRPC and
+no TLS.
 """

@@ -7,27 +7,36 @@ References:
 """
 
 import asyncio
+import contextlib
+import functools
 import html
 import pathlib
-import re
 import secrets
 import time
+import urllib.parse
 
 from google.protobuf import json_format
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from tensorflow_serving.apis import get_model_metadata_pb2
 
+from trainers.server import json_pieces
 from trainers.server import limits as limits_lib
+from trainers.server import paths
 from trainers.server import predict_json
+from trainers.server import request_json
 from trainers.server import statuses
 from trainers.server import tf_examples
 
-_MODEL = r"(?i)/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
-_RUN_PATH = re.compile(_MODEL + ":(classify|regress|predict)")
-_READ_PATH = re.compile(_MODEL + "(/metadata)?")
-# Bytes. Larger bodies are processed in a thread: they would block the event
-# loop for too long.
-_LARGE = 2**16
+# The methods of HTTP that TensorFlow Serving knows.
+_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
+# Larger bodies, in bytes, and outputs, in elements, are converted in a thread:
+# they would block the event loop for too long.
+_LARGE_BODY = 2**16
+_LARGE_OUTPUT = 2**14
+# Large bodies that are JSON at the same time. As Python objects, each can fill
+# 500 MB.
+_LARGE_AT_A_TIME = 2
 _PAGE = pathlib.Path(__file__).with_name("page.html")
 _POLICY = (
     "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; "
@@ -56,6 +65,7 @@ class App:
         self._limits = limits
         self._metrics = metrics
         self._metrics_path = metrics_path
+        self._large = asyncio.Semaphore(_LARGE_AT_A_TIME)
 
     async def __call__(self, scope, receive, send):
         """Answers a request, with an error document if it fails.
@@ -76,39 +86,45 @@ class App:
         await body.answer(response, send)
 
     async def _answer(self, scope, body):
-        method, path = scope["method"], scope["path"]
+        body.check_length()
+        self._limits.check_host(scope)
+        method, target = scope["method"], paths.target(scope)
+        if method not in _METHODS:
+            raise statuses.StatusError(
+                "UNIMPLEMENTED", f"Unknown method: {method}"
+            )
+        path = target.partition("?")[0]
         if path == "/" and method in ("GET", "HEAD"):
             return _page(self._versions.name)
+        is_rest = target.lower().startswith("/v1/")
+        if is_rest and method == "OPTIONS":
+            return _options(scope)
         self._limits.check_token(scope)
         if path == self._metrics_path and method == "GET":
+            if target != path:
+                raise statuses.invalid(
+                    f"Unexpected path: {target}. Should be {path}"
+                )
             content, kind = self._metrics.page()
             return Response(content, headers={"Content-Type": kind})
-        if method == "POST" and (found := _RUN_PATH.fullmatch(path)):
-            return await self._run(found, body)
-        if method == "GET" and (found := _READ_PATH.fullmatch(path)):
-            name, version, label, metadata = found.groups()
-            read = self._metadata if metadata else self._versions.status
-            return _json(read(name, _number(version), label))
-        if method == "GET" and path.lower() == "/v1/models":
-            raise statuses.invalid("Missing model name in request.")
-        if path.lower().startswith("/v1/"):
-            raise statuses.invalid(f"Malformed request: {method} {path}")
-        raise statuses.StatusError("NOT_FOUND", f"Not found: {path}")
+        if method == "POST" and (address := paths.to_run(target)):
+            return await self._run(address, body)
+        if method == "GET" and (address := paths.to_read(target)):
+            read = self._metadata if address.last else self._versions.status
+            return _json(read(address.name, address.version, address.label))
+        if is_rest:
+            raise paths.malformed(method, target)
+        raise statuses.StatusError("NOT_FOUND", f"Not found: {target}")
 
-    async def _run(self, found, body):
+    async def _run(self, address, body):
         begin, status = time.perf_counter(), "CANCELLED"
-        name, version, label, method = found.groups()
-        method = method.lower()
+        name, method = address.name, address.last
         try:
             with self._limits:
                 content = await self._limits.read(body)
-                work = _in_thread if len(content) >= _LARGE else _at_once
-                document = await work(predict_json.parse, content)
-                answer = await self._predict(
-                    (name, _number(version), label), method, document, work
-                )
+                answer = await self._answer_of_model(address, content)
             status = "OK"
-            return _json(answer)
+            return Response(answer, media_type="application/json")
         except ConnectionError:
             raise
         except Exception as error:
@@ -121,35 +137,43 @@ class App:
                 seconds = time.perf_counter() - begin
                 self._metrics.count_request(status, method, seconds)
 
-    async def _predict(self, model, method, document, work):
-        """Returns the document with the answer to a request.
+    async def _answer_of_model(self, address, content):
+        """Returns the answer to a request as JSON.
 
         Args:
-            model: tuple. Arguments of `Versions.find`.
-            method: str. `predict`, `classify` or `regress`.
-            document: dict from `predict_json.parse`.
-            work: Coroutine that calls a function, in a thread if the body is
-                large.
+            address: `paths.Address`.
+            content: bytes. The body of the request.
         """
-        with self._versions.find(*model).in_use() as servable:
-            size = predict_json.num_rows(document, method)
-            if method == "predict":
-                signature, definition = predict_json.find_signature(
-                    document, servable.signatures
+        with contextlib.ExitStack() as uses:
+            async with self._parsed(content) as (document, work):
+                found = self._versions.find(
+                    address.name, address.version, address.label
                 )
-                servable.check_size(size)
-                inputs, is_row = await work(
-                    predict_json.read_predict, document, definition
+                servable = uses.enter_context(found.in_use())
+                signature, inputs, write = await _read(
+                    servable, address.last, document, work
                 )
-                outputs = await servable.run(signature, inputs)
-                return await work(predict_json.write_predict, outputs, is_row)
-            signature = tf_examples.find_signature(
-                document, servable.signatures, method
-            )
-            servable.check_size(size)
-            inputs = await work(tf_examples.read, document)
+            del document
             outputs = await servable.run(signature, inputs)
-            return await work(tf_examples.write, outputs, method)
+            size = sum(array.size for array in outputs.values())
+            is_large = max(len(content) - _LARGE_BODY, size - _LARGE_OUTPUT) > 0
+            work = asyncio.to_thread if is_large else _at_once
+            return await work(write, outputs)
+
+    @contextlib.asynccontextmanager
+    async def _parsed(self, content):
+        """Yields a document, and the coroutine that calls functions of it."""
+        if len(content) < _LARGE_BODY:
+            yield request_json.parse(content), _at_once
+            return
+        work = asyncio.to_thread
+        async with self._large:
+            with json_pieces.no_collection():
+                document = await work(request_json.parse, content)
+                try:
+                    yield document, work
+                finally:
+                    await work(json_pieces.dismantle, document)
 
     def _metadata(self, name, version, label):
         servable = self._versions.find(name, version, label)
@@ -172,26 +196,63 @@ class App:
         }
 
 
-_in_thread = asyncio.to_thread
+async def _read(servable, method, document, work):
+    """Reads a request.
+
+    Args:
+        servable: `servable.Servable`. The version that answers.
+        method: str. `predict`, `classify` or `regress`.
+        document: dict from `request_json.parse`.
+        work: Coroutine that calls a function.
+
+    Returns:
+        Tuple of the name of the signature, its inputs, and a function that
+        returns the answer as JSON for its outputs.
+    """
+    size = predict_json.num_rows(document, method)
+    if method == "predict":
+        signature, definition = predict_json.find_signature(
+            document, servable.signatures
+        )
+        servable.check_size(size)
+        inputs, is_row = await work(
+            predict_json.read_predict, document, definition
+        )
+        write = functools.partial(predict_json.write_predict, is_row=is_row)
+    else:
+        signature = tf_examples.find_signature(
+            document, servable.signatures, method
+        )
+        servable.check_size(size)
+        inputs = await work(tf_examples.read, document)
+        write = functools.partial(tf_examples.write, method=method)
+    return (
+        signature,
+        inputs,
+        lambda outputs: request_json.to_bytes(write(outputs)),
+    )
 
 
 async def _at_once(function, *arguments):
     return function(*arguments)
 
 
-def _number(version):
-    """Returns the version in a path as a number; `None` without a version."""
-    # The number does not fit into 64 bits.
-    if version and (len(version) > 19 or int(version) >= 2**63):
-        raise statuses.invalid(
-            f"Failed to convert version: {version} to numeric."
+def _options(scope):
+    """Returns the answer to OPTIONS; it permits no other web page anything.
+
+    With `--cors_origins`, this function gets no question of a browser.
+    """
+    origin = Headers(scope=scope).get("origin", "").lower()
+    if "http://" not in origin and "https://" not in origin:
+        raise statuses.StatusError(
+            "FAILED_PRECONDITION", "Origin header is missing in CORS preflight"
         )
-    return int(version) if version else None
+    return Response(media_type="application/json")
 
 
 def _json(document, status=200, headers=None):
     return Response(
-        predict_json.to_bytes(document),
+        request_json.to_bytes(document),
         status,
         headers=headers,
         media_type="application/json",
@@ -203,6 +264,9 @@ def _page(model_name):
     nonce = secrets.token_urlsafe(16)
     text = _PAGE.read_text(encoding="utf-8")
     text = text.replace("__MODEL_NAME__", html.escape(model_name))
+    text = text.replace(
+        "__MODEL_PATH__", urllib.parse.quote(model_name, safe="")
+    )
     return Response(
         text.replace("__NONCE__", nonce),
         media_type="text/html",

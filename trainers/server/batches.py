@@ -26,9 +26,8 @@ class Parameters:
     4
 
     Attributes:
-        max_batch_size: int. Most rows of a batch. A request with more rows is
-            refused. `None` means that every request runs alone, with any
-            number of rows.
+        max_batch_size: int. Most rows of a request, and of a batch. `None`
+            means that every request runs alone, with any number of rows.
         timeout_seconds: float. How long an idle thread waits for more
             requests.
         max_enqueued_batches: int. Most batches of one signature that wait for
@@ -38,6 +37,9 @@ class Parameters:
             these sizes.
         pad_variable_length_inputs: bool. Whether requests with different
             shapes share a batch. They are padded with their first element.
+        max_execution_batch_size: int. Most rows of a batch, if a request can
+            be split and run in several batches. `None` means that no request
+            is split.
     """
 
     max_batch_size: int | None = None
@@ -46,6 +48,7 @@ class Parameters:
     num_threads: int = os.cpu_count() or 1
     allowed_batch_sizes: tuple[int, ...] = ()
     pad_variable_length_inputs: bool = False
+    max_execution_batch_size: int | None = None
 
     @classmethod
     def read(cls, path):
@@ -67,39 +70,64 @@ class Parameters:
             is_given = message.HasField(field)
             return getattr(message, field).value if is_given else default
 
+        most_rows = value("max_batch_size", 1000)
+        is_splitting = value("enable_large_batch_splitting", False)
         parameters = cls(
-            max_batch_size=value("max_batch_size", 1000),
+            max_batch_size=most_rows,
             timeout_seconds=value("batch_timeout_micros", 0) / 1e6,
             max_enqueued_batches=value("max_enqueued_batches", 10),
             num_threads=value("num_batch_threads", cls.num_threads),
             allowed_batch_sizes=tuple(message.allowed_batch_sizes),
             pad_variable_length_inputs=message.pad_variable_length_inputs,
-        )
-        for field in ("max_batch_size", "max_enqueued_batches", "num_threads"):
-            if getattr(parameters, field) < 1:
-                name = field.replace("num_", "num_batch_")
-                raise ConfigError(
-                    f"{path}: `{name}` must be at least 1. "
-                    f"Received: {getattr(parameters, field)}."
-                )
-        if parameters.timeout_seconds < 0:
-            raise ConfigError(
-                f"{path}: `batch_timeout_micros` must be at least 0. "
-                f"Received: {message.batch_timeout_micros.value}."
+            max_execution_batch_size=value(
+                "max_execution_batch_size", most_rows
             )
-        sizes = parameters.allowed_batch_sizes
+            if is_splitting
+            else None,
+        )
+        if problem := parameters.problem():
+            raise ConfigError(f"{path}: {problem}")
+        return parameters
+
+    def problem(self):
+        """Returns which rule a value breaks, or an empty str."""
+        numbers = {
+            "max_batch_size": self.max_batch_size,
+            "max_enqueued_batches": self.max_enqueued_batches,
+            "num_batch_threads": self.num_threads,
+            "max_execution_batch_size": self.batch_limit,
+        }
+        for name, number in numbers.items():
+            if number < 1:
+                return f"`{name}` must be at least 1. Received: {number}."
+        if self.timeout_seconds < 0:
+            return (
+                "`batch_timeout_micros` must be at least 0. "
+                f"Received: {round(self.timeout_seconds * 1e6)}."
+            )
+        if self.batch_limit > self.max_batch_size:
+            return (
+                "`max_execution_batch_size` must be at most `max_batch_size`. "
+                f"Received: {self.batch_limit}, and {self.max_batch_size}."
+            )
+        sizes = self.allowed_batch_sizes
         if sizes and (
             list(sizes) != sorted(set(sizes))
             or sizes[0] < 1
-            or sizes[-1] != parameters.max_batch_size
+            or sizes[-1] != self.max_batch_size
         ):
-            raise ConfigError(
-                f"{path}: `allowed_batch_sizes` must increase, and the last "
-                "must be `max_batch_size`. "
-                f"Received: {', '.join(map(str, sizes))}, and "
-                f"{parameters.max_batch_size}."
+            return (
+                "`allowed_batch_sizes` must increase, and the last must be "
+                f"`max_batch_size`. Received: {', '.join(map(str, sizes))}, "
+                f"and {self.max_batch_size}."
             )
-        return parameters
+        return ""
+
+    @property
+    def batch_limit(self):
+        """int. Most rows of a batch; `None` if every request runs alone."""
+        most = self.max_execution_batch_size
+        return self.max_batch_size if most is None else most
 
     def check_size(self, size):
         """Refuses a request with more rows than `max_batch_size`.
@@ -111,7 +139,6 @@ class Parameters:
             StatusError: The request has too many rows.
         """
         if self.max_batch_size is not None and size > self.max_batch_size:
-            # TensorFlow Serving can be configured to split the request.
             raise statuses.invalid(
                 f"Task size {size} is larger than maximum input batch size "
                 f"{self.max_batch_size}"
@@ -175,6 +202,27 @@ def num_rows(inputs):
         inputs: dict of arrays by input name, all with the same number of rows.
     """
     return len(next(iter(inputs.values())))
+
+
+def joined(parts):
+    """Returns the outputs of a request that was split.
+
+    Args:
+        parts: list of dicts of arrays. The outputs of each part.
+
+    Raises:
+        StatusError: The parts have outputs of different shapes.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    shapes = [{k: v.shape[1:] for k, v in part.items()} for part in parts]
+    if any(shape != shapes[0] for shape in shapes):
+        raise statuses.StatusError(
+            "FAILED_PRECONDITION",
+            "The request ran in several batches, and their outputs have "
+            "different shapes.",
+        )
+    return {k: np.concatenate([part[k] for part in parts]) for k in parts[0]}
 
 
 def _merge(arrays, size, parameters):

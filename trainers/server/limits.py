@@ -1,17 +1,22 @@
-"""Limits requests: token, size, number and time."""
+"""Limits requests: host, token, encoding, size, number and time."""
 
 import asyncio
 import contextlib
 import hmac
+import zlib
 
 from starlette.datastructures import Headers
 
+from trainers.server import hosts
 from trainers.server import statuses
 
 # Bytes and seconds. The server reads and discards this much of a refused
 # request, so that a client that is still sending can read the answer.
 _DISCARDED_BYTES = 256 * 2**20
 _DISCARDING_SECONDS = 5.0
+# Most characters of a header in an error.
+_QUOTED = 100
+_GZIP = ("gzip", "x-gzip")
 
 
 class Limits:
@@ -27,21 +32,58 @@ class Limits:
     trainers.server.statuses.StatusError: The server answers at most 1 ...
     """
 
-    def __init__(self, *, token, max_bytes, max_requests, body_seconds):
+    def __init__(
+        self,
+        *,
+        token,
+        max_bytes,
+        max_requests,
+        body_seconds,
+        allowed_hosts=hosts.LOOPBACK,
+    ):
         """Sets the limits.
 
         Args:
             token: str. Token that clients must send; empty if they need none.
-            max_bytes: int. Largest body in bytes.
+            max_bytes: int. Largest body in bytes, also after decompression.
             max_requests: int. Most requests that are read or answered at the
                 same time.
             body_seconds: float. Longest time until a body is complete.
+            allowed_hosts: Collection of str. Host names that clients without a
+                token can use, see `hosts.is_allowed`.
         """
         self._token = token.encode()
         self._max_bytes = max_bytes
         self._max_requests = max_requests
         self._body_seconds = body_seconds
+        self._allowed_hosts = frozenset(map(str.lower, allowed_hosts))
         self._num_requests = 0
+
+    def check_host(self, scope):
+        """Refuses a request with a host name that is not the server's.
+
+        A server with a token needs no such rule: a web page does not know the
+        token.
+
+        Args:
+            scope: dict. Scope of the ASGI connection.
+
+        Raises:
+            StatusError: The host name is not allowed.
+        """
+        if self._token or hosts.is_allowed(scope, self._allowed_hosts):
+            return
+        host, name = Headers(scope=scope)["host"], hosts.of(scope)
+        if name == hosts.MALFORMED:
+            raise statuses.invalid(
+                "The header `Host` must be a host name, or a name and a port. "
+                f"Received: {host[:_QUOTED]!r}."
+            )
+        raise statuses.StatusError(
+            "PERMISSION_DENIED",
+            f"`{host[:_QUOTED]}` is not a host name of this server. Start it "
+            f"with `--allowed_hosts={name[:_QUOTED]}`, or with a token.",
+        )
 
     def check_token(self, scope):
         """Refuses a request without the token.
@@ -84,13 +126,22 @@ class Limits:
             body: `Body`.
 
         Returns:
-            bytes.
+            bytes, decompressed.
 
         Raises:
-            StatusError: The body is too large, or arrives too slowly. If its
-                announced length is too large, nothing is read.
+            StatusError: The body is too large, arrives too slowly, or has an
+                unknown encoding. If its announced length is too large, nothing
+                is read.
             ConnectionError: The client closed the connection.
         """
+        if body.encoding not in ("", "identity", *_GZIP):
+            raise statuses.StatusError(
+                "INVALID_ARGUMENT",
+                "The `Content-Encoding` must be `gzip` or `identity`. "
+                f"Received: {body.encoding[:_QUOTED]!r}.",
+                http=415,
+                headers={"Accept-Encoding": "gzip"},
+            )
         if body.length > self._max_bytes:
             raise self._too_large()
         chunks, size = [], 0
@@ -108,7 +159,26 @@ class Limits:
                 "seconds.",
                 http=408,
             ) from None
-        return b"".join(chunks)
+        content = b"".join(chunks)
+        if body.encoding in _GZIP:
+            return await asyncio.to_thread(self._decompress, content)
+        return content
+
+    def _decompress(self, content):
+        stream = zlib.decompressobj(wbits=31)  # A gzip header is required.
+        try:
+            # Stops there: a small body can contain terabytes.
+            found = stream.decompress(content, self._max_bytes + 1)
+        except zlib.error:
+            found = None
+        if found is not None and len(found) > self._max_bytes:
+            raise self._too_large()
+        if found is None or not stream.eof or stream.unused_data:
+            raise statuses.invalid(
+                "The body must be one complete gzip stream, as its "
+                "`Content-Encoding` says."
+            )
+        return found
 
     def _too_large(self):
         return statuses.StatusError(
@@ -123,6 +193,7 @@ class Body:
 
     Attributes:
         length: int. Announced length in bytes; 0 if none was announced.
+        encoding: str. `Content-Encoding` in lower case; empty without one.
         has_more: bool. Whether the body is not yet complete.
     """
 
@@ -135,11 +206,32 @@ class Body:
         """
         headers = Headers(scope=scope)
         self.length = int(headers.get("content-length", "0"))
+        self.encoding = ",".join(headers.getlist("content-encoding"))
+        self.encoding = self.encoding.strip().lower()
         self.has_more = True
+        # A proxy before the server may read another length. What follows could
+        # then be a request of somebody else.
+        self._is_ambiguous = "transfer-encoding" in headers and (
+            "content-length" in headers or scope.get("http_version") == "1.0"
+        )
         # `Expect: 100-continue`: the client sends no body after a refusal.
-        self._waits = "expect" in headers
+        self._is_discarded = not self._is_ambiguous and "expect" not in headers
         self._scope = scope
         self._receive = receive
+
+    def check_length(self):
+        """Refuses a request that announces its length in two ways.
+
+        Raises:
+            StatusError: The request has both headers, or chunks in HTTP/1.0.
+        """
+        if self._is_ambiguous:
+            raise statuses.StatusError(
+                "INVALID_ARGUMENT",
+                "A request must have one length: `Content-Length`, or "
+                "`Transfer-Encoding` in HTTP/1.1.",
+                headers={"Connection": "close"},
+            )
 
     async def read(self):
         """Returns the next bytes of the body.
@@ -176,7 +268,7 @@ class Body:
         )
         part = {"type": "http.response.body", "body": response.body}
         await send(part | {"more_body": True})
-        if not self._waits and response.status_code != 408:
+        if self._is_discarded and response.status_code != 408:
             await self._discard()
         await send({"type": "http.response.body"})
 

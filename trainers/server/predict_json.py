@@ -9,71 +9,20 @@ References:
     https://www.tensorflow.org/tfx/serving/api_rest
 """
 
-import json
-import math
-import re
-
+from trainers.server import json_pieces
+from trainers.server import nested_lists
 from trainers.server import scalars
 from trainers.server import statuses
 from trainers.server import tensors
 
 _DEFAULT_SIGNATURE = "serving_default"
-# Finds a number that might be too large for a double. Only then each number is
-# checked, which takes time.
-_HUGE = re.compile(rb"[0-9.][eE]\+?[0-9]{2}|[0-9]{300}")
-
-
-def parse(body):
-    """Returns the JSON object in the body of a request.
-
-    Args:
-        body: bytes.
-
-    Returns:
-        dict.
-
-    Raises:
-        StatusError: The body is not JSON, or not an object.
-    """
-    if not body:
-        raise statuses.invalid("JSON Parse error: The document is empty")
-    try:
-        document = json.loads(
-            body.decode("utf-8-sig"),
-            parse_float=_finite if _HUGE.search(body) else None,
-        )
-    except json.JSONDecodeError as error:
-        raise statuses.invalid(
-            f"JSON Parse error: {error.msg} at offset: {error.pos}"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise statuses.invalid(
-            "JSON Parse error: Invalid encoding in string. at offset: "
-            f"{error.start}"
-        ) from None
-    except RecursionError:
-        raise statuses.invalid("JSON Parse error: Too many levels") from None
-    except ValueError:  # Infinity, or an integer of more than 4,300 digits.
-        raise statuses.invalid(
-            "JSON Parse error: Number too big to be stored in double."
-        ) from None
-    if type(document) is not dict:
-        raise _format_error(document, "Is not object")
-    return document
-
-
-def _finite(text):
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError
-    return value
 
 
 def signature_name(document):
     """Returns the name of the signature in a request.
 
     Args:
-        document: dict from `parse`.
+        document: dict from `request_json.parse`.
 
     Returns:
         str. `serving_default` if the request names no signature.
@@ -95,7 +44,7 @@ def num_rows(document, method):
     """Estimates the number of rows of a request without converting them.
 
     Args:
-        document: dict from `parse`.
+        document: dict from `request_json.parse`.
         method: str. `predict`, `classify` or `regress`.
 
     Returns:
@@ -114,7 +63,7 @@ def find_signature(document, signatures):
     """Returns the signature that a Predict request names.
 
     Args:
-        document: dict from `parse`.
+        document: dict from `request_json.parse`.
         signatures: dict of `SignatureDef`s by name.
 
     Returns:
@@ -135,7 +84,7 @@ def read_predict(document, signature):
     """Returns the inputs of a Predict request.
 
     Args:
-        document: dict from `parse`.
+        document: dict from `request_json.parse`.
         signature: `SignatureDef`.
 
     Returns:
@@ -156,7 +105,7 @@ def read_predict(document, signature):
         rows = document["instances"]
         if type(rows) is not list:
             raise _format_error(
-                document, "Excepting 'instances' to be an list/array"
+                document, "Expecting 'instances' to be an list/array"
             )
         if not rows:
             raise _format_error(document, "No values in 'instances' array")
@@ -178,7 +127,7 @@ def _format_error(value, *words):
 
 
 def _is_object(value):
-    return type(value) is dict and not scalars.is_base64(value)
+    return isinstance(value, dict) and not scalars.is_base64(value)
 
 
 def _read_rows(rows, infos):
@@ -189,7 +138,7 @@ def _read_rows(rows, infos):
                 "instances is a plain list, but expecting list of objects as "
                 "multiple input tensors required as per tensorinfo_map"
             )
-        if dict in set(map(type, rows)):
+        if nested_lists.types_of(rows) & {dict, json_pieces.Repeated}:
             for number, row in enumerate(rows):
                 if _is_object(row):
                     raise statuses.invalid(
@@ -235,7 +184,7 @@ def _check_row(number, row, names):
     if len(row) != len(names):
         raise statuses.invalid(
             f"Failed to process element: {number} of 'instances' list. JSON "
-            f"object: {scalars.quote(row)} must only have keys: "
+            f"object: {scalars.quote(row)} keys must be equal to: "
             f"{','.join(names)}"
         )
 
@@ -273,7 +222,7 @@ def write_predict(outputs, is_row):
         is_row: bool. Whether the request has the row format.
 
     Returns:
-        dict for `to_bytes`.
+        dict for `request_json.to_bytes`.
     """
     columns = {
         name: tensors.to_json(outputs[name], name) for name in sorted(outputs)
@@ -288,18 +237,3 @@ def write_predict(outputs, is_row):
     else:
         values = columns
     return {"predictions" if is_row else "outputs": values}
-
-
-def to_bytes(document):
-    """Returns a document as JSON.
-
-    Like TensorFlow Serving, it writes `NaN`, `Infinity` and `-Infinity`, which
-    are not in the JSON standard.
-
-    Args:
-        document: dict.
-
-    Returns:
-        bytes.
-    """
-    return json.dumps(document, separators=(",", ":")).encode("ascii")

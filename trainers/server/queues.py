@@ -59,25 +59,53 @@ class Queue:
         """
         parameters = self._scheduler.parameters
         size = batches.num_rows(inputs)
-        most = parameters.max_batch_size
         parameters.check_size(size)
-        if most is None:
-            batch = self._open(0.0)
-        elif self._batches and self._batches[-1].size + size <= most:
-            batch = self._batches[-1]
-        elif len(self._batches) >= parameters.max_enqueued_batches:
+        sizes = self._sizes(size)
+        missing = len(sizes) - self._fits(sizes[0])
+        is_full = len(self._batches) + missing > parameters.max_enqueued_batches
+        if missing and is_full and parameters.max_batch_size is not None:
             raise statuses.StatusError(
                 "UNAVAILABLE",
                 "The batch scheduling queue to which this task was submitted "
                 "is full",
             )
-        else:
-            batch = self._open(parameters.timeout_seconds)
-        future = batch.add(inputs, size)
+        futures, begin = [], 0
+        for part in sizes:
+            batch = self._batches[-1] if self._fits(part) else self._open()
+            rows = {k: v[begin : begin + part] for k, v in inputs.items()}
+            futures.append(batch.add(rows, part))
+            begin += part
         self._scheduler.wake_soon()
-        return await future
+        return batches.joined(await asyncio.gather(*futures))
 
-    def _open(self, timeout_seconds):
+    def _fits(self, size):
+        """Returns whether the last batch has room for so many rows."""
+        most = self._scheduler.parameters.batch_limit
+        return bool(
+            most is not None
+            and self._batches
+            and self._batches[-1].size + size <= most
+        )
+
+    def _sizes(self, size):
+        """Returns the rows of each part of a request with so many rows.
+
+        As in TensorFlow Serving, the first part fills the last batch.
+        """
+        parameters = self._scheduler.parameters
+        if parameters.max_execution_batch_size is None or self._fits(size):
+            return [size]
+        most = parameters.batch_limit
+        room = most - self._batches[-1].size if self._batches else 0
+        full, rest = divmod(size - room, most)
+        # A request without rows is a part, too.
+        return [n for n in (room, *[most] * full, rest) if n] or [size]
+
+    def _open(self):
+        """Returns a new batch at the end of the queue."""
+        parameters = self._scheduler.parameters
+        runs_alone = parameters.max_batch_size is None
+        timeout_seconds = 0.0 if runs_alone else parameters.timeout_seconds
         now = asyncio.get_running_loop().time()
         batch = _Batch(now + timeout_seconds)
         self._batches.append(batch)
@@ -89,7 +117,7 @@ class Queue:
     def due(self):
         """Loop time from which the first batch can run; 0.0 for at once."""
         first = self._batches[0]
-        most = self._scheduler.parameters.max_batch_size
+        most = self._scheduler.parameters.batch_limit
         if len(self._batches) > 1 or first.size >= (most or 0):
             return 0.0
         return first.deadline

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 
+from trainers.server import json_pieces
 from trainers.server import statuses
 
 # Key of the JSON object `{"b64": ...}`, which encodes bytes.
@@ -12,6 +13,7 @@ B64 = "b64"
 _QUOTED = 200
 _JSON_TYPES = {
     dict: "Object",
+    json_pieces.Repeated: "Object",
     list: "Array",
     str: "String",
     int: "Number",

@@ -111,8 +111,7 @@ class Servable:
         await self._unused.wait()
         self._queues.clear()
         self.signatures = {}
-        # Objects of TensorFlow contain reference cycles.
-        await asyncio.to_thread(gc.collect)
+        await asyncio.to_thread(_collect_garbage)
         self.state = "END"
 
     def status(self):
@@ -138,6 +137,16 @@ def _load(path):
         if problems:
             raise RunError("; ".join(problems))
     return model
+
+
+def _collect_garbage():
+    # Objects of TensorFlow contain reference cycles. The process of a server
+    # has frozen them.
+    is_frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    gc.collect()
+    if is_frozen:
+        gc.freeze()
 
 
 def _bind(model, name):

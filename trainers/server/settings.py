@@ -11,6 +11,7 @@ from tfmodels.settings import setting
 from tfmodels.settings import with_home
 from trainers.errors import ConfigError
 from trainers.prediction import bearer_token
+from trainers.server import hosts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,18 @@ class Settings:
         at_least=0,
         at_most=65535,
     )
+    allowed_hosts: tuple[str, ...] = setting(
+        (),
+        "Further host names that clients without a token can use, without "
+        "port; * allows all. localhost, 127.0.0.1, [::1], --host and the "
+        "address at which a connection arrives are allowed; other names are "
+        "refused with 403.",
+    )
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        "Web pages that can read answers in a browser, such as "
+        "https://app.example.com; * allows all.",
+    )
     batching_config: str = setting(
         "",
         "File with the rules of batching; the default is batching.config "
@@ -76,6 +89,22 @@ class Settings:
         "refused with 429.",
         at_least=1,
     )
+    max_connections: int = setting(
+        1000,
+        "Most open connections; further ones are refused with 503.",
+        at_least=1,
+    )
+    head_seconds: int = setting(
+        10,
+        "Most seconds until the head of a request is complete; slower ones "
+        "are refused with 408.",
+        at_least=1,
+    )
+    keep_alive_seconds: int = setting(
+        60,
+        "Seconds that a connection stays open between two requests.",
+        at_least=1,
+    )
     body_seconds: int = setting(
         20,
         "Most seconds until the body of a request is complete; slower ones "
@@ -103,6 +132,9 @@ class Settings:
         return self.model_name or base_path.absolute().name
 
 
+_ORIGIN = re.compile(
+    r"https?://[a-z0-9._-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?"
+)
 FLAGS = tuple(f for f in dataclasses.fields(Settings) if f.name != "token")
 
 
@@ -131,12 +163,27 @@ def validate(settings):
             "such as WORKDIR/export/NAME. "
             f"Received: {settings.model_base_path!r}."
         )
-    # Characters that the paths of the REST interface accept.
-    if not re.fullmatch("[A-Za-z0-9_-]+", settings.name):
+    # TensorFlow Serving's REST interface decodes %XX in names, so all
+    # characters are possible.
+    if not settings.name or not settings.name.isprintable():
         problems.append(
-            "`--model_name` must be letters, digits, `_` and `-`. "
-            f"Received: {settings.name!r}."
+            "`--model_name` must have at least one character, and no control "
+            f"characters. Received: {settings.name!r}."
         )
+    for host in settings.allowed_hosts:
+        if host != "*" and not hosts.NAME.fullmatch(host):
+            problems.append(
+                "`--allowed_hosts` must be names or addresses without port, "
+                "such as models.example.com,10.0.0.7,[fd00::7], or *. "
+                f"Received: {host!r}."
+            )
+    for origin in settings.cors_origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            problems.append(
+                "`--cors_origins` must be origins as browsers send them, in "
+                "lower case and without path, such as https://app.example.com "
+                f"or http://localhost:3000, or *. Received: {origin!r}."
+            )
     if problems:
         raise ConfigError("\n".join(problems))
 

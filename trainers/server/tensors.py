@@ -7,16 +7,22 @@ Error messages and the range of numbers are those of TensorFlow Serving's
 
 - Errors show only the beginning of a value.
 - Numbers that do not fit into 8 or 16 bits are refused. There they wrap around.
-- `NaN`, `Infinity` and `-Infinity` are read, but not `Inf`.
+- Finite numbers that do not fit into a float are refused. There they become
+  infinite.
+- `NaN`, `Infinity` and `-Infinity` are read, but not `Inf` and `-NaN`.
+
+Other threads of Python wait during a call of C. No call converts more than a
+part of a large list.
 """
 
 import base64
 import dataclasses
-import itertools
 
 import numpy as np
 from tensorflow.core.framework import types_pb2
 
+from trainers.server import json_pieces
+from trainers.server import nested_lists
 from trainers.server import scalars
 from trainers.server import statuses
 
@@ -31,21 +37,20 @@ class _Type:
         name: str. Name in errors.
         dtype: type. NumPy type.
         kinds: frozenset of Python types that the JSON values can have.
-        largest_int: int. Largest integer that a float type stores exactly.
     """
 
     name: str
     dtype: type
     kinds: frozenset
-    largest_int: int = 0
 
 
 def _types():
     number = frozenset((int, float))
-    yield types_pb2.DT_FLOAT, _Type("float", np.float32, number, 2**24 - 1)
-    yield types_pb2.DT_DOUBLE, _Type("double", np.float64, number, 2**53 - 1)
+    yield types_pb2.DT_FLOAT, _Type("float", np.float32, number)
+    yield types_pb2.DT_DOUBLE, _Type("double", np.float64, number)
     yield types_pb2.DT_BOOL, _Type("bool", np.bool_, frozenset((bool,)))
-    yield types_pb2.DT_STRING, _Type("string", object, frozenset((str, dict)))
+    text = frozenset((str, dict, json_pieces.Repeated))
+    yield types_pb2.DT_STRING, _Type("string", object, text)
     for bits in (8, 16, 32, 64):
         for name in (f"int{bits}", f"uint{bits}"):
             kind = types_pb2.DataType.Value(f"DT_{name.upper()}")
@@ -70,11 +75,15 @@ def to_array(value, name, info):
         StatusError: The value is ragged, or has another type or shape.
     """
     kind = _type_of(info, value)
-    shape, values = _flatten(value)
-    if values is None or not set(map(type, values)) <= kind.kinds:
-        _explain(value, _shape(value), kind)
+    shape = nested_lists.shape_of(value)
+    rows, below = (value, shape[1:]) if shape else ([value], [])
+    array = _convert_rows(rows, below, kind)
+    if array is None:
+        _explain(value, shape, kind)
     _check_shape(shape, name, info)
-    return _convert(values, kind).reshape(shape)
+    if array is None:  # A number that does not fit.
+        _convert(nested_lists.flatten(value)[1], kind)
+    return array.reshape(shape)
 
 
 def rows_to_array(rows, name, info, prefix):
@@ -94,7 +103,7 @@ def rows_to_array(rows, name, info, prefix):
         StatusError: A row is ragged, or has another type or shape.
     """
     kind = _type_of(info, rows)
-    first = _shape(rows[0])
+    first = nested_lists.shape_of(rows[0])
     array = _convert_rows(rows, first, kind)
     if array is not None:
         shape = [len(rows), *first]
@@ -118,25 +127,28 @@ def rows_to_array(rows, name, info, prefix):
 
 def _convert_rows(rows, first, kind):
     """Returns a flat array; `None` if a row has another shape or type."""
-    shape, values = _flatten(rows)
-    if (
-        values is None
-        or shape[1:] != first
-        or not set(map(type, values)) <= kind.kinds
-    ):
-        return None
-    try:
-        return _convert(values, kind)
-    except statuses.StatusError:
-        return None
+    arrays = []
+    for part in nested_lists.parts(rows):
+        shape, values = nested_lists.flatten(part)
+        if (
+            values is None
+            or shape[1:] != first
+            or not nested_lists.types_of(values) <= kind.kinds
+        ):
+            return None
+        try:
+            arrays.append(_convert(values, kind))
+        except statuses.StatusError:
+            return None
+    return np.concatenate(arrays) if arrays else np.array([], kind.dtype)
 
 
 def _refuse(row, first, kind):
     """Raises the error for a wrong row."""
-    shape = _shape(row)
+    shape = nested_lists.shape_of(row)
     _explain(row, shape, kind)
     _compare_shapes(first, shape)
-    _convert(_flatten(row)[1], kind)
+    _convert(nested_lists.flatten(row)[1], kind)
 
 
 def _type_of(info, value):
@@ -148,27 +160,6 @@ def _type_of(info, value):
             f"Conversion of JSON Value: {scalars.quote(value)} to type: {name}",
         )
     return _TYPES[info.dtype]
-
-
-def _flatten(value):
-    """Returns shape and flat values; `None` as values of a ragged list."""
-    shape, level = [], [value]
-    while set(map(type, level)) == {list}:
-        sizes = set(map(len, level))
-        if len(sizes) > 1:
-            return shape, None
-        shape += sizes
-        level = list(itertools.chain.from_iterable(level))
-    return shape, level
-
-
-def _shape(value):
-    """Returns the shape of a tensor from the first element of each list."""
-    shape = []
-    while type(value) is list:
-        shape.append(len(value))
-        value = value[0] if value else None
-    return shape
 
 
 def _explain(value, shape, kind, level=0):
@@ -241,34 +232,46 @@ def _convert(values, kind):
             for v in values
         ]
         return array
-    if float not in kind.kinds:
-        try:
-            return np.array(values, kind.dtype)
-        except OverflowError:
-            limits = np.iinfo(kind.dtype)
-            wrong = next(v for v in values if not limits.min <= v <= limits.max)
-            raise statuses.invalid(
-                f"JSON Value: {scalars.quote(wrong)} Type: Number is not of "
-                f"expected type: {kind.name}"
-            ) from None
-    for value in values:
-        largest = kind.largest_int
-        if type(value) is int and not -largest <= value <= largest:
-            raise _lossy(value, kind)
+    if not values:
+        return np.array([], kind.dtype)
+    convert = _floats if float in kind.kinds else _integers
+    parts = nested_lists.parts(values)
+    return np.concatenate([convert(part, kind) for part in parts])
+
+
+def _integers(values, kind):
+    try:
+        return np.array(values, kind.dtype)
+    except OverflowError:
+        limits = np.iinfo(kind.dtype)
+        wrong = next(v for v in values if not limits.min <= v <= limits.max)
+        raise statuses.invalid(
+            f"JSON Value: {scalars.quote(wrong)} Type: Number is not of "
+            f"expected type: {kind.name}"
+        ) from None
+
+
+def _floats(values, kind):
     exact = np.array(values, np.float64)
     with np.errstate(over="ignore"):
         array = exact.astype(kind.dtype)
     beyond = np.isinf(array) & np.isfinite(exact)
     if beyond.any():
-        raise _lossy(values[int(beyond.argmax())], kind)
+        wrong = scalars.quote(values[int(beyond.argmax())])
+        raise statuses.invalid(
+            f"Cannot convert JSON value: {wrong} to {kind.name}: it is too "
+            "large."
+        )
     return array
 
 
-def _lossy(value, kind):
-    return statuses.invalid(
-        f"Cannot convert JSON value: {scalars.quote(value)} to {kind.name} "
-        "without loss of precision."
-    )
+def _shortest(array):
+    """Returns float64 values with the shortest digits of the float32 values."""
+    parts = [
+        part.astype("U16").astype(np.float64)
+        for part in nested_lists.parts(array.reshape(-1))
+    ]
+    return np.concatenate([*parts, []]).reshape(array.shape)
 
 
 def to_json(array, name):
@@ -287,9 +290,10 @@ def to_json(array, name):
         Nested list.
     """
     if array.dtype == np.float32:
-        return array.astype("U16").astype(np.float64).tolist()
+        array = _shortest(array)
     if array.dtype != object:
-        return array.tolist()
+        # Row by row: see above.
+        return [row.tolist() for row in array] if array.ndim else array.tolist()
     if name.endswith(_BYTES_SUFFIX):
         flat = [{scalars.B64: base64.b64encode(v).decode()} for v in array.flat]
     else:

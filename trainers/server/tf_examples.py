@@ -8,6 +8,7 @@ import numpy as np
 from tensorflow.core.example import example_pb2
 from tensorflow.core.framework import types_pb2
 
+from trainers.server import json_pieces
 from trainers.server import predict_json
 from trainers.server import scalars
 from trainers.server import statuses
@@ -33,7 +34,7 @@ def find_signature(document, signatures, method):
     """Returns the name of the signature in a request.
 
     Args:
-        document: dict from `predict_json.parse`.
+        document: dict from `request_json.parse`.
         signatures: dict of `SignatureDef`s by name.
         method: str. `classify` or `regress`.
 
@@ -79,7 +80,7 @@ def read(document):
     with this name.
 
     Args:
-        document: dict from `predict_json.parse`.
+        document: dict from `request_json.parse`.
 
     Returns:
         dict with `inputs: string[batch]`, serialized `tf.Example`s.
@@ -121,15 +122,17 @@ def read(document):
 
 
 def _example(value):
-    if type(value) is not dict:
+    if not isinstance(value, dict):
         raise statuses.invalid(
             "Example must be JSON object but got JSON "
             f"{scalars.json_type(value)}"
         )
     example = example_pb2.Example()
-    for name, content in value.items():
+    # As in TensorFlow Serving, the last feature of a name counts.
+    for name, content in json_pieces.pairs_of(value):
         # Creates the feature, also if the list is empty.
         feature = example.features.feature[_checked(name)]
+        feature.Clear()
         for element in content if type(content) is list else [content]:
             _add(name, element, feature)
     return example.SerializeToString()
@@ -150,12 +153,15 @@ def _add(name, value, feature):
         kind = "float_list"
         if _LARGEST_FLOAT < abs(value) < np.inf:
             raise statuses.invalid(
-                f"Cannot convert JSON value: {scalars.quote(value)} to float "
-                "without loss of precision."
+                f"Cannot convert JSON value: {scalars.quote(value)} to float: "
+                "it is too large."
             )
     elif type(value) in (int, bool):
         kind, value = "int64_list", int(value)
-        if not -(2**63) <= value < 2**63:
+        # TensorFlow Serving reads an integer beyond 64 bits as a float.
+        if not -(2**63) <= value < 2**64:
+            return _add(name, float(value), feature)
+        if value >= 2**63:
             raise statuses.invalid(
                 f"Feature: {name} has uint64 element. Only int64 is supported."
             )
@@ -171,6 +177,7 @@ def _add(name, value, feature):
             f"{_KINDS[before]}"
         )
     getattr(feature, kind).value.append(value)
+    return None
 
 
 def write(outputs, method):
@@ -181,7 +188,7 @@ def write(outputs, method):
         method: str. `classify` or `regress`.
 
     Returns:
-        dict for `predict_json.to_bytes`.
+        dict for `request_json.to_bytes`.
 
     Raises:
         StatusError: An output does not have the shape for the method.

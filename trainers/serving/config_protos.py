@@ -24,6 +24,7 @@ from trainers.errors import ConfigError
 ModelServerConfig = model_server_config_pb2.ModelServerConfig
 
 _INT64 = "google.protobuf.Int64Value"
+_BOOL = "google.protobuf.BoolValue"
 # Fields by message: name, type, whether the field is repeated. Field numbers
 # start at 1 and follow this order.
 _MESSAGES = {
@@ -35,6 +36,8 @@ _MESSAGES = {
         ("thread_pool_name", "google.protobuf.StringValue", False),
         ("allowed_batch_sizes", "int64", True),
         ("pad_variable_length_inputs", "bool", False),
+        ("enable_large_batch_splitting", _BOOL, False),
+        ("max_execution_batch_size", _INT64, False),
     ),
     "PrometheusConfig": (
         ("enable", "bool", False),

@@ -21,6 +21,8 @@ def test_fields_have_the_published_numbers():
         "thread_pool_name": 5,
         "allowed_batch_sizes": 6,
         "pad_variable_length_inputs": 7,
+        "enable_large_batch_splitting": 8,
+        "max_execution_batch_size": 9,
     }
     assert fields(config_protos.MonitoringConfig) == {"prometheus_config": 1}
     message = config_protos.MonitoringConfig()

@@ -1,14 +1,22 @@
 """What is refused before a model is asked: size, number, time, token."""
 
 import asyncio
+import gzip
 import socket
+import urllib.parse
+import zlib
 
 import pytest
 import served_models
+import starlette.middleware.cors
 
 from trainers.errors import ConfigError
-from trainers.server import process
+from trainers.prediction import rest
+from trainers.server import http_server
+from trainers.server import limits as limits_lib
+from trainers.server import paths
 from trainers.server import settings
+from trainers.server.statuses import StatusError
 
 PATH = "/v1/models/tiny:predict"
 ROW = b'{"instances": [[2.0, 4.0]]}'
@@ -17,7 +25,7 @@ ROW = b'{"instances": [[2.0, 4.0]]}'
 class Client:
     """A client that sends a body in parts, and sees how it is answered."""
 
-    def __init__(self, server, headers=()):
+    def __init__(self, server, headers=(), **scope):
         self.parts = asyncio.Queue()
         self.num_read = 0
         self.sent = []
@@ -26,7 +34,7 @@ class Client:
             "method": "POST",
             "path": PATH,
             "headers": [(k.encode(), v.encode()) for k, v in headers],
-        }
+        } | scope
         self.answered = asyncio.Event()
         self.done = asyncio.create_task(
             server.app(scope, self._receive, self._send)
@@ -115,6 +123,182 @@ def test_a_client_that_waits_for_leave_gets_its_refusal_and_no_more(
 
     with served_models.serving(tiny_base, max_bytes=1000) as server:
         server.wait(scenario(server))
+
+
+def test_a_body_in_gzip_is_decompressed(server):
+    for encoding in ("gzip", "GZIP", "x-gzip"):
+        status, answer = server.ask(
+            "POST",
+            PATH,
+            gzip.compress(ROW),
+            headers={"Content-Encoding": encoding},
+        )
+        assert (status, answer) == (200, {"predictions": [[3.0, 4.0]]})
+    status, _ = server.ask(
+        "POST", PATH, ROW, headers={"Content-Encoding": "identity"}
+    )
+    assert status == 200
+
+
+def test_a_body_is_bounded_after_decompression(tiny_base):
+    with served_models.serving(tiny_base, max_bytes=1000) as server:
+
+        def send(content):
+            headers = {"Content-Encoding": "gzip"}
+            return server.ask("POST", PATH, content, headers=headers)
+
+        row = ROW + b" " * (1000 - len(ROW))
+        assert send(gzip.compress(row))[0] == 200
+        too_large = (
+            413,
+            {"error": "The body must have at most 1,000 bytes."},
+        )
+        assert send(gzip.compress(row + b" ")) == too_large
+        # 100 MB in less than the limit of bytes.
+        bomb = zlib.compressobj(9, zlib.DEFLATED, 31)
+        content = bomb.compress(gzip.compress(b" " * 10**8)) + bomb.flush()
+        assert len(content) < 1000
+        inner = zlib.decompress(content, 31)
+        limits = limits_lib.Limits(
+            token="", max_bytes=1000, max_requests=1, body_seconds=1
+        )
+        with pytest.raises(StatusError, match="at most 1,000 bytes"):
+            limits._decompress(inner)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        ROW,
+        gzip.compress(ROW)[:-1],
+        gzip.compress(ROW)[:-6] + b"\0\0\0\0\0\0",
+        gzip.compress(ROW) + b"x",
+        gzip.compress(ROW) * 2,
+        zlib.compress(ROW),
+    ],
+    ids=["empty", "plain", "cut", "sum", "more", "twice", "zlib"],
+)
+def test_a_body_that_is_not_one_stream_of_gzip(content, server):
+    headers = {"Content-Encoding": "gzip"}
+    assert server.ask("POST", PATH, content, headers=headers) == (
+        400,
+        {
+            "error": "The body must be one complete gzip stream, as its "
+            "`Content-Encoding` says."
+        },
+    )
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "zstd"])
+def test_other_encodings_are_refused(encoding, server):
+    answer = server.wait(
+        server.send("POST", PATH, ROW, headers={"Content-Encoding": encoding})
+    )
+    assert (answer.status_code, answer.json()) == (
+        415,
+        {
+            "error": "The `Content-Encoding` must be `gzip` or `identity`. "
+            f"Received: {encoding!r}."
+        },
+    )
+    assert answer.headers["accept-encoding"] == "gzip"
+
+
+def test_a_host_name_that_is_not_the_servers(tiny_base):
+    with served_models.serving(tiny_base) as server:
+
+        async def ask(method, path, host):
+            headers = {"Host": host}
+            return await server.send(method, path, ROW, headers=headers)
+
+        for method, path in (
+            ("GET", "/"),
+            ("GET", "/v1/models/tiny"),
+            ("POST", PATH),
+            ("OPTIONS", PATH),
+            ("GET", served_models.METRICS),
+        ):
+            answer = server.wait(ask(method, path, "evil.example:8501"))
+            assert (answer.status_code, answer.json()) == (
+                403,
+                {
+                    "error": "`evil.example:8501` is not a host name of this "
+                    "server. Start it with `--allowed_hosts=evil.example`, or "
+                    "with a token."
+                },
+            )
+        assert server.wait(ask("POST", PATH, "tiny:80")).status_code == 200
+        answer = server.wait(ask("POST", PATH, "a b"))
+        assert (answer.status_code, answer.json()) == (
+            400,
+            {
+                "error": "The header `Host` must be a host name, or a name and "
+                "a port. Received: 'a b'."
+            },
+        )
+    # A page with another name does not know the token.
+    with served_models.serving(tiny_base, token="s3cret") as server:
+        assert server.wait(ask("GET", "/", "evil.example")).status_code == 200
+        answer = server.wait(ask("POST", PATH, "evil.example"))
+        assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "version"),
+    [
+        ([("content-length", "31"), ("transfer-encoding", "chunked")], "1.1"),
+        ([("transfer-encoding", "chunked")], "1.0"),
+    ],
+    ids=["both", "chunks_in_http_1_0"],
+)
+def test_two_lengths_are_refused_and_nothing_is_read(
+    headers, version, tiny_base
+):
+    async def scenario(server):
+        client = Client(server, headers, http_version=version)
+        await client.done
+        assert (client.status, client.num_read) == (400, 0)
+        assert client.text == (
+            '{"error":"A request must have one length: `Content-Length`, or '
+            '`Transfer-Encoding` in HTTP/1.1."}'
+        )
+        assert client.headers["connection"] == "close"
+
+    with served_models.serving(tiny_base) as server:
+        server.wait(scenario(server))
+
+
+def test_pages_of_named_origins_can_read_answers(guarded, monkeypatch):
+    named = settings.Settings(cors_origins=("https://app.example.com",))
+    app = http_server.with_cors(guarded.app, named)
+    assert type(app) is starlette.middleware.cors.CORSMiddleware
+    assert (
+        http_server.with_cors(guarded.app, settings.Settings()) is guarded.app
+    )
+    monkeypatch.setattr(guarded, "app", app)
+
+    def send(method, origin, **headers):
+        answer = guarded.wait(
+            guarded.send(
+                method, PATH, ROW, headers=headers | {"Origin": origin}
+            )
+        )
+        allowed = answer.headers.get("access-control-allow-origin")
+        return answer.status_code, allowed
+
+    question = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    token = {"Authorization": "Bearer s3cret"}
+    app, other = "https://app.example.com", "https://evil.example"
+    assert send("OPTIONS", app, **question) == (200, app)
+    assert send("OPTIONS", other, **question) == (400, None)
+    assert send("POST", app, **token) == (200, app)
+    assert send("POST", other, **token) == (200, None)
+    # The page sees that it needs a token.
+    assert send("POST", app) == (401, app)
 
 
 def test_a_body_that_comes_too_slowly(tiny_base):
@@ -224,7 +408,7 @@ def test_the_page_needs_no_token_and_may_load_nothing(guarded):
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     assert "__NONCE__" not in answer.text
-    assert "__MODEL_NAME__" not in answer.text
+    assert "__MODEL_" not in answer.text
     again = guarded.wait(guarded.send("GET", "/"))
     assert nonce not in again.text
 
@@ -254,18 +438,40 @@ def test_settings_that_break_a_rule(tmp_path):
         settings.validate(
             settings.Settings(
                 model_base_path=str(tmp_path / "none"),
-                model_name="a/b",
+                model_name="a\n",
                 port=65536,
                 max_concurrent_requests=0,
+                keep_alive_seconds=0,
+                allowed_hosts=("a.example", "b.example:80"),
+                cors_origins=("https://a.example", "https://b.example/"),
             )
         )
     assert str(error.value).splitlines() == [
         "`--port` must be at least 0 and at most 65535. Received: 65536.",
         "`--max_concurrent_requests` must be at least 1. Received: 0.",
+        "`--keep_alive_seconds` must be at least 1. Received: 0.",
         "`--model_base_path` must be a directory of numbered versions, such as "
         f"WORKDIR/export/NAME. Received: {str(tmp_path / 'none')!r}.",
-        "`--model_name` must be letters, digits, `_` and `-`. Received: 'a/b'.",
+        "`--model_name` must have at least one character, and no control "
+        "characters. Received: 'a\\n'.",
+        "`--allowed_hosts` must be names or addresses without port, such as "
+        "models.example.com,10.0.0.7,[fd00::7], or *. Received: "
+        "'b.example:80'.",
+        "`--cors_origins` must be origins as browsers send them, in lower case "
+        "and without path, such as https://app.example.com or "
+        "http://localhost:3000, or *. Received: 'https://b.example/'.",
     ]
+
+
+@pytest.mark.parametrize("name", ["mail.v2", "my mails", "почта", "a/b:c"])
+def test_all_printable_names_are_possible(name, tmp_path):
+    settings.validate(
+        settings.Settings(model_base_path=str(tmp_path), model_name=name)
+    )
+    quoted = urllib.parse.quote(name, safe="")
+    address = f"/v1/models/{quoted}/versions/7:predict"
+    assert paths.to_run(address) == paths.Address(name, 7, None, "predict")
+    assert rest._URL.fullmatch(f"http://localhost:8501/v1/models/{quoted}")
 
 
 def test_no_answer_waits_for_an_acknowledgement():
@@ -284,7 +490,7 @@ def test_no_answer_waits_for_an_acknowledgement():
                     )
                 )
 
-        with process._bind(settings.Settings(port=0)) as listener:
+        with http_server.bind(settings.Settings(port=0)) as listener:
             server = await loop.create_server(Protocol, sock=listener)
             _, writer = await asyncio.open_connection(*listener.getsockname())
             async with server:

@@ -18,6 +18,7 @@ import asyncio
 import signal
 import threading
 import time
+from trainers.server import http_server
 from trainers.server import process
 
 async def main():

@@ -122,7 +122,10 @@ def test_parameters_are_read(tmp_path):
         "max_enqueued_batches { value: 7 }\n"
         "num_batch_threads { value: 3 }\n"
         "allowed_batch_sizes: 1\nallowed_batch_sizes: 4\n"
-        "pad_variable_length_inputs: true\n",
+        "pad_variable_length_inputs: true\n"
+        "enable_large_batch_splitting { value: true }\n"
+        "max_execution_batch_size { value: 2 }\n"
+        'thread_pool_name { value: "batches" }\n',
     ) == batches.Parameters(
         max_batch_size=4,
         timeout_seconds=0.0015,
@@ -130,9 +133,17 @@ def test_parameters_are_read(tmp_path):
         num_threads=3,
         allowed_batch_sizes=(1, 4),
         pad_variable_length_inputs=True,
+        max_execution_batch_size=2,
     )
     # As in TensorFlow Serving.
     assert read(tmp_path, "") == batches.Parameters(max_batch_size=1000)
+    assert read(
+        tmp_path, "enable_large_batch_splitting { value: true }"
+    ) == batches.Parameters(max_batch_size=1000, max_execution_batch_size=1000)
+    # Without splitting, it has no effect.
+    assert read(
+        tmp_path, "max_execution_batch_size { value: 8 }"
+    ) == batches.Parameters(max_batch_size=1000)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +168,20 @@ def test_parameters_are_read(tmp_path):
             "`allowed_batch_sizes` must increase, and the last must be "
             "`max_batch_size`. Received: 8, 4, and 4.",
         ),
+        (
+            "max_batch_size { value: 4 }\n"
+            "max_execution_batch_size { value: 5 }\n"
+            "enable_large_batch_splitting { value: true }",
+            "`max_execution_batch_size` must be at most `max_batch_size`. "
+            "Received: 5, and 4.",
+        ),
+        (
+            "max_execution_batch_size { value: 0 }\n"
+            "enable_large_batch_splitting { value: true }",
+            "`max_execution_batch_size` must be at least 1. Received: 0.",
+        ),
     ],
-    ids=["threads", "timeout", "last_size", "order"],
+    ids=["threads", "timeout", "last_size", "order", "split", "split_0"],
 )
 def test_parameters_that_break_a_rule(text, words, tmp_path):
     with pytest.raises(ConfigError) as error:
@@ -279,6 +302,81 @@ def test_too_large_and_too_many():
         scheduler.close()
 
     asyncio.run(scenario())
+
+
+def test_a_large_request_is_split_and_fills_the_open_batch():
+    async def scenario():
+        model = Held()
+        scheduler = queues.Scheduler(
+            parameters(
+                max_batch_size=10,
+                max_execution_batch_size=4,
+                max_enqueued_batches=3,
+                allowed_batch_sizes=(1, 2, 4, 10),
+            ),
+            model.observe,
+        )
+        queue = queues.Queue(scheduler, model)
+        first = await begin(queue, 100)
+        await model.has_started()
+        second = await begin(queue, 0)
+        large = await begin(queue, *range(1, 9))
+        with pytest.raises(StatusError) as error:
+            await queue(rows(*range(11)))
+        assert str(error.value) == (
+            "Task size 11 is larger than maximum input batch size 10"
+        )
+        # Four rows more would need a fourth batch.
+        with pytest.raises(StatusError) as error:
+            await queue(rows(*range(4)))
+        assert (error.value.http, str(error.value)) == (
+            503,
+            "The batch scheduling queue to which this task was submitted is "
+            "full",
+        )
+        last = await begin(queue, 9, 10, 11)
+        model.let.set()
+        assert await all_of(first, second, large, last) == [
+            [200],
+            [0],
+            [2, 4, 6, 8, 10, 12, 14, 16],
+            [18, 20, 22],
+        ]
+        scheduler.close()
+        return model
+
+    model = asyncio.run(scenario())
+    assert [given["x"] for given in model.given] == [
+        [100],
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8, 9, 10, 11],
+    ]
+
+
+def test_a_split_request_without_rows_and_one_that_fails():
+    async def scenario():
+        model = Double()
+        scheduler = queues.Scheduler(
+            parameters(max_execution_batch_size=2), model.observe
+        )
+        queue = queues.Queue(scheduler, model)
+        assert await all_of(await begin(queue)) == [[]]
+        with pytest.raises(ValueError, match="^-1$"):
+            await queue(rows(1, 2, -1))
+        assert await all_of(await begin(queue, 1, 2, 3)) == [[2, 4, 6]]
+        scheduler.close()
+
+    asyncio.run(scenario())
+
+
+def test_parts_with_outputs_of_different_shapes_are_refused():
+    with pytest.raises(StatusError) as error:
+        batches.joined([{"y": np.zeros((1, 2))}, {"y": np.zeros((1, 3))}])
+    assert str(error.value) == (
+        "The request ran in several batches, and their outputs have different "
+        "shapes."
+    )
 
 
 def test_a_thread_waits_for_a_batch_as_long_as_it_is_told():

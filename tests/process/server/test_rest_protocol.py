@@ -1,15 +1,21 @@
 """Requests and answers of the REST interface, exact to the byte of meaning."""
 
 import base64
+import gc
 import json
 import math
 import threading
+import urllib.parse
 
 import numpy as np
 import pytest
+import served_models
 import tensorflow as tf
 
+from trainers.server import json_pieces
+from trainers.server import nested_lists
 from trainers.server import predict_json
+from trainers.server import request_json
 from trainers.server import tensors
 
 
@@ -42,6 +48,32 @@ ANSWERS = {
     ),
     "default_signature_by_empty_name": (
         {"signature_name": "", "instances": [[0, 0]]},
+        {"predictions": [[2.0, 2.0]]},
+    ),
+    "integers_that_a_float32_rounds": (
+        {"instances": [[2**24 + 1, 1435774380], [-(2**63), 10**30]]},
+        {
+            "predictions": [
+                [8388610.0, 717887170.0],
+                [-4.611686e18, 5e29],
+            ]
+        },
+    ),
+    "first_of_repeated_keys": (
+        b'{"signature_name": "serving_default", "signature_name": 1, '
+        b'"instances": [[0, 0]], "instances": 2, "x": 3, "x": 4}',
+        {"predictions": [[2.0, 2.0]]},
+    ),
+    "first_of_repeated_inputs": (
+        b'{"inputs": {"x": [[0, 0]], "x": "two"}}',
+        {"outputs": [[2.0, 2.0]]},
+    ),
+    "first_of_a_repeated_input_of_a_row": (
+        b'{"instances": [{"x": [0, 0], "x": [1, 1]}, {"x": [2, 2]}]}',
+        {"predictions": [[2.0, 2.0], [3.0, 3.0]]},
+    ),
+    "what_follows_the_object_is_ignored": (
+        b'\xef\xbb\xbf \n{"instances": [[0, 0]]} }, {"instances": 1} x',
         {"predictions": [[2.0, 2.0]]},
     ),
     "shortest_digits_of_float32": (
@@ -153,7 +185,7 @@ REFUSALS = {
     "no_key": ({"instance": [1]}, "Missing 'inputs' or 'instances' key"),
     "instances_no_list": (
         {"instances": {"x": 1}},
-        'JSON Value: {"instances": {"x": 1}} Excepting \'instances\' to be an '
+        'JSON Value: {"instances": {"x": 1}} Expecting \'instances\' to be an '
         "list/array",
     ),
     "no_instances": (
@@ -171,8 +203,8 @@ REFUSALS = {
     ),
     "missing_input_by_row": (
         {"signature_name": "two_inputs", "instances": [{"number": 1}]},
-        f'{ELEMENT.format(0)} JSON object: {{"number": 1}} must only have '
-        "keys: number,text",
+        f'{ELEMENT.format(0)} JSON object: {{"number": 1}} keys must be '
+        "equal to: number,text",
     ),
     "missing_input_by_column": (
         {"signature_name": "two_inputs", "inputs": {"number": [1]}},
@@ -222,6 +254,26 @@ REFUSALS = {
         {"signature_name": "text", "inputs": [{"b65": "x"}]},
         'JSON Value: {"b65": "x"} not formatted correctly for base64 data',
     ),
+    "repeated_base64": (
+        b'{"signature_name": "text", "inputs": [{"b64": "eA", "b64": "eA"}]}',
+        'JSON Value: {"b64": "eA"} not formatted correctly for base64 data',
+    ),
+    "object_with_repeated_key_after_value": (
+        b'{"instances": [[1, 2], {"x": 1, "x": 1}]}',
+        "Expecting value/list but got object at item 1 of input list",
+    ),
+    "comment": (
+        b'{"inputs": /* none */ []}',
+        "JSON Parse error: Expecting value at offset: 11",
+    ),
+    "integer_beyond_64_bits": (
+        {
+            "signature_name": "two_inputs",
+            "inputs": {"number": [2**64], "text": [""]},
+        },
+        "JSON Value: 18446744073709551616 Type: Number is not of expected "
+        "type: int64",
+    ),
     "bad_base64": (
         {"signature_name": "text", "inputs": [{"b64": "a-b"}]},
         "Unable to base64 decode",
@@ -234,14 +286,9 @@ REFUSALS = {
         {"signature_name": "lengths", "inputs": [[1, 2**31]]},
         "JSON Value: 2147483648 Type: Number is not of expected type: int32",
     ),
-    "integer_that_no_float32_is": (
-        {"inputs": [[2**24, 1]]},
-        "Cannot convert JSON value: 16777216 to float without loss of "
-        "precision.",
-    ),
     "number_beyond_float32": (
         {"inputs": [[1, -1e39]]},
-        "Cannot convert JSON value: -1e+39 to float without loss of precision.",
+        "Cannot convert JSON value: -1e+39 to float: it is too large.",
     ),
     "ragged_instances": (
         {"signature_name": "lengths", "instances": [[1, 2], [3]]},
@@ -353,6 +400,16 @@ EXAMPLES = {
         {"signature_name": "regress", "examples": [{"x": 40.0}, {"x": -0.1}]},
         {"results": [80.0, -0.2]},
     ),
+    "last_of_a_repeated_feature": (
+        "regress",
+        b'{"signature_name": "regress", "examples": [{"x": "word", "x": 2.0}]}',
+        {"results": [4.0]},
+    ),
+    "integer_beyond_64_bits_is_a_float": (
+        "regress",
+        {"signature_name": "regress", "examples": [{"x": 2**64}]},
+        {"results": [3.689349e19]},
+    ),
 }
 
 
@@ -426,7 +483,7 @@ FAILING_EXAMPLES = {
     ),
     "too_large_float": (
         with_examples({"x": 1e300}),
-        "Cannot convert JSON value: 1e+300 to float without loss of precision.",
+        "Cannot convert JSON value: 1e+300 to float: it is too large.",
     ),
     "missing_feature": (
         with_examples({"z": 1.0}),
@@ -558,12 +615,197 @@ def test_paths_that_are_none(server):
         assert server.ask("GET", path) == (status, {"error": words})
 
 
-def test_paths_are_read_without_case(server):
-    body = {"instances": [[0, 0]]}
-    status, _ = server.ask("POST", "/V1/Models/tiny:Predict", body)
-    assert status == 200
-    status, _ = server.ask("POST", "/v1/models/Tiny:predict", body)
-    assert status == 404
+OTHER_SPELLINGS = {
+    "path_in_capitals": ("POST", "/V1/Models/tiny:predict", 200, None),
+    "encoded_name": ("POST", "/v1/models/%74in%79:predict", 200, None),
+    "long_version": (
+        "POST",
+        f"/v1/models/tiny/versions/{'0' * 5000}1:predict",
+        200,
+        None,
+    ),
+    "whole_url": ("POST", "http://tiny/v1/models/tiny:predict", 200, None),
+    "metadata_in_capitals": ("GET", "/v1/models/tiny/METADATA", 200, None),
+    "name_in_capitals": (
+        "POST",
+        "/v1/models/Tiny:predict",
+        404,
+        "Servable not found for request: Latest(Tiny)",
+    ),
+    "method_in_capitals": (
+        "POST",
+        "/v1/models/tiny:PREDICT",
+        400,
+        "Malformed request: POST /v1/models/tiny:PREDICT",
+    ),
+    "encoded_colon": (
+        "POST",
+        "/v1/models/tiny%3Apredict",
+        400,
+        "Malformed request: POST /v1/models/tiny%3Apredict",
+    ),
+    "encoded_colon_of_name": (
+        "GET",
+        "/v1/models/tiny%3Apredict",
+        404,
+        "Could not find any versions of model tiny:predict",
+    ),
+    "encoded_slash": (
+        "GET",
+        "/v1/models%2Ftiny",
+        400,
+        "Malformed request: GET /v1/models%2Ftiny",
+    ),
+    "query": (
+        "POST",
+        "/v1/models/tiny:predict?x=1",
+        400,
+        "Malformed request: POST /v1/models/tiny:predict?x=1",
+    ),
+    "query_of_name": (
+        "GET",
+        "/v1/models/tiny?x=1",
+        404,
+        "Could not find any versions of model tiny?x=1",
+    ),
+    "slash_at_the_end": (
+        "GET",
+        "/v1/models/tiny/",
+        400,
+        "Malformed request: GET /v1/models/tiny/",
+    ),
+    "two_slashes": (
+        "GET",
+        "/v1//models/tiny",
+        400,
+        "Malformed request: GET /v1//models/tiny",
+    ),
+    "two_slashes_at_the_beginning": (
+        "GET",
+        "//v1/models/tiny",
+        404,
+        "Not found: //v1/models/tiny",
+    ),
+    "dots": (
+        "GET",
+        "/v1/models/./tiny",
+        400,
+        "Malformed request: GET /v1/models/./tiny",
+    ),
+    "negative_version": (
+        "GET",
+        "/v1/models/tiny/versions/-1",
+        400,
+        "Malformed request: GET /v1/models/tiny/versions/-1",
+    ),
+    "version_0": (
+        "POST",
+        "/v1/models/tiny/versions/0:predict",
+        404,
+        "Servable not found for request: Specific(tiny, 0)",
+    ),
+    "encoded_version": (
+        "GET",
+        "/v1/models/tiny/versions/%31",
+        400,
+        "Malformed request: GET /v1/models/tiny/versions/%31",
+    ),
+    "encoded_label": (
+        "POST",
+        "/v1/models/tiny/labels/a%20b:predict",
+        400,
+        "Unrecognized servable version label: a b",
+    ),
+    "version_without_name": (
+        "GET",
+        "/v1/models/versions/1",
+        400,
+        "Missing model name in request.",
+    ),
+    "bad_escape": (
+        "GET",
+        "/v1/models/tiny%2",
+        400,
+        "Malformed request: GET /v1/models/tiny%2",
+    ),
+    "bad_character": (
+        "GET",
+        '/v1/models/"tiny"',
+        400,
+        'Malformed request: GET /v1/models/"tiny"',
+    ),
+    "query_of_metrics": (
+        "GET",
+        f"{served_models.METRICS}?x=1",
+        400,
+        f"Unexpected path: {served_models.METRICS}?x=1. Should be "
+        f"{served_models.METRICS}",
+    ),
+    "head": (
+        "HEAD",
+        "/v1/models/tiny",
+        400,
+        "Malformed request: HEAD /v1/models/tiny",
+    ),
+    "options_without_origin": (
+        "OPTIONS",
+        "/v1/models/tiny",
+        400,
+        "Origin header is missing in CORS preflight",
+    ),
+    "unknown_method": (
+        "TRACE",
+        "/v1/models/tiny",
+        501,
+        "Unknown method: TRACE",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_SPELLINGS)
+def test_other_spellings_of_an_address(name, server):
+    method, target, status, words = OTHER_SPELLINGS[name]
+
+    async def ask():
+        """Sends exactly these characters; a client would change some."""
+        sent = []
+        body = b'{"instances": [[0, 0]]}' if method == "POST" else b""
+        path, _, query = target.partition("?")
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": urllib.parse.unquote(path),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [],
+        }
+
+        async def receive():
+            return {"type": "http.request", "body": body}
+
+        async def send(message):
+            sent.append(message)
+
+        await server.app(scope, receive, send)
+        return sent[0]["status"], json.loads(sent[1]["body"])
+
+    found, answer = server.wait(ask())
+    assert (found, answer.get("error")) == (status, words)
+
+
+def test_options_permit_nothing_to_other_pages(server):
+    answer = server.wait(
+        server.send(
+            "OPTIONS",
+            "/v1/models/tiny:predict",
+            headers={
+                "Origin": "https://evil.example",
+                "Access-Control-Request-Method": "POST",
+            },
+        )
+    )
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert not any("access-control" in name for name in answer.headers)
 
 
 def test_metadata_are_the_signatures(server):
@@ -624,10 +866,10 @@ def test_a_body_of_ten_megabytes(server):
             "expected type: float",
         ),
         (
-            [0, 0, 2**24],
+            [0, 0, 1e39],
             "Failed to process element: 39999 of 'instances' list. Error: "
-            "INVALID_ARGUMENT: Cannot convert JSON value: 16777216 to float "
-            "without loss of precision.",
+            "INVALID_ARGUMENT: Cannot convert JSON value: 1e+39 to float: it "
+            "is too large.",
         ),
     ],
 )
@@ -643,8 +885,12 @@ def test_a_wrong_row_of_many_is_found_in_few_looks(
 
         return counted
 
-    for name in ("_flatten", "_convert", "_explain"):
-        monkeypatch.setattr(tensors, name, count(getattr(tensors, name)))
+    for module, name in (
+        (nested_lists, "flatten"),
+        (tensors, "_convert"),
+        (tensors, "_explain"),
+    ):
+        monkeypatch.setattr(module, name, count(getattr(module, name)))
     rows = [[0, 0, 0]] * 39_999 + [last]
     assert server.post("predict", {"instances": rows}) == (
         400,
@@ -669,22 +915,67 @@ def test_copies_of_a_context_are_bounded(server):
     )
 
 
-def test_a_large_body_is_parsed_outside_the_event_loop(server, monkeypatch):
-    threads = []
+def test_large_bodies_and_answers_do_not_hold_the_server_up(
+    server, monkeypatch
+):
+    """The states of the model are answered while a document is converted."""
+    seen = []
 
-    def parse(body):
-        threads.append(threading.current_thread() is server._thread)
-        return original(body)
+    def watch(module, name):
+        original = getattr(module, name)
 
-    original = predict_json.parse
-    monkeypatch.setattr(predict_json, "parse", parse)
-    for count in (1, 20_000):
-        status, _ = server.post("predict", {"instances": [[0, 0]] * count})
-        assert status == 200
-    assert threads == [True, False]
+        def watched(*arguments, **named):
+            if threading.current_thread() is server._thread:
+                seen.append(f"{name} at once")
+            else:
+                assert server.ask("GET", "/v1/models/tiny")[0] == 200
+                seen.append(f"{name}, garbage: {gc.isenabled()}")
+            return original(*arguments, **named)
+
+        monkeypatch.setattr(module, name, watched)
+
+    watch(request_json, "parse")
+    watch(predict_json, "read_predict")
+    watch(json_pieces, "dismantle")
+    watch(predict_json, "write_predict")
+    rows = [[0, 0]] * 20_000
+    assert server.post("predict", {"instances": rows})[0] == 200
+    assert server.post("predict", {"instances": [*rows, 1]})[0] == 400
+    assert seen == [
+        "parse, garbage: False",
+        "read_predict, garbage: False",
+        "dismantle, garbage: False",
+        "write_predict, garbage: True",
+        "parse, garbage: False",
+        "read_predict, garbage: False",
+        "dismantle, garbage: False",
+    ]
+    seen.clear()
+    assert server.post("predict", {"instances": [[0, 0]]})[0] == 200
+    # A small body whose answer is large.
+    body = b'{"instances":[%s]}' % b",".join([b"[0,0]"] * 9000)
+    assert server.post("predict", body)[0] == 200
+    assert seen == [
+        "parse at once",
+        "read_predict at once",
+        "write_predict at once",
+        "parse at once",
+        "read_predict at once",
+        "write_predict, garbage: True",
+    ]
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1.5E+309", "1" * 310 + ".0"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1e400",
+        "1e999",
+        "-1.5E+309",
+        "1" * 310 + ".0",
+        "1" * 310,
+        "-" + "1" * 5000,
+    ],
+)
 def test_a_number_beyond_double_is_no_infinity(number, server):
     assert server.post(
         "predict", f'{{"inputs": [[{number}, 1]]}}'.encode()
@@ -692,3 +983,21 @@ def test_a_number_beyond_double_is_no_infinity(number, server):
         400,
         {"error": "JSON Parse error: Number too big to be stored in double."},
     )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"predictions": [{"a": [0.5] * 5000, "b": "é"}, {"a": [], "b": None}]},
+        {"outputs": {"x": [[1, 2], [3, 4]], "y": [float("nan")]}},
+        {"results": [[["high", 0.75], ["low", 0.25]]]},
+        {"error": 'word "and" word', "empty": {}, "list": []},
+        list(range(10_000)),
+        [],
+        {},
+        1.5,
+    ],
+)
+def test_documents_are_written_as_by_json(value):
+    expected = json.dumps(value, separators=(",", ":")).encode()
+    assert request_json.to_bytes(value) == expected

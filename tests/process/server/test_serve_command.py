@@ -1,7 +1,6 @@
 """The command, its process and its signals, over real connections."""
 
 import base64
-import concurrent.futures
 import contextlib
 import http.client
 import json
@@ -9,16 +8,17 @@ import shutil
 import signal
 import socket
 import time
-import urllib.parse
 
-import commands
 import numpy as np
 import pytest
 import tensorflow as tf
+from served_processes import WAIT_SECONDS
+from served_processes import Connection
+from served_processes import ended
+from served_processes import serving
 
 from trainers.prediction import saved_model
 
-WAIT_SECONDS = 120
 FILES = {
     "batching.config": "max_batch_size { value: 8 }\n"
     "allowed_batch_sizes: 1\nallowed_batch_sizes: 8\n"
@@ -38,61 +38,6 @@ def bundle(smoke_workdir, tmp_path_factory):
     for name, text in FILES.items():
         (base / name).write_text(text)
     return base
-
-
-@contextlib.contextmanager
-def serving(base, env, *words):
-    """Yields process, host with port, and path of the model."""
-    process = commands.start(
-        "trainers.serve",
-        "--port=0",
-        f"--model_base_path={base}",
-        *words,
-        env=env,
-    )
-    try:
-        with concurrent.futures.ThreadPoolExecutor(1) as reading:
-            line = reading.submit(process.stdout.readline)
-            try:
-                url = urllib.parse.urlsplit(line.result(WAIT_SECONDS).strip())
-            except TimeoutError:
-                process.kill()  # Ends the reading, too.
-                raise
-        assert url.scheme == "http", process.stderr.read()
-        yield process, url.netloc, url.path
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def ended(process):
-    """Returns exit code and stderr, when the process has ended."""
-    _, stderr = process.communicate(timeout=WAIT_SECONDS)
-    return process.returncode, stderr
-
-
-class Connection:
-    """A connection that stays open between requests."""
-
-    def __init__(self, netloc):
-        self._http = http.client.HTTPConnection(netloc, timeout=WAIT_SECONDS)
-
-    def ask(self, method, path, body=None, **headers):
-        self._http.request(method, path, body=body, headers=headers)
-        answer = self._http.getresponse()
-        return answer.status, answer.read()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._http.close()
-
-    def post(self, path, document, **headers):
-        status, text = self.ask(
-            "POST", path, json.dumps(document).encode(), **headers
-        )
-        return status, json.loads(text)
 
 
 def images(count):
