@@ -42,7 +42,8 @@ class ModelConfig:
 
         Returns:
             The config, and the vocabulary of its files as a list of str, or
-            `None`: it is learned from the training texts.
+            `None`: it is learned from the training texts. A list of the class
+            `tfmodels.bert.added_tokens.Vocabulary` can have added tokens.
 
         Raises:
             ValueError: A file cannot be read, or does not fit a setting.

@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 
 import fault_runs
+import hf_presets
 import keras
 import numpy as np
 import pytest
@@ -253,12 +254,30 @@ def test_a_file_is_no_preset(kind, tmp_path, lambda_file, marker, run_command):
     # Before it come warnings about settings that the preset replaces.
     lines = [x for x in run.stderr.splitlines() if not x.startswith("warning")]
     assert lines == [
-        "error: `--config.model.encoder.preset` must be a directory that "
-        f"exists, or the name of a KerasHub preset. Received: '{file}'."
+        "error: `--config.model.encoder.preset` must be a directory. "
+        f"Received: '{file}', a file."
     ]
     for place in (tmp_path, tmp_path.parent, lambda_file.parent):
         assert not (place / "code_ran").exists()
         assert not (place / "escaped.txt").exists()
+
+
+def test_weights_of_pytorch_cannot_run_code(tmp_path, marker, run_command):
+    path = hf_presets.write_hf(tmp_path / "bert", hf_presets.HF_BERT)
+    (path / "model.safetensors").unlink()
+    with zipfile.ZipFile(path / "pytorch_model.bin", "w") as archive:
+        archive.writestr("x/data.pkl", pickle.dumps({"a": Bomb(marker)}))
+    run = run_command(
+        "trainers.train", *as_preset(path), f"--workdir={tmp_path / 'run'}"
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.splitlines()[-1] == (
+        "error: `--config.model.encoder.preset` cannot be used. Received: "
+        f"'{path}': pytorch_model.bin cannot be read: it contains "
+        f"{open.__module__}.open, and only tensors are safe."
+    )
+    assert not marker.exists()
+    assert not (tmp_path / "run").exists()
 
 
 _BERT = {

@@ -22,9 +22,9 @@ class EncoderConfig:
     preset: str = setting(
         "",
         "Pretrained encoder: a directory in the format of Hugging Face or "
-        "KerasHub, `package://PKG/DIR` inside an installed Python package, or "
-        "the name of a KerasHub preset, which is downloaded once. Empty "
-        "starts from random weights.",
+        "KerasHub, `package://PKG/DIR` inside an installed Python package; or "
+        "`hf://ORG/NAME` or the name of a KerasHub preset, which are "
+        "downloaded once. Empty starts from random weights.",
         is_path=True,
         schemes=("package", "hf", "kaggle", "modelscope"),
     )

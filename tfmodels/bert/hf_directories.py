@@ -1,12 +1,8 @@
-"""Sizes, tokenizer and weights of a BERT directory in Hugging Face's format."""
+"""A BERT directory in Hugging Face's format: what it is, and its sizes."""
 
-import contextlib
-import json
-import pathlib
-import shutil
-import tempfile
-
-from tfmodels.bert import wordpiece
+from tfmodels.bert import hf_files
+from tfmodels.bert import hf_tokenizers
+from tfmodels.bert import hf_weights
 
 # For each `model_type` of config.json: from the name of a size in
 # `EncoderConfig` to its name in config.json.
@@ -35,14 +31,39 @@ _ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_approximate",
     "relu": "relu",
 }
-# A vocabulary and four settings describe a tokenizer of these classes fully.
-_TOKENIZERS = (
-    "BertTokenizer",
-    "BertTokenizerFast",
-    "DistilBertTokenizer",
-    "DistilBertTokenizerFast",
-    "PreTrainedTokenizerFast",
-)
+# Classes of models whose weights have the names of BERT's, without a prefix.
+_BERT_MODELS = ("Bert", "DistilBert")
+
+
+def read_config(path):
+    """Reads config.json.
+
+    A directory can lack `model_type`, as those of 2018 do. The names of its
+    weights then decide.
+
+    Args:
+        path: `pathlib.Path` of a directory.
+
+    Returns:
+        Dict, with `model_type` if it is a model of Hugging Face.
+
+    Raises:
+        ValueError: config.json or the weights cannot be read.
+    """
+    facts = hf_files.read_json(path / "config.json")
+    classes = facts.get("architectures") or ()
+    if (
+        facts.get("model_type")
+        or "class_name" in facts
+        or "vocab_size" not in facts
+        or any(not str(name).startswith(_BERT_MODELS) for name in classes)
+    ):
+        return facts
+    weights = hf_weights.Weights(path)
+    # RoBERTa, ELECTRA and others have the same names after their own prefix.
+    if weights.family and weights.prefix in ("", f"{weights.family}."):
+        facts["model_type"] = weights.family
+    return facts
 
 
 def problems(path, facts):
@@ -52,33 +73,50 @@ def problems(path, facts):
 
     Args:
         path: `pathlib.Path` of the directory.
-        facts: Dict of its config.json.
+        facts: Dict from `read_config`.
 
     Returns:
         List of str, in words; empty if the encoder can be loaded.
     """
-    tokenizer, fast = _tokenizer_facts(path)
-    lowercase, strips = tokenizer["lowercase"], tokenizer["strip_accents"]
     found = []
-    if not (path / "vocab.txt").is_file() and not _vocabulary_of(fast):
-        found.append("it has no vocab.txt and no WordPieces in tokenizer.json")
-    if tokenizer["class"] not in _TOKENIZERS:
-        found.append(f"its tokenizer is a {tokenizer['class']}, not BERT's")
-    if strips is not None and strips != lowercase:
-        found.append(
-            "its tokenizer drops accents without case or case without accents"
-        )
-    if not tokenizer["handle_chinese_chars"]:
-        found.append("its tokenizer does not separate Chinese characters")
+    for check in (_tokenizer_problems, _encoder_problems, _weights_problems):
+        try:
+            found += check(path, facts)
+        except (OSError, ValueError) as error:
+            found.append(str(error).removesuffix("."))
+        except (AttributeError, LookupError, TypeError) as error:
+            # Files of strangers can have lists in place of dicts.
+            found.append(
+                f"its files cannot be read: {type(error).__name__}: {error}"
+            )
+    return found
+
+
+def _tokenizer_problems(path, facts):
+    return hf_tokenizers.HfTokenizer(path, facts).problems()
+
+
+def _encoder_problems(path, facts):
     if facts.get("position_embedding_type", "absolute") != "absolute":
-        found.append("its positions are not absolute")
+        yield "its positions are not absolute"
     if _activation_of(facts) not in _ACTIVATIONS:
-        found.append(f"its activation is {_activation_of(facts)!r}")
-    # KerasHub uses 1e-12 and ignores the value of the file.
+        yield f"its activation is {_activation_of(facts)!r}"
+    # The layers of this package have 1e-12 only.
     epsilon = facts.get("layer_norm_eps", 1e-12)
     if epsilon != 1e-12:
-        found.append(f"its layer_norm_eps is {epsilon}, not 1e-12")
-    return found
+        yield f"its layer_norm_eps is {epsilon}, not 1e-12"
+
+
+def _weights_problems(path, facts):
+    weights = hf_weights.Weights(path)
+    if weights.family != facts["model_type"]:
+        kind = weights.family or "neither BERT nor DistilBERT"
+        yield (
+            f"config.json says {facts['model_type']}, but the names of its "
+            f"weights say {kind}"
+        )
+        return
+    yield from weights.problems(sizes(facts))
 
 
 def sizes(facts):
@@ -91,18 +129,25 @@ def sizes(facts):
         Dict from a field of `EncoderConfig` to str or int.
 
     Raises:
-        ValueError: A size is missing or is not a whole number.
+        ValueError: A size is missing, or is not possible.
     """
     family = facts["model_type"]
     found = {name: facts.get(key) for name, key in _SIZES[family].items()}
     wrong = [
         _SIZES[family][name]
         for name, size in found.items()
-        if type(size) is not int
+        if type(size) is not int or size < 1
     ]
     if wrong:
         raise ValueError(
-            f"config.json must have whole numbers as {', '.join(wrong)}."
+            "config.json must have positive whole numbers as "
+            f"{', '.join(wrong)}."
+        )
+    if found["hidden_dim"] % found["num_heads"]:
+        raise ValueError(
+            "config.json must have a multiple of the number of heads as the "
+            f"size of a vector. Received: {found['num_heads']} and "
+            f"{found['hidden_dim']}."
         )
     return {"family": family.replace("distilbert", "distil_bert")} | found
 
@@ -118,116 +163,3 @@ def activation(facts):
 
 def _activation_of(facts):
     return str(facts.get("hidden_act", facts.get("activation", "gelu")))
-
-
-def read_tokenizer(path):
-    """Returns the vocabulary and whether the tokenizer drops case.
-
-    The vocabulary is in vocab.txt, or in tokenizer.json, which newer versions
-    of the library `transformers` write.
-
-    Args:
-        path: `pathlib.Path` of the directory.
-
-    Returns:
-        List of str in the order of their ids, and a bool.
-
-    Raises:
-        ValueError: A file cannot be read.
-    """
-    tokenizer, fast = _tokenizer_facts(path)
-    if (path / "vocab.txt").is_file():
-        vocabulary = wordpiece.read_vocabulary(path / "vocab.txt")
-    else:
-        ids = _vocabulary_of(fast)
-        vocabulary = sorted(ids, key=ids.get)
-    return vocabulary, bool(tokenizer["lowercase"])
-
-
-def _tokenizer_facts(path):
-    """Returns the settings of a tokenizer and the dict of tokenizer.json."""
-    config, fast = (
-        read_json(path / name) if (path / name).is_file() else {}
-        for name in ("tokenizer_config.json", "tokenizer.json")
-    )
-    normalizer = fast.get("normalizer") or {}
-    if normalizer.get("type", "BertNormalizer") != "BertNormalizer":
-        kind = f"tokenizer with a {normalizer['type']} normalizer"
-    else:
-        kind = config.get("tokenizer_class") or _TOKENIZERS[0]
-    facts = {
-        "class": kind,
-        "lowercase": config.get(
-            "do_lower_case", normalizer.get("lowercase", True)
-        ),
-        "strip_accents": config.get(
-            "strip_accents", normalizer.get("strip_accents")
-        ),
-        "handle_chinese_chars": config.get(
-            "tokenize_chinese_chars",
-            normalizer.get("handle_chinese_chars", True),
-        ),
-    }
-    return facts, fast
-
-
-def _vocabulary_of(fast):
-    """Returns ids by token; an empty dict if it is not a WordPiece file."""
-    model = fast.get("model") or {}
-    ids = model.get("vocab")
-    is_wordpiece = model.get("continuing_subword_prefix") == "##"
-    return ids if is_wordpiece and isinstance(ids, dict) else {}
-
-
-@contextlib.contextmanager
-def loadable(path):
-    """Yields a copy that KerasHub can load, or `None` if it needs no copy.
-
-    KerasHub finds the weights of a DistilBERT only if their names start with
-    `distilbert.`, as in a model with a head. Sentence encoders are saved
-    without this prefix. The copy adds it and exists inside the `with` block.
-
-    Args:
-        path: `pathlib.Path` of a preset of any kind.
-
-    Yields:
-        `pathlib.Path` of a temporary directory, or `None`.
-    """
-    from safetensors import SafetensorError
-    from safetensors import numpy as safetensors
-
-    prefix, file, tensors = "distilbert.", path / "model.safetensors", {}
-    if file.is_file():
-        if read_json(path / "config.json").get("model_type") == "distilbert":
-            with contextlib.suppress(SafetensorError):  # KerasHub reports it.
-                tensors = safetensors.load_file(file)
-    if not tensors or any(name.startswith(prefix) for name in tensors):
-        yield None
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        copy = pathlib.Path(directory)
-        shutil.copy(path / "config.json", copy)
-        named = {prefix + name: tensor for name, tensor in tensors.items()}
-        safetensors.save_file(named, copy / file.name)
-        yield copy
-
-
-def read_json(file):
-    """Returns the dict of a JSON file.
-
-    Args:
-        file: `pathlib.Path`.
-
-    Raises:
-        ValueError: The file cannot be read or is not a JSON object.
-    """
-    try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            "`--config.model.encoder.preset` must be a directory with a "
-            f"readable {file.name}. Received: {str(file.parent)!r}: {error}."
-        ) from None
-    if not isinstance(facts, dict):
-        raise ValueError(f"{file}: must be a JSON object.")
-    return facts

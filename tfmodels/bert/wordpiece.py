@@ -9,6 +9,7 @@ import collections
 import pathlib
 import re
 
+from tfmodels.bert import added_tokens
 from tfmodels.bert import normalization
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -26,9 +27,10 @@ class WordPieceTokenizer:
     tokenizer drops control characters and, with `lowercase`, case and accents.
     White space, punctuation and Chinese characters separate words. The longest
     matching token is taken from the left of a word, repeatedly. A word of more
-    than 100 characters is `[UNK]`. The characters `[CLS]` in a text are not a
-    special token. Characters that Unicode 9 or a later version added or changed
-    can give other ids, because the library has older tables.
+    than 100 characters is `[UNK]`. Added tokens of the vocabulary are searched
+    before. The characters `[CLS]` in a text are not a special token. Characters
+    that Unicode 9 or a later version added or changed can give other ids,
+    because the library has older tables.
 
     >>> vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "read"]
     >>> tokenizer = WordPieceTokenizer(
@@ -39,6 +41,7 @@ class WordPieceTokenizer:
 
     Attributes:
         vocabulary: List of str. The id of a token is its position.
+        added_tokens: Tuple of `AddedToken`, see `added_tokens.Vocabulary`.
         lowercase: bool. Whether the tokenizer drops case and accents.
         max_bytes: int. Number of bytes of a text that the tokenizer reads.
         normalizer: str. `normalization.BERT`; or `normalization.NFKC` for a
@@ -58,7 +61,7 @@ class WordPieceTokenizer:
 
         Args:
             vocabulary: Sequence of str. Tokens in the order of their ids, see
-                `check_vocabulary`.
+                `check_vocabulary`. A `Vocabulary` can have added tokens.
             lowercase: bool. Whether the tokenizer drops case and accents.
             max_bytes: int. Number of bytes of a text that the tokenizer
                 reads. It drops a character that this limit cuts in two.
@@ -72,6 +75,7 @@ class WordPieceTokenizer:
 
         check_vocabulary(vocabulary)
         self.vocabulary = list(vocabulary)
+        self.added_tokens = getattr(vocabulary, "added_tokens", ())
         self.lowercase = lowercase
         self.max_bytes = max_bytes
         self.normalizer = normalizer
@@ -86,6 +90,7 @@ class WordPieceTokenizer:
             max_bytes_per_word=_MAX_BYTES_PER_WORD,
             token_out_type=tf.int32,
         )
+        self._search = added_tokens.Search(self.added_tokens, self._normalize)
 
     def __call__(self, text):
         """Returns the token ids of texts, without special tokens.
@@ -100,7 +105,11 @@ class WordPieceTokenizer:
         import tensorflow as tf
 
         text = tf.strings.substr(text, 0, self.max_bytes)
-        ids = self._tokenizer.tokenize(self._normalize(text))
+        return self._search.tokenize(text, self._tokenize_words)
+
+    def _tokenize_words(self, text):
+        """Returns the ids of normalized texts without added tokens."""
+        ids = self._tokenizer.tokenize(text)
         if self.normalizer == normalization.NFKC:
             return ids
         return self._with_unknown_words(ids)[0]
@@ -121,6 +130,8 @@ class WordPieceTokenizer:
         """
         import tensorflow as tf
 
+        # Nothing needs the characters of added tokens.
+        assert not self.added_tokens
         assert self.normalizer == normalization.BERT
         text = tf.strings.substr(text, 0, self.max_bytes)
         characters = tf.strings.unicode_split(

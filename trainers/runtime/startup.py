@@ -20,17 +20,18 @@ _FILE_ERRORS = (
 
 
 def log_to_stderr():
-    """Writes messages of this package to stderr, one line each.
+    """Writes messages of both packages to stderr, one line each.
 
     They do not reach the root logger, where another library's handler would
     print them again.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
-    logger = logging.getLogger("trainers")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    for package in ("tfmodels", "trainers"):
+        logger = logging.getLogger(package)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
 
 
 class _Formatter(logging.Formatter):

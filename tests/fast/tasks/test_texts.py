@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 
+import hf_presets
 import keras
 import numpy as np
 import pytest
@@ -256,7 +257,8 @@ def test_weights_of_classes_come_with_the_data(text, tmp_path):
             "preset",
             "/nowhere/bert",
             "`--config.model.encoder.preset` must be a directory that exists, "
-            "or the name of a KerasHub preset. Received: '/nowhere/bert'.",
+            "hf://ORG/NAME, or the name of a KerasHub preset. Received: "
+            "'/nowhere/bert'.",
         ),
         (
             "max_sequence_length",
@@ -545,6 +547,53 @@ def test_files_make_the_task_what_it_was(tmp_path):
     assert again.tokenizer(text).to_list() == first.tokenizer(text).to_list()
 
 
+@pytest.mark.parametrize("cache", ["none", "cache"])
+def test_added_tokens_of_a_preset_stay(cache, tmp_path):
+    """In the work directory, and beside the tokens that are cached."""
+    write_csv(tmp_path / "mails.csv")
+    config = make_config()
+    config.data.train = str(tmp_path / "mails.csv")
+    config.data.cache_dir = "none" if cache == "none" else str(tmp_path / cache)
+    size = len(hf_presets.VOCABULARY)
+    added = [
+        {"content": "\n", "normalized": False},
+        {"content": "New York", "normalized": True},
+    ]
+    path = hf_presets.write_hf(
+        tmp_path / "bert",
+        hf_presets.HF_BERT,
+        {"added_tokens_decoder": {size + i: t for i, t in enumerate(added)}},
+        [*hf_presets.VOCABULARY, "x", "y"],
+    )
+    vocabulary = "".join(f"{t}\n" for t in hf_presets.VOCABULARY)
+    (path / "vocab.txt").write_text(vocabulary)
+    config.model.encoder.preset = str(path)
+    unknown = tasks.make_task(config).inputs
+    text = tf.constant(["the new\tYORK\nquick", "the\n"])
+    for _ in range(2):
+        first, _, _ = unknown.load(config.data, single_labels.unfitted())
+        assert first.tokenizer(text).to_list() == [
+            [5, size + 1, size, 6],
+            [5, size],
+        ]
+    files = first.assets()
+    assert json.loads(files["encoder.json"])["added_tokens"] == [
+        {"content": "\n", "id": size, "normalized": False},
+        {"content": "New York", "id": size + 1, "normalized": True},
+    ]
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    again = unknown.restored(tmp_path)
+    assert again.assets() == files
+    assert again.tokenizer(text).to_list() == first.tokenizer(text).to_list()
+    # Without them, the same texts have other ids.
+    for file in path.glob("tokenizer_config.json"):
+        file.unlink()
+    other, _, _ = unknown.load(config.data, single_labels.unfitted())
+    assert "added_tokens" not in json.loads(other.assets()["encoder.json"])
+    assert other.tokenizer(text).to_list() != first.tokenizer(text).to_list()
+
+
 @pytest.mark.parametrize(
     "name, content, reason",
     [
@@ -562,6 +611,12 @@ def test_files_make_the_task_what_it_was(tmp_path):
         ("encoder.json", b'{"normalizer": "x"}', "unknown normalizer 'x'"),
         ("encoder.json", b"[1]", "encoder.json: must be a JSON object."),
         ("encoder.json", b"null", "encoder.json: must be a JSON object."),
+        (
+            "encoder.json",
+            b'{"added_tokens": [{"content": "x", "id": 16, "normalized": 0}]}',
+            "`added_tokens` must have a text and an id of the vocabulary. "
+            "Received: AddedToken(content='x', id=16, normalized=0).",
+        ),
     ],
 )
 def test_damaged_files_are_refused(name, content, reason, tmp_path):

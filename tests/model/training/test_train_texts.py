@@ -1,9 +1,12 @@
 """Whole runs on texts in this process, with a tiny encoder from scratch."""
 
 import json
+import shutil
 
+import hf_presets
 import numpy as np
 import pytest
+from safetensors import numpy as safetensors
 
 import tfmodels
 from trainers import tasks
@@ -128,6 +131,39 @@ def test_a_run_learns_and_fills_the_work_directory(run):
     report = json.loads((workdir / "data_report.json").read_text())
     assert report["errors"] == []
     assert report["splits"]["train"]["examples"] == num_train
+
+
+@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+def test_a_run_needs_its_checkpoint_of_hugging_face_only_to_begin(
+    pooling, make_config, tmp_path
+):
+    """The checkpoint has no pooler, and an added token."""
+    words = [*hf_presets.VOCABULARY, *WORDS["ham"], *WORDS["spam"]]
+    size = len(words)
+    added = {size: {"content": "free click", "normalized": True}}
+    path = hf_presets.write_hf(
+        tmp_path / "bert",
+        hf_presets.HF_BERT,
+        {"added_tokens_decoder": added},
+        [*words, "place"],
+    )
+    (path / "vocab.txt").write_text("".join(f"{word}\n" for word in words))
+    tensors = safetensors.load_file(path / "model.safetensors")
+    hf_presets.write_weights(
+        path, {k: v for k, v in tensors.items() if "pooler" not in k}
+    )
+    config = make_config(
+        model__encoder__preset=str(path), model__pooling=pooling
+    )
+    metrics = trainer.train_and_evaluate(config, tmp_path / "run")
+    shutil.rmtree(path)
+    task = tasks.make_task(config)
+    inputs = task.inputs.restored(tmp_path / "run")
+    (ids,) = inputs.tokenizer(["prize FREE  click free click"]).to_list()
+    free, click = words.index("free"), words.index("click")
+    assert ids == [words.index("prize"), free, click, size]
+    found = evaluator.evaluate(config, tmp_path / "run", "test")
+    assert found == metrics["test"]
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

@@ -8,6 +8,8 @@ import tensorflow as tf
 
 from tfmodels.bert import normalization
 from tfmodels.bert import wordpiece
+from tfmodels.bert.added_tokens import AddedToken
+from tfmodels.bert.added_tokens import Vocabulary
 from tfmodels.bert.config import EncoderConfig
 from trainers.data import buckets
 from trainers.data.texts import loading
@@ -60,7 +62,7 @@ class Texts(Inputs):
             config: `ExperimentConfig` on texts.
             encoder: `EncoderConfig` with the sizes of a preset; `None` before
                 they are known.
-            vocabulary: List of str, or `None`.
+            vocabulary: List of str or `Vocabulary`, or `None`.
             normalizer: str. That of the tokenizer.
         """
         super().__init__(config)
@@ -99,6 +101,7 @@ class Texts(Inputs):
         except ValueError as error:
             raise ConfigError(str(error)) from error
         encoder = model.encoder
+        added_tokens = getattr(vocabulary, "added_tokens", ())
         self._check_length(encoder)
 
         def make_tokenizer(train_texts):
@@ -122,10 +125,12 @@ class Texts(Inputs):
                 vocabulary or encoder.vocabulary_size,
                 encoder.lowercase,
                 self._normalizer,
+                *map(dataclasses.asdict, added_tokens),
             ],
             target_facts=self._settings_of_targets(objective),
             longest=encoder.max_sequence_length,
         )
+        vocabulary = Vocabulary(vocabulary, added_tokens)
         inputs = Texts(self._config, encoder, vocabulary, self._normalizer)
         return inputs, objective, splits
 
@@ -191,6 +196,8 @@ class Texts(Inputs):
         # Without it, as older versions wrote the file.
         if self._normalizer != normalization.NFKC:
             encoder["normalizer"] = self._normalizer
+        if added := self.tokenizer.added_tokens:
+            encoder["added_tokens"] = [*map(dataclasses.asdict, added)]
         return {
             _VOCABULARY: "".join(f"{t}\n" for t in self.tokenizer.vocabulary),
             _ENCODER: json.dumps(encoder, indent=2) + "\n",
@@ -211,6 +218,10 @@ class Texts(Inputs):
         try:
             vocabulary = wordpiece.read_vocabulary(directory / _VOCABULARY)
             facts, normalizer = _read_encoder(directory)
+            added_tokens = facts.pop("added_tokens", ())
+            vocabulary = Vocabulary(
+                vocabulary, [AddedToken(**token) for token in added_tokens]
+            )
             encoder = EncoderConfig(**facts)
             for name in _NOT_SAVED:
                 value = getattr(self.model_config.encoder, name)

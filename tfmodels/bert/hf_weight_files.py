@@ -1,0 +1,85 @@
+"""Files with weights in a directory of Hugging Face: one, or several shards."""
+
+from tfmodels.bert import hf_files
+from tfmodels.bert import torch_files
+
+_FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+def find(path):
+    """Returns the files with the weights of a directory.
+
+    Args:
+        path: `pathlib.Path` of the directory.
+
+    Returns:
+        List of `pathlib.Path`.
+
+    Raises:
+        ValueError: A file is missing or is not the file itself.
+    """
+    for name in _FILES:
+        if hf_files.is_there(path / name):
+            return [path / name]
+        index = path / f"{name}.index.json"
+        if hf_files.is_there(index):
+            return _shards(index)
+    others = sorted(
+        entry.name
+        for entry in path.iterdir()
+        if entry.suffix in (".bin", ".h5", ".msgpack", ".onnx", ".safetensors")
+    )
+    but = f", but {', '.join(others[:5])}" if others else ""
+    raise ValueError(f"it has no {' or '.join(_FILES)}{but}")
+
+
+def _shards(index):
+    """Returns the files that an index names."""
+    places = hf_files.read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise ValueError(f"{index.name} has no weight_map")
+    files = [index.parent / str(name) for name in sorted(set(places.values()))]
+    for file in files:
+        if not hf_files.is_there(file):
+            raise ValueError(f"it has no {file.name}, which {index.name} names")
+    return files
+
+
+def open_file(file):
+    """Returns the tensors of a file.
+
+    Args:
+        file: `pathlib.Path`.
+
+    Returns:
+        Dict of `torch_files.Tensor` by name.
+
+    Raises:
+        ValueError: The file is damaged, or is not safe.
+    """
+    if file.suffix == ".bin":
+        return torch_files.open_file(file)
+    import safetensors
+
+    def make(name):
+        return torch_files.Tensor(
+            tuple(opened.get_slice(name).get_shape()),
+            lambda: _get(opened, name),
+        )
+
+    try:
+        opened = safetensors.safe_open(file, framework="np")
+        return {name: make(name) for name in opened.keys()}  # noqa: SIM118
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{file.name} cannot be read: {error}") from None
+
+
+def _get(opened, name):
+    # Tells NumPy of bfloat16.
+    import ml_dtypes  # noqa: F401
+    import safetensors
+
+    try:
+        return opened.get_tensor(name)
+    except (TypeError, KeyError, safetensors.SafetensorError) as error:
+        raise ValueError(f"unreadable ({error})") from None
