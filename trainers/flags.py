@@ -128,13 +128,15 @@ def run(
         _fail("Interrupted.", INTERRUPTED)
 
 
-def parse(argv, needs=("config", "workdir"), takes_files=False):
+def parse(argv, needs=("config", "workdir"), takes_files=False, names=None):
     """Parses a command line.
 
     Args:
         argv: List of str. The command line, with the name of the program.
         needs: Tuple of str. As for `run`.
         takes_files: bool. As for `run`.
+        names: Tuple of str. Names of the flags that an error offers; `None`
+            means those of the command.
 
     Returns:
         `(config, workdir, arguments)`, as for `main` of `run`.
@@ -144,12 +146,13 @@ def parse(argv, needs=("config", "workdir"), takes_files=False):
             choices.
     """
     words, rest = _split_overrides(argv)
+    names = names or _own_flags()
     try:
         arguments = _FLAGS(rest)[1:]
     except absl_flags.UnrecognizedFlagError as error:
         raise ConfigError(
             f"`--{error.flagname}` is not a flag. "
-            f"{overrides.suggest(error.flagname, _own_flags())}"
+            f"{overrides.suggest(error.flagname, names)}"
         ) from None
     except absl_flags.Error as error:
         reason = " ".join(str(error).split())
@@ -165,7 +168,7 @@ def parse(argv, needs=("config", "workdir"), takes_files=False):
     if arguments and not takes_files:
         raise ConfigError(
             f"`{arguments[0]}` is not a flag, and this command takes only "
-            f"flags. {overrides.suggest(arguments[0], _own_flags())}"
+            f"flags. {overrides.suggest(arguments[0], names)}"
         )
     file, workdir = _FLAGS.config, _FLAGS.workdir
     if "workdir" in needs and not workdir:
@@ -188,9 +191,10 @@ def parse(argv, needs=("config", "workdir"), takes_files=False):
     if not file:
         if words:
             raise ConfigError(
-                f"`{words[0]}` needs `--config` as well, an experiment on the "
-                f"same kind of data. Choices: {', '.join(files.shipped())}, or "
-                "a file of yours."
+                f"`{words[0]}` needs `--config=FILE` as well, an experiment on "
+                "the same kind of data, or the `--workdir=DIR` of a run. "
+                f"Choices of FILE: {', '.join(files.shipped())}, or a file of "
+                "yours."
             )
         return None, workdir, arguments
     config = _override(files.load(file), words)
@@ -268,7 +272,8 @@ def _help_text():
         lines.append(f"  --{name}\n      {flag.help}{default}")
     file = _config_in(sys.argv)
     config = files.load(file) if file else experiment.ExperimentConfig()
-    words = _split_overrides(sys.argv)[0]
+    # `--` is between the flags of two commands.
+    words = _split_overrides([w for w in sys.argv if w != "--"])[0]
     # The objective decides which settings there are.
     config = _override(config, [w for w in words if tree.OBJECTIVE in w])
     lines += [

@@ -31,13 +31,15 @@ def check(config, workdir, arguments):
     from trainers import train
 
     own, words = launcher.split(arguments)
-    flags.parse(["launch", *own], needs=())
+    names = ("num_workers", "max_restarts")
+    flags.parse(["launch", *own], needs=(), names=names)
     launcher.check(_NUM_WORKERS.value, _MAX_RESTARTS.value)
     # Parse as a worker does. The worker itself logs the warnings.
     ports = worker_process.free_ports(_NUM_WORKERS.value)
     os.environ["TF_CONFIG"] = worker_process.tf_config(ports, 0)
     logging.getLogger("trainers").setLevel(logging.ERROR)
-    train.check(*flags.parse(["train", *words]))
+    names = ("config", "workdir")
+    train.check(*flags.parse(["train", *words], names=names))
 
 
 def main(config, workdir, arguments):

@@ -20,6 +20,7 @@ from absl import flags as absl_flags
 from trainers import flags
 from trainers.config import local_path
 from trainers.errors import ConfigError
+from trainers.run.workdir import Workdir
 from trainers.runtime import text_encoding
 
 _MODEL_DIR = flags.path(
@@ -59,6 +60,12 @@ def check(config, workdir, files):
             "`--encoding` is for files; the examples of --split have "
             f"--config.data.encoding. Received: {_ENCODING.value!r}."
         )
+    if _SERVER.value and (_SPLIT.value or not files):
+        raise ConfigError(
+            "give files, and no `--split`, with `--server`: a served model has "
+            f"no splits. Received: {len(files)} files and "
+            f"--split={_SPLIT.value}."
+        )
     if bool(files) == bool(_SPLIT.value):
         raise ConfigError(
             "give files or `--split`, one of the two. Received: "
@@ -75,13 +82,14 @@ def check(config, workdir, files):
             f"Received: {_SERVER.value!r}."
         )
     files[:] = [local_path.checked(file, "FILE") for file in files]
+    if not (_MODEL_DIR.value or _SERVER.value):
+        Workdir(workdir).find_export(config)
 
 
 def main(config, workdir, files):
     """Prints the answers."""
     from trainers.prediction import bearer_token
     from trainers.prediction import rows
-    from trainers.run.workdir import Workdir
 
     where = _SERVER.value or _MODEL_DIR.value
     answers = rows.predict(

@@ -42,7 +42,7 @@ def _settings(config, workdir):
         if f.value is not None
     }
     if workdir and "model_base_path" not in values:
-        values["model_base_path"] = str(Workdir(workdir).export_dir(config))
+        values["model_base_path"] = str(Workdir(workdir).find_export(config))
     token = settings_lib.read_token(_TOKEN_FILE.value)
     settings = settings_lib.Settings(**values, token=token)
     settings_lib.validate(settings)

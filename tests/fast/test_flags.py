@@ -592,7 +592,7 @@ _HINT_313 = (
         ),
         (
             GET_CONFIG.format("config.seed = '1'"),
-            "`--config.seed` must be a whole number. Received: '1'.",
+            "`config.seed` must be a whole number. Received: '1'.",
         ),
     ],
 )
@@ -664,8 +664,9 @@ def test_a_command_without_needs_takes_files():
         ["a.png", "b.png"],
     )
     assert problem_of("--config.seed=1", needs=(), takes_files=True) == (
-        "`--config.seed=1` needs `--config` as well, an experiment on the same "
-        f"kind of data. Choices: {CHOICES}, or a file of yours."
+        "`--config.seed=1` needs `--config=FILE` as well, an experiment on the "
+        "same kind of data, or the `--workdir=DIR` of a run. Choices of FILE: "
+        f"{CHOICES}, or a file of yours."
     )
 
 

@@ -179,8 +179,8 @@ def test_another_number_of_replicas_is_refused(
     refused(
         all_words,
         tmp_path / "run",
-        "the run was on 1 replicas. Received: 2. See "
-        "--config.trainer.strategy.",
+        "the run was on 1 replicas. Received: 2. Give it as many: GPUs with "
+        "CUDA_VISIBLE_DEVICES, workers with --num_workers or TF_CONFIG.",
     )
 
 

@@ -10,8 +10,8 @@ from trainers.run.workdir import Workdir
 from trainers.training import fitting
 
 _ADVICE = (
-    "Nothing was exported. Lower --config.optimizer.learning_rate, or warm up "
-    "with --config.optimizer.warmup_steps, in a new --workdir."
+    "Nothing was exported. Lower --config.optimizer.learning_rate, in a new "
+    "--workdir."
 )
 
 
@@ -148,6 +148,13 @@ def test_a_huge_learning_rate_ends_the_run(policy, tmp_path, run_words):
     assert steps[0] == steps[1]
     assert steps[0][-1] == 0
     assert "learning_rate" in messages[0]
+    # What the message says helps.
+    all_words += [
+        "--config.optimizer.learning_rate=0.01",
+        f"--workdir={tmp_path / 'new'}",
+    ]
+    fault_runs.train(all_words)
+    assert fault_runs.steps(tmp_path / "new")[0] == 40
 
 
 def test_the_command_ends_with_one_and_says_it_again(

@@ -28,8 +28,8 @@ class BertModelConfig(ModelConfig):
         if encoder.hidden_dim % encoder.num_heads:
             yield (
                 "`--config.model.encoder.hidden_dim` must be a multiple of "
-                f".num_heads. Received: {encoder.hidden_dim} and "
-                f"{encoder.num_heads}."
+                "--config.model.encoder.num_heads. Received: "
+                f"{encoder.hidden_dim} and {encoder.num_heads}."
             )
         yield from _frozen_problems(encoder)
 

@@ -82,7 +82,8 @@ def check_types(config):
     """
     _raise(_part_problems(config))
     _raise(
-        f"`--{name}` must be {settings.type_words(field)}. Received: {value!r}."
+        # No flag: it would be too late, the file itself has to change.
+        f"`{name}` must be {settings.type_words(field)}. Received: {value!r}."
         for name, field, value in tree_lib.leaves(config)
         if not settings.has_type(value, field.type)
     )
@@ -188,9 +189,10 @@ def ignored_settings(config, prefix="config"):
             other, values = field.metadata["only_with"]
             found = getattr(config, other)
             if found not in values and not settings.is_own(found):
+                words = " or ".join(value or "''" for value in values)
                 yield (
                     f"`--{name}` has no effect: it is for --{prefix}.{other}="
-                    f"{' or '.join(values)}. Received: {value!r}."
+                    f"{words}. Received: {value!r}."
                 )
 
 

@@ -3,6 +3,7 @@
 The rules of one kind of data, objective or model are in its `problems`.
 """
 
+
 from trainers.errors import ConfigError
 from trainers.objectives import objective as objective_lib
 
@@ -55,11 +56,12 @@ def _optimizer_problems(config):
         or optimizer.warmup_fraction
     ):
         yield (
-            "`--config.optimizer.plateau_patience` needs the schedule "
-            "`constant` without warm-up, as it replaces the schedule. "
-            f"Received: {optimizer.schedule}, "
-            f"warmup_steps={optimizer.warmup_steps}, "
-            f"warmup_fraction={optimizer.warmup_fraction}."
+            "`--config.optimizer.plateau_patience` replaces the schedule. It "
+            "needs --config.optimizer.schedule=constant "
+            "--config.optimizer.warmup_steps=0 "
+            "--config.optimizer.warmup_fraction=0. Received: "
+            f"{optimizer.schedule}, {optimizer.warmup_steps} and "
+            f"{optimizer.warmup_fraction}."
         )
     reason = config.data.why_no_validation()
     if optimizer.plateau_patience and reason:

@@ -98,8 +98,8 @@ def check_strategy(cluster, strategy):
         raise ConfigError(
             "`--config.trainer.strategy=multi_worker` needs the environment "
             "variable TF_CONFIG, with the addresses of the workers. Received: "
-            "none. python -m trainers.launch --num_workers=2 -- ... sets it "
-            "for workers on this machine."
+            "none. `python -m trainers.launch --num_workers=2 -- FLAGS` sets "
+            "it for workers on this machine, with the FLAGS of trainers.train."
         )
     if cluster.num_workers > 1 and strategy not in ("auto", "multi_worker"):
         raise ConfigError(

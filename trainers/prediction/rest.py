@@ -163,7 +163,7 @@ class RestPredictor:
             raise RunError(
                 f"no server answers at {self._scheme}://{self._host}: "
                 f"{error.strerror or error}. Start one with `python -m "
-                "trainers.serve`, or correct `--server`."
+                "trainers.serve --workdir=DIR`, or correct `--server`."
             ) from None
         except http.client.HTTPException:
             raise self._not_a_tf_server() from None

@@ -107,7 +107,8 @@ def differences(then, now, may_differ=()):
     if then["replicas"] != now["replicas"]:
         lines.append(
             f"the run was on {then['replicas']} replicas. Received: "
-            f"{now['replicas']}. See --config.trainer.strategy."
+            f"{now['replicas']}. Give it as many: GPUs with "
+            "CUDA_VISIBLE_DEVICES, workers with --num_workers or TF_CONFIG."
         )
     return lines
 

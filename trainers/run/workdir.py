@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pathlib
+import shlex
 import socket
 import tempfile
 
@@ -58,6 +59,26 @@ class Workdir:
             config: `ExperimentConfig`.
         """
         return self.path / "export" / config.export.name
+
+    def find_export(self, config):
+        """Returns `export_dir`, which contains a version.
+
+        Args:
+            config: `ExperimentConfig`.
+
+        Raises:
+            ConfigError: There is no version.
+        """
+        path = self.export_dir(config)
+        if not atomic.numbered(path):
+            raise ConfigError(
+                "`--workdir` must be the directory of a run with an export. "
+                f"Received: {str(self.path)!r}, without a version in "
+                f"export/{config.export.name}. Run: python -m trainers.export "
+                f"--workdir={shlex.quote(str(self.path))} "
+                f"--config.export.name={config.export.name}"
+            )
+        return path
 
     def check(self, config):
         """Checks that a run can start or resume here, before any work.

@@ -33,8 +33,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         if not math.isfinite(loss):
             raise RunError(
                 f"`{name}` became {loss} {when}. Nothing was exported. Lower "
-                "--config.optimizer.learning_rate, or warm up with "
-                "--config.optimizer.warmup_steps, in a new --workdir."
+                "--config.optimizer.learning_rate, in a new --workdir."
             )
 
 

@@ -481,13 +481,10 @@ def test_early_stopping_needs_a_validation_split():
 @pytest.mark.parametrize(
     "changes, received",
     [
-        ({"schedule": "linear"}, "linear, warmup_steps=0, warmup_fraction=0.0"),
-        ({"schedule": "cosine"}, "cosine, warmup_steps=0, warmup_fraction=0.0"),
-        ({"warmup_steps": 1}, "constant, warmup_steps=1, warmup_fraction=0.0"),
-        (
-            {"warmup_fraction": 0.1},
-            "constant, warmup_steps=0, warmup_fraction=0.1",
-        ),
+        ({"schedule": "linear"}, "linear, 0 and 0.0"),
+        ({"schedule": "cosine"}, "cosine, 0 and 0.0"),
+        ({"warmup_steps": 1}, "constant, 1 and 0.0"),
+        ({"warmup_fraction": 0.1}, "constant, 0 and 0.1"),
     ],
     ids=["linear", "cosine", "steps", "fraction"],
 )
@@ -495,8 +492,10 @@ def test_a_plateau_takes_the_place_of_a_schedule(changes, received):
     changes = {f"optimizer__{name}": value for name, value in changes.items()}
     config = make_config(optimizer__plateau_patience=2, **changes)
     assert problem_of(config) == (
-        "`--config.optimizer.plateau_patience` needs the schedule `constant` "
-        f"without warm-up, as it replaces the schedule. Received: {received}."
+        "`--config.optimizer.plateau_patience` replaces the schedule. It needs "
+        "--config.optimizer.schedule=constant "
+        "--config.optimizer.warmup_steps=0 "
+        f"--config.optimizer.warmup_fraction=0. Received: {received}."
     )
     config.optimizer.plateau_patience = 0
     experiment.validate(config)

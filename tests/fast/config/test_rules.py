@@ -72,7 +72,7 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
         (
             {"model__encoder__num_heads": 3},
             "`--config.model.encoder.hidden_dim` must be a multiple of "
-            ".num_heads. Received: 128 and 3.",
+            "--config.model.encoder.num_heads. Received: 128 and 3.",
         ),
         (
             {"data__sequence_length": 513},
@@ -96,9 +96,11 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
                 "optimizer__plateau_patience": 1,
                 "optimizer__warmup_fraction": 0.5,
             },
-            "`--config.optimizer.plateau_patience` needs the schedule "
-            "`constant` without warm-up, as it replaces the schedule. "
-            "Received: constant, warmup_steps=0, warmup_fraction=0.5.",
+            "`--config.optimizer.plateau_patience` replaces the schedule. It "
+            "needs --config.optimizer.schedule=constant "
+            "--config.optimizer.warmup_steps=0 "
+            "--config.optimizer.warmup_fraction=0. Received: constant, 0 and "
+            "0.5.",
         ),
         (
             {"data__validation": "none", "optimizer__plateau_patience": 1},
@@ -376,7 +378,7 @@ def test_nested_settings_without_effect_are_named():
         "`--config.data.path` has no effect: it is for "
         "--config.data.source=tfds or tfds_directory. Received: 'mails'.",
         "`--config.model.encoder.hidden_dim` has no effect: it is for "
-        "--config.model.encoder.preset=. Received: 64.",
+        "--config.model.encoder.preset=''. Received: 64.",
     ]
     config.model.encoder.preset = ""
     config.data.source = "tfds"

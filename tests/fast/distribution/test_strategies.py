@@ -95,8 +95,8 @@ def test_several_workers_need_their_addresses():
     assert str(error.value) == (
         "`--config.trainer.strategy=multi_worker` needs the environment "
         "variable TF_CONFIG, with the addresses of the workers. Received: "
-        "none. python -m trainers.launch --num_workers=2 -- ... sets it for "
-        "workers on this machine."
+        "none. `python -m trainers.launch --num_workers=2 -- FLAGS` sets it "
+        "for workers on this machine, with the FLAGS of trainers.train."
     )
 
 

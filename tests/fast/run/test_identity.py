@@ -531,7 +531,8 @@ def test_an_empty_split_is_as_none():
 
 def test_another_number_of_devices_is_named():
     assert differences(identity(num_replicas=2), identity()) == [
-        "the run was on 2 replicas. Received: 1. See --config.trainer.strategy."
+        "the run was on 2 replicas. Received: 1. Give it as many: GPUs with "
+        "CUDA_VISIBLE_DEVICES, workers with --num_workers or TF_CONFIG."
     ]
 
 
@@ -548,8 +549,8 @@ def test_all_differences_are_named_together():
         "the classes were cat, dog. Received: a, b.",
         "v.txt has changed.",
         "the split train had 4 examples. Received: 1 examples, not the same.",
-        "the run was on 1 replicas. Received: 8. See "
-        "--config.trainer.strategy.",
+        "the run was on 1 replicas. Received: 8. Give it as many: GPUs with "
+        "CUDA_VISIBLE_DEVICES, workers with --num_workers or TF_CONFIG.",
     ]
 
 

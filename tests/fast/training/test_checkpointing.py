@@ -433,8 +433,8 @@ def test_a_checkpoint_of_another_run_is_refused(paths):
         f"`--workdir` '{paths.path}' contains a run that differs, and a run "
         "can only resume unchanged. Undo the differences, or choose another "
         "--workdir:\nthe classes were a, b. Received: a, c.\n"
-        "the run was on 1 replicas. Received: 2. See "
-        "--config.trainer.strategy."
+        "the run was on 1 replicas. Received: 2. Give it as many: GPUs with "
+        "CUDA_VISIBLE_DEVICES, workers with --num_workers or TF_CONFIG."
     )
 
 

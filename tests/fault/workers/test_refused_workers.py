@@ -127,8 +127,8 @@ def test_multi_worker_needs_tf_config(workers, all_words):
     assert error_of(ended, 2) == (
         "error: `--config.trainer.strategy=multi_worker` needs the environment "
         "variable TF_CONFIG, with the addresses of the workers. Received: "
-        "none. python -m trainers.launch --num_workers=2 -- ... sets it for "
-        "workers on this machine."
+        "none. `python -m trainers.launch --num_workers=2 -- FLAGS` sets it "
+        "for workers on this machine, with the FLAGS of trainers.train."
     )
 
 

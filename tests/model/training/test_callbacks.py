@@ -117,8 +117,7 @@ def test_nan_stops_at_its_step():
         )
     assert str(error.value) == (
         "`loss` became nan by step 3 of the epoch. Nothing was exported. "
-        "Lower --config.optimizer.learning_rate, or warm up with "
-        "--config.optimizer.warmup_steps, in a new --workdir."
+        "Lower --config.optimizer.learning_rate, in a new --workdir."
     )
     assert model.optimizer.iterations == 3
 

@@ -526,7 +526,7 @@ CONFIG = "--config=configs/mnist_mlp.py:smoke"
         (
             ["two", "--num_workers=2", "--", CONFIG, "--workdir=run"],
             "`two` is not a flag, and this command takes only flags. Choices: "
-            "--config, --workdir, --num_workers, --max_restarts.",
+            "--num_workers, --max_restarts.",
         ),
         (
             ["--num_workers=2", "--", "--workdir=run"],

@@ -191,7 +191,7 @@ def test_a_server_that_is_not_there_is_an_instruction():
             RestPredictor(f"{origin}/v1/models/m")
     assert str(error.value) == (
         f"no server answers at {origin}: Connection refused. Start one with "
-        "`python -m trainers.serve`, or correct `--server`."
+        "`python -m trainers.serve --workdir=DIR`, or correct `--server`."
     )
 
 

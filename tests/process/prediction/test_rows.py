@@ -191,8 +191,8 @@ def test_the_command_sends_the_token_of_the_environment(
         ),
         (
             ["--server=http://localhost:8501/v1/models/m"],
-            "give files or `--split`, one of the two. "
-            "Received: 0 files and --split=None.",
+            "give files, and no `--split`, with `--server`: a served model has "
+            "no splits. Received: 0 files and --split=None.",
         ),
         (
             [

