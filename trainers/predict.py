@@ -57,8 +57,9 @@ def check(config, workdir, files):
         )
     if _ENCODING.value and _SPLIT.value:
         raise ConfigError(
-            "`--encoding` is for files; the examples of --split have "
-            f"--config.data.encoding. Received: {_ENCODING.value!r}."
+            "`--encoding` is for files of texts; for --split, "
+            "--config.data.encoding sets the encoding of texts. Received: "
+            f"{_ENCODING.value!r}."
         )
     if _SERVER.value and (_SPLIT.value or not files):
         raise ConfigError(

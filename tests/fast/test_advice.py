@@ -6,12 +6,14 @@ value in the message.
 """
 
 import ast
+import asyncio
 import dataclasses
 import json
 import logging
 import os
 import pathlib
 import re
+import resource
 import runpy
 import shlex
 import socket
@@ -25,7 +27,9 @@ from absl import flags as absl_flags
 from absl.testing import flagsaver
 from repository import ROOT
 
+from tfmodels import package_paths
 from tfmodels import settings
+from tfmodels.bert import keras_presets
 from tfmodels.bert import presets
 from tfmodels.bert import wordpiece
 from tfmodels.bert.config import EncoderConfig
@@ -41,16 +45,22 @@ from trainers.distribution import strategies
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.metrics import classification
+from trainers.objectives.single_label import SingleLabel
+from trainers.objectives.single_label import SingleLabelConfig
 from trainers.prediction import rows
 from trainers.prediction import saved_model
 from trainers.run.workdir import Workdir
 from trainers.runtime import atomic
+from trainers.server import http_server
+from trainers.server import limits
 from trainers.server import process
 from trainers.server import settings as settings_lib
 from trainers.server.settings import Settings
+from trainers.server.statuses import StatusError
 from trainers.serving import bundle
 from trainers.serving import exporter
 from trainers.tasks.inputs import texts as texts_lib
+from trainers.training import extending
 from trainers.training import steps as steps_lib
 
 IMAGES = ("--config=configs/mnist_mlp.py:smoke", "--workdir=run")
@@ -86,6 +96,8 @@ def run(command, words):
     tf_config = os.environ.get("TF_CONFIG")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [command])
+        # The command marks its flags that are paths.
+        patch.setattr(flags, "_SCHEMES", dict(flags._SCHEMES))
         file = ROOT / "trainers" / f"{command}.py"
         module = runpy.run_path(str(file), run_name=command)
         check = module.get("check", lambda *arguments: None)
@@ -150,18 +162,44 @@ def config_of(*words):
         return flags.parse(["train", "--workdir=run", *words])[0]
 
 
-def make_run(**changes):
-    """Leaves a run without a checkpoint in `run`."""
-    config = config_of(*IMAGES)
+def make_run(words=IMAGES, **changes):
+    """Leaves a start without a checkpoint in `run`."""
+    config = config_of(*words)
     changes = {name.replace("__", "."): x for name, x in changes.items()}
     Workdir("run").path.mkdir()
     Workdir("run").create(config.with_overrides(changes), list("0123456789"))
 
 
-def make_export():
-    make_run()
-    pathlib.Path("run/export/mnist_mlp/1").mkdir(parents=True)
-    pathlib.Path("run/export/mnist_mlp/1/saved_model.pb").touch()
+def make_export(words=IMAGES, name="mnist_mlp"):
+    make_run(words)
+    version = pathlib.Path("run/export", name, "1")
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").touch()
+
+
+def make_text_export():
+    make_export(TEXTS, "bert_classifier")
+
+
+def make_checkpoint(name="run"):
+    """Leaves a run that has begun."""
+    paths = Workdir(name)
+    paths.path.mkdir()
+    paths.create(config_of(*IMAGES), list("0123456789"))
+    paths.checkpoints.publish(3, lambda path: None, {})
+
+
+def make_finished(name="done"):
+    """Leaves what is read of a finished run of 2 epochs before its data."""
+    make_checkpoint(name)
+    Workdir(name).write_history([{"epoch": 1}, {"epoch": 2}])
+    Workdir(name).write_metrics({})
+
+
+def make_models():
+    """Makes a folder of models, with a space in its name."""
+    pathlib.Path("my models").mkdir()
+    pathlib.Path("my models/mini").symlink_to(package_paths.find(MINILM))
 
 
 def make_metrics():
@@ -262,8 +300,8 @@ CASES = [
     ),
     Case(
         "`--config.export.name` must be letters",
-        [*IMAGES, "--config.export.name=модель"],
-        ["--config.export.name=model"],
+        [*IMAGES, "--config.export.name=a/b"],
+        ["--config.export.name=модель_1-b.2"],
     ),
     Case(
         "`--config.export.allowed_batch_sizes` must be increasing",
@@ -351,9 +389,21 @@ CASES = [
     ),
     # Presets.
     Case(
-        f"`{ENCODER}preset` must be a directory with a readable",
+        "{} must be a directory with the files of an encoder. Received: "
+        "{}: {}.{}",
         [*TEXTS, f"{ENCODER}preset=."],
         [f"{ENCODER}preset={MINILM}"],
+    ),
+    Case(
+        "{} must be a directory with the files of an encoder. Received: "
+        "{}: {}.{}",
+        [*TEXTS, f"{ENCODER}preset=my models"],
+        make=make_models,
+    ),
+    Case(
+        "{} must be a directory. Received: {}, a file.{}",
+        [*TEXTS, f"{ENCODER}preset=my models/mini/vocab.txt"],
+        make=make_models,
     ),
     Case(
         "{} must name an installed package. Received: {}: {}.{}",
@@ -361,10 +411,16 @@ CASES = [
         [f"{ENCODER}preset={MINILM}"],
     ),
     Case(
-        "{} must be a directory that exists, or the name of a KerasHub "
-        "preset. Received: {}.",
+        "{} must be a directory that exists, hf://ORG/NAME, or the name of a "
+        "KerasHub preset. Received: {}.",
         [*TEXTS, f"{ENCODER}preset=./gone"],
         [f"{ENCODER}preset=bert_tiny_en_uncased"],
+    ),
+    Case(
+        "{} must be a directory that exists, hf://ORG/NAME, or the name of a "
+        "KerasHub preset. Received: {}.",
+        [*TEXTS, f"{ENCODER}preset=./gone"],
+        [f"{ENCODER}preset=hf://prajjwal1/bert-tiny"],
     ),
     Case(
         f"`{ENCODER}vocabulary` must be a file of WordPieces",
@@ -377,13 +433,13 @@ CASES = [
         f"`--workdir` must not contain a run with {TRAINER}resume=never",
         [*IMAGES, f"{TRAINER}resume=never"],
         [f"{TRAINER}resume=auto"],
-        make=make_run,
+        make=make_checkpoint,
     ),
     Case(
         f"`--workdir` must not contain a run with {TRAINER}resume=never",
         [*IMAGES, f"{TRAINER}resume=never"],
         ["--workdir=other"],
-        make=make_run,
+        make=make_checkpoint,
     ),
     Case(
         f"`--workdir` must contain a run with a checkpoint for {TRAINER}",
@@ -394,14 +450,14 @@ CASES = [
     Case(
         "`--workdir` {} contains a run that differs",
         [*IMAGES, "--config.seed=2"],
-        ["--config.seed=1"],
-        make=lambda: make_run(seed=1),
+        ["--config.seed=42"],
+        make=make_checkpoint,
     ),
     Case(
         "`--{}` was {}. Received: {}.",
         [*IMAGES, "--config.seed=2"],
         ["--workdir=other"],
-        make=lambda: make_run(seed=1),
+        make=make_checkpoint,
     ),
     Case(
         "`--workdir` must be a directory that can be written to",
@@ -414,6 +470,40 @@ CASES = [
         IMAGES,
         ["--workdir=other"],
         make=make_metrics,
+    ),
+    # Extensions.
+    Case(
+        "`{}` must be the work directory of a finished run. Received: {}: {}.",
+        [*IMAGES, f"{TRAINER}epochs=3", f"{TRAINER}extend_from=gone"],
+        [f"{TRAINER}extend_from=done"],
+        make=make_finished,
+    ),
+    Case(
+        "`{}` must be another directory than --workdir, as the",
+        [*IMAGES, f"{TRAINER}epochs=3", f"{TRAINER}extend_from=run"],
+        [f"{TRAINER}extend_from=done"],
+        make=make_finished,
+    ),
+    Case(
+        f"`{TRAINER}epochs` must be above",
+        [*IMAGES, f"{TRAINER}epochs=2", f"{TRAINER}extend_from=done"],
+        [f"{TRAINER}epochs=3"],
+        make=make_finished,
+    ),
+    *(
+        Case(
+            "`{}` {} contains a run that differs, and only epochs, early "
+            "stopping, learning rate and its schedule may differ. Undo the",
+            [
+                *IMAGES,
+                f"{TRAINER}epochs=3",
+                f"{TRAINER}extend_from=done",
+                "--config.seed=2",
+            ],
+            [word],
+            make=make_finished,
+        )
+        for word in ("--config.seed=42", f"{TRAINER}extend_from=")
     ),
     # Workers.
     Case(
@@ -487,6 +577,27 @@ CASES = [
         ["--server=http://localhost:1/v1/models/m"],
         command="predict",
     ),
+    *(
+        Case(
+            "`--encoding` must be {}. Received: {}.",
+            ["--workdir=run", "--encoding=hex", "a.txt"],
+            [f"--encoding={name}"],
+            command="predict",
+            make=make_text_export,
+        )
+        for name in ("utf-8", "utf-16", "cp1252")
+    ),
+    Case(
+        "`--encoding` is for files of texts; for --split, --config.data.",
+        ["--workdir=run", "--split=test", "--encoding=cp1252"],
+        instead=[
+            "--workdir=run",
+            "--split=test",
+            "--config.data.encoding=cp1252",
+        ],
+        command="predict",
+        make=make_text_export,
+    ),
     # Servers.
     Case(
         "`--model_base_path` must be a directory of numbered versions, such as",
@@ -496,11 +607,35 @@ CASES = [
         make=make_export,
     ),
     Case(
-        "`--model_name` must be letters, digits, `_` and `-`",
-        ["--workdir=run", "--model_name=a/b"],
-        ["--model_name=a_b-1"],
+        "`--model_name` must have at least one character, and no control",
+        ["--workdir=run", "--model_name=a\tb"],
+        ["--model_name=a b"],
         command="serve",
         make=make_export,
+    ),
+    *(
+        Case(
+            "`--allowed_hosts` must be names or addresses without port",
+            ["--workdir=run", "--allowed_hosts=models.example.com:80"],
+            [f"--allowed_hosts={names}"],
+            command="serve",
+            make=make_export,
+        )
+        for names in ("models.example.com,10.0.0.7,[fd00::7]", "*")
+    ),
+    *(
+        Case(
+            "`--cors_origins` must be origins as browsers send them",
+            ["--workdir=run", "--cors_origins=app.example.com"],
+            [f"--cors_origins={origin}"],
+            command="serve",
+            make=make_export,
+        )
+        for origin in (
+            "https://app.example.com",
+            "http://localhost:3000",
+            "*",
+        )
     ),
     Case(
         "`--{}` must be {}. Received: {}.",
@@ -517,13 +652,6 @@ CASES = [
         make=lambda: (make_export(), pathlib.Path("token").write_text("abc")),
     ),
 ]
-
-
-def make_checkpoint(name):
-    paths = Workdir(name)
-    paths.path.mkdir()
-    paths.create(config_of(*IMAGES), list("0123456789"))
-    paths.checkpoints.publish(3, lambda path: None, {})
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.words[:40])
@@ -676,6 +804,78 @@ def test_a_setting_has_an_effect_with_the_flag_that_the_warning_names():
     assert list(experiment.ignored_settings(config)) == []
 
 
+PATHS = [
+    (
+        "train",
+        IMAGES,
+        "--config=file://{root}/configs/mnist_mlp.py:smoke",
+        "--config={root}/configs/mnist_mlp.py:smoke",
+        "leave out file://",
+    ),
+    (
+        "train",
+        IMAGES,
+        "--workdir=gs://bucket/run",
+        "--workdir=mounted",
+        "mount the bucket, `gcsfuse BUCKET DIR`, and name DIR; safer is a "
+        "folder on a disk, which you copy there at the end",
+    ),
+    (
+        "train",
+        IMAGES,
+        "--workdir=~no-such-user",
+        "--workdir=./~no-such-user",
+        "~no-such-user has no home directory here; a file of that name is "
+        "./~no-such-user",
+    ),
+    (
+        "train",
+        IMAGES,
+        f"{TRAINER}extend_from=s3://b/done",
+        f"{TRAINER}extend_from=mounted/done",
+        "mount the bucket, `mount-s3 BUCKET DIR`, and name DIR",
+    ),
+    (
+        "predict",
+        ["--model_dir=m"],
+        "--split=s3://b/a.csv",
+        "--split=mounted/a.csv",
+        "mount the bucket, `mount-s3 BUCKET DIR`, and name DIR",
+    ),
+    (
+        "predict",
+        ["a.png"],
+        "--model_dir=dbfs:/m",
+        "--model_dir=/dbfs/m",
+        "Databricks mounts it as /dbfs, so name /dbfs/PATH",
+    ),
+    (
+        "predict",
+        ["--model_dir=m"],
+        "https://example.com/a.png",
+        "a.png",
+        "download it, `curl -LO ADDRESS`, and name the file",
+    ),
+]
+
+
+@provokes("`{}` must be {}. Received: {}.")
+@pytest.mark.parametrize(
+    "command, words, wrong, right, hint", PATHS, ids=[row[2] for row in PATHS]
+)
+def test_a_path_on_this_machine_is_accepted(command, words, wrong, right, hint):
+    pathlib.Path("mounted").mkdir()
+    make_finished("mounted/done")
+    words = [*words, f"{TRAINER}epochs=3"] if "extend" in wrong else words
+    wrong, right = (text.format(root=ROOT) for text in (wrong, right))
+    name, _, value = wrong.rpartition("=")
+    assert run(command, [*words, wrong]) == (
+        f"`{name or 'FILE'}` must be a path on this machine: {hint}. "
+        f"Received: {value!r}."
+    )
+    assert run(command, [*words, right]) is None
+
+
 @provokes("`{}` must be {}. Received: {}.")
 def test_a_wrong_type_in_a_file_is_mended_in_the_file():
     file = pathlib.Path("mine.py")
@@ -723,16 +923,25 @@ def test_an_encoder_of_another_family_is_replaced():
     input_files.check(config.with_overrides({"model.encoder.preset": MINILM}))
 
 
+@provokes("{}={} cannot be loaded: {}")
+def test_a_preset_that_cannot_be_loaded_is_replaced():
+    pathlib.Path("config.json").write_text('{"class_name": "BertBackbone"}')
+    assert refusal(
+        presets.read, EncoderConfig(preset="."), kind=ValueError
+    ).startswith("`--config.model.encoder.preset`=. cannot be loaded: ")
+    assert presets.read(EncoderConfig(preset=MINILM))[0].num_layers == 6
+
+
 @provokes(
-    "{} must be a directory that exists, or the name of a KerasHub preset. "
-    "Received: {}. Choices: {}."
+    "{} must be a directory that exists, hf://ORG/NAME, or the name of a "
+    "KerasHub preset. Received: {}. Choices: {}."
 )
 def test_each_name_of_a_preset_in_the_choices_is_accepted():
-    message = refusal(presets._check_name, "bert_bse_en", kind=ValueError)
+    message = refusal(keras_presets._check_name, "bert_bse_en", kind=ValueError)
     names = message.partition(" Choices: ")[2].rstrip(".").split(", ")
     assert len(names) > 10
     for name in names:
-        presets._check_name(name)
+        keras_presets._check_name(name)
         assert presets.check(name) == name
 
 
@@ -812,26 +1021,28 @@ def test_workers_accept_the_strategies_that_are_advised(name, monkeypatch):
     assert run("train", [*words, f"{TRAINER}strategy={name}"]) is None
 
 
-@provokes("`--config.trainer.best_metric` must be {}. Received: {}. Choices: ")
+@provokes("`--config.trainer.best_metric` must be {}")
 def test_each_metric_in_the_choices_is_accepted():
     labels = np.array([0, 1, 1], np.int32)
     batches = [(labels, np.eye(2, dtype=np.float32)[labels])]
     metrics = classification.metrics_of_batches(batches, ["a", "b"])
-
-    def choices(name):
-        message = refusal(classification.scalar, metrics, name)
-        return message.partition(" Choices: ")[2].rstrip(".").split(", ")
-
-    names = choices("f1")
-    assert names[-1] == "per_class/CLASS/METRIC"
-    names[-1:] = [
+    objective = SingleLabel(SingleLabelConfig(), ["a", "b"])
+    message = objective.metric_problem("f1")
+    whole, of_class = re.search(
+        "one of (.*), or per_class/NAME/METRIC with one of (.*). Received",
+        message,
+    ).groups()
+    classes = objective.metric_problem("per_class/c/f1")
+    classes = classes.partition(" Choices: ")[2].rstrip(".")
+    names = whole.split(", ") + [
         f"per_class/{name}/{metric}"
-        for name in choices("per_class/c/f1")
-        for metric in choices("per_class/a/accuracy")
+        for name in classes.split(", ")
+        for metric in of_class.split(", ")
     ]
-    assert len(names) > 15
+    assert len(names) > 20
     for name in names:
-        classification.scalar(metrics, name)
+        assert objective.metric_problem(name) is None, name
+        assert isinstance(classification.scalar(metrics, name), float), name
 
 
 @provokes("`--model_dir` must be an export: a directory with saved_model.pb")
@@ -860,12 +1071,101 @@ def test_another_port_helps():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert "and a port that is free" in refusal(
-            process._bind, Settings(port=port)
+            http_server.bind, Settings(port=port)
         )
-        process._bind(Settings(port=0)).close()
+        http_server.bind(Settings(port=0)).close()
     assert "an address of this machine" in refusal(
-        process._bind, Settings(host="203.0.113.1", port=0)
+        http_server.bind, Settings(host="203.0.113.1", port=0)
     )
+
+
+@provokes("`{}` is not a host name of this server. Start it with `--allowed_")
+@pytest.mark.parametrize(
+    "host",
+    ["models.example.com", "Models.Example.com.:8501", f"{'a' * 249}.com"],
+)
+def test_a_host_name_that_the_server_is_started_with_is_allowed(host):
+    scope = {"headers": [(b"host", host.encode())], "type": "http"}
+
+    def check(words):
+        assert run("serve", words) is None
+        names = tuple(flag.partition("=")[2] for flag in words[1:])
+        settings = Settings(allowed_hosts=names)
+        limits.Limits(
+            token="",
+            max_bytes=1,
+            max_requests=1,
+            body_seconds=1,
+            allowed_hosts=process._allowed_hosts(settings),
+        ).check_host(scope)
+
+    make_export()
+    words = ["--workdir=run"]
+    message = refusal(check, words, kind=StatusError)
+    check([*words, *flags_in(message)])
+    if host.endswith(".:8501"):
+        # As it is in the configuration of a name server.
+        check([*words, "--allowed_hosts=Models.example.com."])
+
+
+@provokes("`--max_connections` is %d in place of %d: the process may open only")
+def test_a_number_of_connections_that_the_files_suffice_for(caplog):
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        pytest.skip("this process may open any number of files")
+    try:
+        found = http_server._max_connections(hard)
+        (message,) = caplog.messages
+        caplog.clear()
+        advised = re.search(r"Set --max_connections=(\d+), or", message)[1]
+        assert int(advised) == found < hard
+        assert http_server._max_connections(found) == found
+        assert caplog.messages == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    # Another hard limit cannot be tried: not all can raise it again.
+    assert [http_server._within(160, n) for n in (10, 80, 1000)] == [10, 80, 80]
+    assert http_server._within(1256, 1000) == 1000
+
+
+@provokes("a connection is refused: %d are open (--max_connections)")
+def test_a_larger_number_of_connections_is_accepted(caplog):
+    async def app(scope, receive, send):
+        start = {"type": "http.response.start", "status": 200, "headers": []}
+        await send(start)
+        await send({"type": "http.response.body"})
+
+    async def statuses(number):
+        settings = Settings(port=0, max_connections=number)
+        is_ready = asyncio.Event()
+        with http_server.bind(settings) as listener:
+            server = http_server.Server(app, settings, is_ready.set)
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            await is_ready.wait()
+            opened, found = [], []
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection(
+                    *listener.getsockname()
+                )
+                opened.append(writer)
+                writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                found.append((await reader.readline()).split()[1])
+            for writer in opened:
+                writer.close()
+            server.should_exit = True
+            await serving
+        return found
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        assert asyncio.run(statuses(1)) == [b"200", b"503"]
+        refused = "a connection is refused: 1 are open (--max_connections)"
+        assert caplog.messages == [refused]
+        caplog.clear()
+        assert asyncio.run(statuses(2)) == [b"200", b"200"]
+        assert caplog.messages == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @provokes("`--workdir` must have a file or nothing where an export writes")
@@ -964,7 +1264,7 @@ def test_a_model_without_scores_answers_without_them(tmp_path):
     def answers(predictor, scores):
         return list(
             rows._predict_served(
-                predictor, "http://x", None, ["a.txt"], None, scores
+                predictor, "http://x", None, ["a.txt"], None, scores, None
             )
         )
 
@@ -993,12 +1293,35 @@ def predictor_of(name, dtype, function):
     return saved_model.Predictor(base)
 
 
+@provokes("the run of --config.trainer.extend_from has no variable")
+def test_a_run_without_a_variable_is_no_longer_extended():
+    own = {"model/3/dense/kernel": np.zeros(2), "metrics/0/sum": np.ones(1)}
+    message = refusal(
+        extending.moved, {"model/3/dense/bias": np.ones(2)}, own, kind=RunError
+    )
+    assert message == (
+        "the run of --config.trainer.extend_from has no variable "
+        "model/dense/kernel, so it cannot be extended. Start a new run without "
+        "this flag."
+    )
+    make_finished("done")
+    words = [*IMAGES, f"{TRAINER}epochs=3", f"{TRAINER}extend_from=done"]
+    assert run("train", words) is None
+    assert run("train", words[:-1]) is None
+
+
 # --- Tests in other files ----------------------------------------------------
 
 _PRESETS = "tests/fast/tfmodels/bert/test_presets.py::"
+_WEIGHTS = "tests/fast/tfmodels/bert/test_hf_weights.py::"
 _REST = "tests/process/prediction/test_rest.py::"
 _ROWS = "tests/process/prediction/test_rows.py::"
 _FAULT = "tests/fault/"
+_LENGTH = "tests/fast/training/test_run_length.py::"
+_OF_LENGTH = (
+    f"{_LENGTH}test_a_setting_without_effect_is_one_warning_that_names_the_flag",
+    f"{_LENGTH}test_the_advice_helps",
+)
 _A_PRESET = f"{_PRESETS}test_a_directory_gives_sizes_vocabulary_and_weights"
 # By message: the test that provokes it, and the test that does what it says, or
 # the reason why none does.
@@ -1017,15 +1340,11 @@ ELSEWHERE = {
         _A_PRESET,
     ),
     "{}={} cannot be used: {}": (
-        f"{_PRESETS}test_a_vocabulary_that_cannot_be_used_is_refused",
+        f"{_PRESETS}test_more_tokens_than_vectors_are_refused",
         _A_PRESET,
     ),
     "{} does not fit: {} {} is {} in {}.": (
         f"{_PRESETS}test_weights_do_not_go_into_a_network_of_other_sizes",
-        _A_PRESET,
-    ),
-    "{}={} cannot be loaded: {}": (
-        f"{_PRESETS}test_weights_that_are_not_there_are_refused",
         _A_PRESET,
     ),
     "{}={} is not on this machine and could not be downloaded": (
@@ -1137,6 +1456,44 @@ ELSEWHERE = {
         "test_a_nan_at_a_step_keeps_the_last_good_checkpoint",
         f"{_FAULT}test_not_finite.py::test_a_huge_learning_rate_ends_the_run",
     ),
+    "`--config.trainer.best_metric={}` has no effect without a validation": (
+        f"{_LENGTH}test_a_metric_without_validation_selects_nothing",
+        f"{_LENGTH}test_a_setting_that_fits_is_no_warning",
+    ),
+    "`--config.data.global_batch_size={}` is more than the split": _OF_LENGTH,
+    "`--config.optimizer.warmup_steps={}` is not below the": _OF_LENGTH,
+    "`--config.optimizer.warmup_fraction={}` of the {} is less": _OF_LENGTH,
+    "`--config.trainer.save_every_steps={}` has no effect": _OF_LENGTH,
+    "`--config.optimizer.ema_momentum={}` is too high": _OF_LENGTH,
+    "`--config.optimizer.plateau_patience={}` has no effect": _OF_LENGTH,
+    "`--config.{}={}` has no effect: it acts after": _OF_LENGTH,
+    "`--config.trainer.best_metric=%s` is undefined in epoch": (
+        "tests/model/training/test_callbacks.py::"
+        "test_a_metric_that_cannot_compare_the_epochs_is_said_at_the_end",
+        "It advises nothing.",
+    ),
+    "`--config.trainer.best_metric` must be a metric that differs between": (
+        "tests/model/training/test_train_and_evaluate.py::"
+        "test_a_metric_that_validation_does_not_define_is_refused_before_"
+        "training",
+        "tests/model/training/test_train_and_evaluate.py::"
+        "test_a_metric_that_validation_does_not_define_is_refused_before_"
+        "training",
+    ),
+    "worker {} was not connected with the other workers within": (
+        f"{_FAULT}workers/test_refused_workers.py::"
+        "test_a_worker_that_ends_while_all_connect_is_named",
+        f"{_FAULT}workers/test_whole_runs.py::"
+        "test_two_workers_compute_what_one_process_computes",
+    ),
+    "`--encoding` is for models of texts": (
+        f"{_ROWS}test_images_have_no_encoding",
+        f"{_ROWS}test_images_are_answered_alike",
+    ),
+    "%s=%s has no pooler: the layer `pooled_dense` starts from random": (
+        f"{_WEIGHTS}test_a_pooler_is_needed_for_pooled_only",
+        f"{_WEIGHTS}test_a_pooler_is_needed_for_pooled_only",
+    ),
     "`{}` has a value that is NaN or infinite at step {}; the checkpoint": (
         f"{_FAULT}test_not_finite.py::"
         "test_a_nan_that_relu_hides_from_the_loss_is_found",
@@ -1178,11 +1535,17 @@ def test_the_test_elsewhere_exists(test):
 # Texts that name flags and are no messages.
 NO_ADVICE = [
     # What `--help` prints.
+    "Further host names that clients without a token can use, without port;",
     "Whether a layer keeps only its inputs for the backward pass",
     "Directory of a version or of all versions of an export",
     "Directory of numbered versions; the default is from --workdir.",
     "  --{}\n      {}{}",
     "  --{}={}\n      {}",
+    # Flags of other programs, which need a bucket or the network.
+    "mount the container, `blobfuse2 mount DIR --container-name=",
+    "download it, `hf download NAME --local-dir DIR`, and name DIR",
+    # A setting in a file of Hugging Face.
+    "its added token {} has {}=true",
     # Files for TensorFlow Serving, and the model card.
     "# For --model_config_file.",
     "# For --enable_batching --batching_parameters_file.",
@@ -1214,7 +1577,11 @@ def texts_with_flags():
                 continue
             # A flag alone is a part of another message.
             is_flag = re.fullmatch(r"`?--[\w.{}=/-]+`?", text)
-            if re.search(r"--[a-z{`]", text) or names & {"flag", "_FLAG"}:
+            if re.search(r"--[a-z{`]", text) or names & {
+                "flag",
+                "FLAG",
+                "_FLAG",
+            }:
                 if not is_flag:
                     yield place, node.lineno, text
 

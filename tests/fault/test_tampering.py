@@ -315,8 +315,10 @@ def test_weights_in_a_pickle_are_not_read(tmp_path, marker):
     (directory / "vocab.txt").write_text(_VOCABULARY)
     (directory / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(marker)))
     message = refused_preset(directory, tmp_path)
-    assert message.startswith(
-        f"`--config.model.encoder.preset`={directory} cannot be loaded: "
+    assert message == (
+        "`--config.model.encoder.preset` cannot be used. Received: "
+        f"{str(directory)!r}: pytorch_model.bin cannot be read: it contains "
+        "_io.open, and only tensors are safe."
     )
     assert not marker.exists()
 

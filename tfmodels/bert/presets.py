@@ -13,6 +13,7 @@ A preset is one of these:
 import dataclasses
 import logging
 import pathlib
+import shlex
 
 from tfmodels import package_paths
 from tfmodels.bert import hf_directories
@@ -94,7 +95,7 @@ def check(preset):
 
 
 def _option(path):
-    return f"--config.model.encoder.preset={path}"
+    return f"--config.model.encoder.preset={shlex.quote(str(path))}"
 
 
 def _read_config(path):

@@ -3,7 +3,6 @@
 The rules of one kind of data, objective or model are in its `problems`.
 """
 
-
 from trainers.errors import ConfigError
 from trainers.objectives import objective as objective_lib
 

@@ -29,7 +29,19 @@ def of(scope):
     found = _HOST.fullmatch(header)
     if not found:
         return MALFORMED if header else ""
-    return found[1].lower().rstrip(".")
+    return normal(found[1])
+
+
+def normal(name):
+    """Returns a host name as names are compared.
+
+    Args:
+        name: str.
+
+    >>> normal("Models.Example.Com.")
+    'models.example.com'
+    """
+    return name.lower().rstrip(".")
 
 
 def is_allowed(scope, names):

@@ -134,17 +134,20 @@ def _max_connections(wanted):
     if soft != infinite and soft < needed:
         soft = needed if hard == infinite else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft == infinite or soft >= needed:
-        return wanted
-    found = max(soft - _OTHER_FILES, soft // 2)
-    _LOGGER.warning(
-        "`--max_connections` is %d in place of %d: the process may open only "
-        "%d files. `ulimit -Hn` raises that.",
-        found,
-        wanted,
-        soft,
-    )
+    found = wanted if soft == infinite else _within(soft, wanted)
+    if found < wanted:
+        _LOGGER.warning(
+            "`--max_connections` is %d in place of %d: the process may open "
+            "only %d files. Set --max_connections=%d, or let it open %d: root "
+            "can, with `ulimit -n %d` before the command.",
+            *(found, wanted, soft, found, needed, needed),
+        )
     return found
+
+
+def _within(files, wanted):
+    """Returns how many connections are possible with this many files."""
+    return min(wanted, max(files - _OTHER_FILES, files // 2))
 
 
 @contextlib.contextmanager

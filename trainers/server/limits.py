@@ -14,8 +14,10 @@ from trainers.server import statuses
 # request, so that a client that is still sending can read the answer.
 _DISCARDED_BYTES = 256 * 2**20
 _DISCARDING_SECONDS = 5.0
-# Most characters of a header in an error.
+# Most characters of a header in an error. A host name has at most 253, and the
+# error says how to allow it.
 _QUOTED = 100
+_QUOTED_HOST = 253
 _GZIP = ("gzip", "x-gzip")
 
 
@@ -56,7 +58,7 @@ class Limits:
         self._max_bytes = max_bytes
         self._max_requests = max_requests
         self._body_seconds = body_seconds
-        self._allowed_hosts = frozenset(map(str.lower, allowed_hosts))
+        self._allowed_hosts = frozenset(map(hosts.normal, allowed_hosts))
         self._num_requests = 0
 
     def check_host(self, scope):
@@ -81,8 +83,9 @@ class Limits:
             )
         raise statuses.StatusError(
             "PERMISSION_DENIED",
-            f"`{host[:_QUOTED]}` is not a host name of this server. Start it "
-            f"with `--allowed_hosts={name[:_QUOTED]}`, or with a token.",
+            f"`{host[:_QUOTED_HOST]}` is not a host name of this server. Start "
+            f"it with `--allowed_hosts={name[:_QUOTED_HOST]}`, or with a "
+            "token.",
         )
 
     def check_token(self, scope):

@@ -117,7 +117,8 @@ def moved(arrays, own):
         if not queues.get(place):
             raise RunError(
                 "the run of --config.trainer.extend_from has no variable "
-                f"{place}."
+                f"{place}, so it cannot be extended. Start a new run without "
+                "this flag."
             )
         found[name] = queues[place].pop(0)
     return found

@@ -71,12 +71,13 @@ def _of_averages(config, steps):
     share = momentum ** (total - 1)
     # The average is over about 1 / (1 - momentum) steps. In fewer steps, the
     # share is more than exp(-1).
-    if momentum and total * (1 - momentum) < 1:
+    highest = _rounded_down(1 - 1 / total)
+    if momentum > max(highest, 1 - 1 / total):
         yield (
             f"`--config.optimizer.ema_momentum={momentum}` is too high for "
             f"{total:,} steps: the weights after the first step are "
             f"{100 * share:.0f} % of the average that is validated and "
-            f"exported. Set it to {_rounded_down(1 - 1 / total)} or less."
+            f"exported. Set it to {highest} or less."
         )
 
 
@@ -84,27 +85,31 @@ def _of_epochs(config, epochs):
     trainer, optimizer = config.trainer, config.optimizer
     # Both act after the first epoch and these many others, at the earliest.
     most = max(epochs - 2, 0)
-    patiences = {
-        "trainer.early_stopping_patience": trainer.early_stopping_patience,
-        "optimizer.plateau_patience": optimizer.plateau_patience,
-    }
-    for name, patience in patiences.items():
+    stop, lower = trainer.early_stopping_patience, optimizer.plateau_patience
+    # Also if the patience of early stopping is lowered as advised.
+    most_lower = max(min(stop, most) - 1, 0) if stop else most
+    for name, patience, advised in (
+        ("trainer.early_stopping_patience", stop, most),
+        ("optimizer.plateau_patience", lower, most_lower),
+    ):
         if patience > most:
-            advice = f"{most} or less" if most else "0"
             yield (
                 f"`--config.{name}={patience}` has no effect: it acts after "
                 f"{patience + 1} epochs at the earliest, and the run has "
-                f"{epochs}. Set it to {advice}, or train for more "
+                f"{epochs}. Set it to {_or_less(advised)}, or train for more "
                 "epochs."
             )
-    stop, lower = patiences.values()
     if 0 < stop <= lower <= most:
-        advice = f"{stop - 1} or less" if stop > 1 else "0"
+        other = ", or the other one to more than it" if lower < most else ""
         yield (
             f"`--config.optimizer.plateau_patience={lower}` has no effect: "
             f"--config.trainer.early_stopping_patience={stop} ends the run "
-            f"before. Set it to {advice}, or the other one to more than it."
+            f"before. Set it to {_or_less(most_lower)}{other}."
         )
+
+
+def _or_less(number):
+    return f"{number} or less" if number else "0"
 
 
 def _rounded_up(value):

@@ -75,9 +75,35 @@ CASES = {
             "trainer.early_stopping_patience": 2,
             "optimizer.plateau_patience": 2,
         },
+        # A longer patience of early stopping would have no effect.
+        "`--config.optimizer.plateau_patience=2` has no effect: "
+        "--config.trainer.early_stopping_patience=2 ends the run before. Set "
+        "it to 1 or less.",
+    ),
+    "plateau after the stop of a longer run": (
+        {
+            "trainer.epochs": 5,
+            "trainer.early_stopping_patience": 2,
+            "optimizer.plateau_patience": 2,
+        },
         "`--config.optimizer.plateau_patience=2` has no effect: "
         "--config.trainer.early_stopping_patience=2 ends the run before. Set "
         "it to 1 or less, or the other one to more than it.",
+    ),
+    "plateau after the stop and the end": (
+        {
+            "trainer.early_stopping_patience": 2,
+            "optimizer.plateau_patience": 9,
+        },
+        "`--config.optimizer.plateau_patience=9` has no effect: it acts after "
+        "10 epochs at the earliest, and the run has 4. Set it to 1 or less, or "
+        "train for more epochs.",
+    ),
+    "average of ten steps": (
+        {"trainer.epochs": 1, "optimizer.ema_momentum": 0.95},
+        "`--config.optimizer.ema_momentum=0.95` is too high for 10 steps: the "
+        "weights after the first step are 63 % of the average that is "
+        "validated and exported. Set it to 0.9 or less.",
     ),
 }
 

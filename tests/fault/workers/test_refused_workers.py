@@ -8,6 +8,8 @@ import sys
 import pytest
 import worker_runs
 
+from trainers.distribution import rendezvous
+from trainers.distribution import tf_config as tf_config_lib
 from trainers.distribution import worker_process
 
 EXAMPLE = (
@@ -58,6 +60,26 @@ def test_workers_that_stay_away_are_named(workers, data_file, tmp_path):
         )
     ended = [workers.wait(pid, seconds=60) for pid in found]
     assert [error_of(worker, 1) for worker in ended] == expected
+
+
+def test_a_worker_that_ends_while_all_connect_is_named(
+    workers, data_file, tmp_path
+):
+    """This process is the other worker, until all have started."""
+    ports = worker_process.free_ports(2)
+    words = worker_runs.words(
+        data_file,
+        tmp_path / "run",
+        "--config.trainer.start_timeout_seconds=3",
+    )
+    pid = workers.start(words, worker_runs.environ_of(ports, 0))
+    other = tf_config_lib.read(worker_runs.environ_of(ports, 1))
+    rendezvous.meet(other, 60)
+    assert error_of(workers.wait(pid, seconds=60), 1) == (
+        "error: worker 0 was not connected with the other workers within "
+        "--config.trainer.start_timeout_seconds=3, although all had started. "
+        "The output of a worker that has ended says why."
+    )
 
 
 @pytest.mark.parametrize(

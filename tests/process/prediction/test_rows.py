@@ -205,8 +205,9 @@ def test_the_command_sends_the_token_of_the_environment(
         ),
         (
             ["--model_dir=x", "--encoding=cp1252", "--split=test"],
-            "`--encoding` is for files; the examples of --split have "
-            "--config.data.encoding. Received: 'cp1252'.",
+            "`--encoding` is for files of texts; for --split, "
+            "--config.data.encoding sets the encoding of texts. Received: "
+            "'cp1252'.",
         ),
         (
             ["a.txt"],

@@ -280,7 +280,8 @@ def test_few_files_are_fewer_connections(tiny_base, user_env):
     assert [line for line in lines if line != out_of_files] == [
         "version 1 is available",
         "warning: `--max_connections` is 80 in place of 1000: the process may "
-        "open only 160 files. `ulimit -Hn` raises that.",
+        "open only 160 files. Set --max_connections=80, or let it open 1256: "
+        "root can, with `ulimit -n 1256` before the command.",
         "warning: a connection is refused: 80 are open (--max_connections)",
         "stopping after the running requests",
     ]
