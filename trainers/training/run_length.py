@@ -72,6 +72,7 @@ def _of_averages(config, steps):
     # The average is over about 1 / (1 - momentum) steps. In fewer steps, the
     # share is more than exp(-1).
     highest = _rounded_down(1 - 1 / total)
+    # Rounding can lift it above 1 - 1 / total. What is advised must not warn.
     if momentum > max(highest, 1 - 1 / total):
         yield (
             f"`--config.optimizer.ema_momentum={momentum}` is too high for "
