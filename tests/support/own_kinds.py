@@ -34,6 +34,13 @@ class OwnDataConfig(DataConfig):
 
 
 @dataclasses.dataclass(slots=True)
+class StopWordsConfig(OwnDataConfig):
+    """Has a file that changes features, and no examples."""
+
+    stop_words: str = setting("", "File of words to drop.", is_path=True)
+
+
+@dataclasses.dataclass(slots=True)
 class KeyedLabelsConfig(SingleLabelConfig):
     """Settings of `KeyedLabels`."""
 

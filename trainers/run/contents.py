@@ -9,15 +9,19 @@ import pathlib
 from tfmodels import package_paths
 from tfmodels import settings
 from trainers.config import tree
+from trainers.config.data import SPLITS
 from trainers.run.step_directories import StepDirectories
 from trainers.runtime import atomic
 
-OF_DATA = "config.data."
+# These name examples. The hash of the examples decides whether they are equal.
+OF_EXAMPLES = tuple(
+    f"config.data.{name}" for name in (*SPLITS, "path", "data_dir")
+)
 EXTENDED = "config.trainer.extend_from"
 
 
 def sums(config):
-    """Returns the SHA-256 sums of what paths outside of the data name.
+    """Returns the SHA-256 sums of what paths name that are not of examples.
 
     Args:
         config: `ExperimentConfig`.
@@ -29,8 +33,8 @@ def sums(config):
     for name, field, value in tree.leaves(config):
         if not field.metadata["is_path"] or field.metadata["may_change"]:
             continue
-        if name.startswith(OF_DATA) or not value:
-            continue  # The hash of the examples decides.
+        if name in OF_EXAMPLES or not value:
+            continue
         if name == EXTENDED:
             total |= _sum_of_run(name, value)
             continue
@@ -102,7 +106,7 @@ def with_paths_of(config, saved):
             for name, field, _ in tree.leaves(config)
             if field.metadata["is_path"]
             and not field.metadata["may_change"]
-            and not name.startswith(OF_DATA)
+            and name not in OF_EXAMPLES
             and name != EXTENDED
             and name in then
         }
@@ -120,7 +124,12 @@ def with_texts_of(assets, config, saved):
     for name, field, value in tree.leaves(config):
         was = then.get(name)
         if field.metadata["is_path"] and was and value and value != was:
-            was, now = json.dumps(was), json.dumps(value)
+            # The value of this setting alone: a path can be a common word.
+            key = json.dumps(name.rpartition(".")[2])
+            was, now = (
+                f"{key}: {json.dumps(was)}",
+                f"{key}: {json.dumps(value)}",
+            )
             assets = {n: text.replace(now, was) for n, text in assets.items()}
     return assets
 

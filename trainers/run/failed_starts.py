@@ -1,4 +1,4 @@
-"""Starts that failed before their first step, which protect nothing."""
+"""Starts that failed before they saved anything, which protect nothing."""
 
 from trainers.errors import ConfigError
 from trainers.errors import RunError
@@ -9,18 +9,21 @@ from trainers.runtime import atomic
 def is_begun(paths):
     """Returns whether a run has something to lose here.
 
-    A start that failed before its first training step leaves settings and
-    a checkpoint of step 0, or for an extension that of its first step. All
-    can be made again. So another run can start in their place.
+    A start that failed before it saved its first training steps leaves
+    settings and a checkpoint of step 0, or for an extension that of its first
+    step. All can be made again. So another run can start in their place.
 
     Args:
         paths: `Workdir`.
     """
     if (paths.path / "metrics.json").exists():
         return True
-    if found := paths.checkpoints.paths():
-        return not all(map(_is_start, found, found.values()))
-    return bool(paths.best.steps.paths())
+    found = paths.checkpoints.paths()
+    if not all(map(_is_start, found, found.values())):
+        return True
+    # An extension begins with the best weights of the run that it extends.
+    is_extension = any(step > 0 for step in found)
+    return bool(paths.best.steps.paths()) and not is_extension
 
 
 def is_extension_start(paths):

@@ -102,7 +102,7 @@ def differences(then, now, may_differ=()):
         line
         for name, line in paths
         if name not in may_differ
-        and (is_other or not name.startswith(contents.OF_DATA))
+        and (is_other or name not in contents.OF_EXAMPLES)
     ] + lines
     if then["replicas"] != now["replicas"]:
         lines.append(
@@ -116,19 +116,27 @@ def differences(then, now, may_differ=()):
 def _path_differences(then, now):
     """Yields the name and a line for each path that names something else.
 
-    For paths of the data, it cannot know that: the examples decide.
+    What the files contain decides, as far as it is known. For paths of
+    examples, it is not known here.
     """
     sums = [x.get("files", {}) for x in (then, now)]
     old, new = (
         contents.paths(experiment.from_tree(x["config"])) for x in (then, now)
     )
     for name in filter(new.__contains__, old):
-        same_content = name in sums[0] and sums[0][name] == sums[1].get(name)
-        if old[name] != new[name] and not same_content:
+        is_known = name in sums[0] and name in sums[1]
+        if is_known and sums[0][name] == sums[1][name]:
+            continue
+        if old[name] != new[name]:
             yield (
                 name,
                 f"`--{name}` was {_value(old[name])}. "
                 f"Received: {_value(new[name])}.",
+            )
+        elif is_known:
+            yield (
+                name,
+                f"the content of `--{name}` {_value(new[name])} has changed.",
             )
 
 

@@ -264,7 +264,7 @@ def restore_latest(paths, identity):
         )
     if found:
         logging.getLogger(__name__).info(
-            "%s contains another start, which ended before its first step: "
+            "%s contains another start, which ended before it saved anything: "
             "this run starts in its place.",
             paths.path,
         )

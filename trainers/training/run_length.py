@@ -20,7 +20,7 @@ def warnings(config, steps, has_validation):
     epochs = config.trainer.epochs - steps.first_epoch
     yield from _of_steps(config, steps, epochs)
     yield from _of_averages(config, steps)
-    yield from _of_epochs(config, epochs)
+    yield from _of_epochs(config, epochs, steps.first_epoch > 0)
     metric = config.trainer.best_metric
     if not has_validation and metric != TrainerConfig().best_metric:
         yield (
@@ -82,25 +82,35 @@ def _of_averages(config, steps):
         )
 
 
-def _of_epochs(config, epochs):
+def _of_epochs(config, epochs, is_extension):
     trainer, optimizer = config.trainer, config.optimizer
-    # Both act after the first epoch and these many others, at the earliest.
-    most = max(epochs - 2, 0)
     stop, lower = trainer.early_stopping_patience, optimizer.plateau_patience
+    # A run waits after its first epoch at the earliest. An extension knows the
+    # best epoch before it begins, and plateaus begin anew.
+    skipped = 0 if is_extension else 1
+    most_stop, most = max(epochs - 1 - skipped, 0), max(epochs - 2, 0)
     # Also if the patience of early stopping is lowered as advised.
-    most_lower = max(min(stop, most) - 1, 0) if stop else most
-    for name, patience, advised in (
-        ("trainer.early_stopping_patience", stop, most),
-        ("optimizer.plateau_patience", lower, most_lower),
+    most_lower = most
+    if stop:
+        most_lower = max(min(stop, most_stop) + skipped - 2, 0)
+    for name, patience, most_of_it, before, advised in (
+        (
+            "trainer.early_stopping_patience",
+            stop,
+            most_stop,
+            skipped,
+            most_stop,
+        ),
+        ("optimizer.plateau_patience", lower, most, 1, most_lower),
     ):
-        if patience > most:
+        if patience > most_of_it:
             yield (
                 f"`--config.{name}={patience}` has no effect: it acts after "
-                f"{patience + 1} epochs at the earliest, and the run has "
+                f"{patience + before} epochs at the earliest, and the run has "
                 f"{epochs}. Set it to {_or_less(advised)}, or train for more "
                 "epochs."
             )
-    if 0 < stop <= lower <= most:
+    if stop and lower and stop + skipped <= lower + 1 and lower <= most:
         other = ", or the other one to more than it" if lower < most else ""
         yield (
             f"`--config.optimizer.plateau_patience={lower}` has no effect: "

@@ -201,6 +201,13 @@ def _begin(process, task, splits):
     is_new = checkpoint is None
     if is_new and config.trainer.extend_from:
         checkpoint = extending.start(config, identity, paths)
+    if checkpoint is None and config.trainer.resume == "must":
+        raise ConfigError(
+            "`--workdir` must contain a checkpoint of this run for "
+            f"--config.trainer.resume=must. Received: {str(paths.path)!r}, "
+            "with the start of another run. Start with "
+            "--config.trainer.resume=auto."
+        )
     extends = checkpoint and checkpoint.extends
     if extends:
         identity["extends"] = extends

@@ -233,6 +233,38 @@ def test_another_folder_is_named(change_fn, tmp_path):
     ]
 
 
+def test_other_content_at_the_same_path_is_named(tmp_path):
+    config = make_texts_config(write_preset(tmp_path / "a"))
+    then = identity(config)
+    (tmp_path / "a" / "inside" / "model.safetensors").write_bytes(b"124")
+    assert differences(then, identity(config)) == [
+        f"the content of `--{NAME}` '{tmp_path}/a' has changed."
+    ]
+
+
+def test_a_path_of_the_data_that_names_no_examples_is_compared(tmp_path):
+    """Its content can change what `preprocess` makes of equal examples."""
+    first, second = tmp_path / "a.txt", tmp_path / "b.txt"
+    first.write_text("the\n")
+    second.write_text("a\n")
+
+    def identity_of(path):
+        config = make_config()
+        config.data = own_kinds.StopWordsConfig(stop_words=str(path))
+        return identity(config)
+
+    assert differences(identity_of(first), identity_of(second)) == [
+        f"`--config.data.stop_words` was '{first}'. Received: '{second}'."
+    ]
+    then = identity_of(first)
+    second.write_text("the\n")
+    assert differences(then, identity_of(second)) == []
+    first.write_text("an\n")
+    assert differences(then, identity_of(first)) == [
+        f"the content of `--config.data.stop_words` '{first}' has changed."
+    ]
+
+
 def test_a_name_or_a_lost_folder_is_compared_by_its_text(tmp_path):
     folder = write_preset(tmp_path / "a")
     then = identity(make_texts_config(folder))
@@ -266,6 +298,12 @@ def test_files_of_a_run_keep_the_paths_of_its_start():
     texts = {"encoder.json": '{"preset": "/mnt/minilm", "num_layers": 2}'}
     assert contents.with_texts_of(texts, now, saved) == {
         "encoder.json": '{"preset": "old/minilm", "num_layers": 2}'
+    }
+    # A path that is a word of other settings.
+    now = make_texts_config("bert")
+    texts = {"encoder.json": '{"preset": "bert", "family": "bert"}'}
+    assert contents.with_texts_of(texts, now, saved) == {
+        "encoder.json": '{"preset": "old/minilm", "family": "bert"}'
     }
 
 

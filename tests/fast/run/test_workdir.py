@@ -120,6 +120,11 @@ def lost(name):
             {"others": ["best"]},
             {"auto": lost("best"), "must": must, "never": never},
         ),
+        # Killed between the best weights and the checkpoint of an epoch.
+        (
+            {"checkpoints": [0], "others": ["best"]},
+            {"auto": True, "must": True, "never": never},
+        ),
         (
             {"others": ["history.json", "data_report.json", "lock"]},
             {"auto": False, "must": must, "never": False},
@@ -132,6 +137,7 @@ def lost(name):
         "finished",
         "only_metrics",
         "only_best",
+        "best_before_checkpoint",
         "no_results",
     ],
 )

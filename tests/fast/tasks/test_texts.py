@@ -399,7 +399,9 @@ def test_rows_without_an_end_count_up_to_their_padding(served):
         )
 
 
-@pytest.mark.parametrize("ids", [[[5, 6]], [[3, 2]], [[2, 5], [99, 3]]])
+@pytest.mark.parametrize(
+    "ids", [[[5, 6]], [[3, 2]], [[2, 5], [99, 3]], [[0, 0], [0, 2]]]
+)
 def test_rows_that_a_server_could_pad_with_words_are_refused(served, ids):
     _, signatures, _ = served
     with pytest.raises(tf.errors.InvalidArgumentError) as error:

@@ -178,3 +178,34 @@ def test_an_extension_is_as_long_as_what_it_adds():
     )
     (line,) = run_length.warnings(config, steps, has_validation=True)
     assert "warmup_steps=20` is not below the 20 steps of the run" in line
+
+
+@pytest.mark.parametrize(
+    "stop, lower, words",
+    [
+        # Epochs 3 to 6: the best epoch of the finished run can be the last one.
+        (3, 0, None),
+        (4, 0, "early_stopping_patience=4` has no effect: it acts after 4 "),
+        (0, 2, None),
+        (0, 3, "plateau_patience=3` has no effect: it acts after 4 epochs"),
+        (3, 1, None),
+        (3, 2, "plateau_patience=2` has no effect: --config.trainer.early_"),
+    ],
+)
+def test_an_extension_waits_from_the_end_of_the_finished_run(
+    stop, lower, words
+):
+    config = ExperimentConfig().with_overrides(
+        SETTINGS
+        | {
+            "trainer.epochs": 6,
+            "trainer.early_stopping_patience": stop,
+            "optimizer.plateau_patience": lower,
+        }
+    )
+    steps = steps_lib.plan(
+        config, num_examples=100, num_replicas=1, first_epoch=2
+    )
+    lines = list(run_length.warnings(config, steps, has_validation=True))
+    assert len(lines) == (words is not None)
+    assert words is None or words in lines[0]

@@ -47,8 +47,8 @@ def model_inputs(ids, sequence_length, *, pad_id, start_id, end_id):
     What follows has no effect, so an answer does not depend on other requests.
 
     Args:
-        ids: int32[batch, length]. A row that begins with `[PAD]` is empty. Any
-            other first id than `[CLS]` and `[PAD]` is an error of the graph.
+        ids: int32[batch, length]. A row of `[PAD]` alone is empty. Any other
+            row that does not begin with `[CLS]` is an error of the graph.
         sequence_length: int. Maximum number of ids of a text.
         pad_id, start_id, end_id: int. Ids of `[PAD]`, `[CLS]` and `[SEP]`.
 
@@ -60,8 +60,9 @@ def model_inputs(ids, sequence_length, *, pad_id, start_id, end_id):
     # padding would give the mean of no vectors.
     is_empty = tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)
     ids = tf.pad(ids, [[0, 0], [0, is_empty]], constant_values=pad_id)
-    first = ids[:, :1]
-    known = tf.equal(first, start_id) | tf.equal(first, pad_id)
+    first = ids[:, 0]
+    is_padding = tf.reduce_all(tf.equal(ids, pad_id), axis=1)
+    known = tf.equal(first, start_id) | is_padding
     check = tf.debugging.Assert(
         tf.reduce_all(known),
         [
