@@ -40,6 +40,11 @@ _SAME = {
 }
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/(/?)")
 _USER = re.compile(r"~[^/]*")
+# `$HOME/run`, `${HOME}/run`, `%USERPROFILE%/run`: nothing has replaced them.
+_VARIABLE = re.compile(r"\$\w+|\$\{\w+\}|%\w+%")
+_HUB = re.compile(
+    r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)"
+)
 
 
 def problem(path, schemes=(), is_written=False):
@@ -68,7 +73,15 @@ def problem(path, schemes=(), is_written=False):
         is_address = bool(found[2]) or known is not None
         if is_address and scheme not in schemes:
             hint = known or "copy the files to this machine"
+            hub = _HUB.match(path)
+            if hub and "hf" in schemes:
+                return f"a path or a name: of this page, it is hf://{hub[1]}"
             return f"a path on this machine: {hint}"
+    if variable := _VARIABLE.match(path):
+        return (
+            f"a path on this machine: nothing has replaced {variable[0]}; "
+            f"write the path itself; a file of that name is ./{variable[0]}"
+        )
     user = _USER.match(path)
     if user and os.path.expanduser(user[0]) == user[0]:
         return (

@@ -218,8 +218,8 @@ class Weights:
             `float32` array of this shape.
 
         Raises:
-            ValueError: It is not in the file, or has another shape or no
-                floating-point numbers.
+            ValueError: It is not in the file, or has another shape, no
+                floating-point numbers, or some that are not finite.
         """
         import numpy as np
 
@@ -238,6 +238,8 @@ class Weights:
         if value.dtype.name not in _FLOATS:
             raise ValueError(f"of the type {value.dtype.name}")
         value = value.astype("float32")
+        if not np.isfinite(value).all():
+            raise ValueError("not finite (NaN or infinity)")
         # Takes the first rows, or repeats the only one.
         return np.resize(value.T if is_kernel else value, shape)
 

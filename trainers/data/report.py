@@ -174,7 +174,8 @@ def _warnings_of_names(report):
         yield (
             f"classes that look alike but are different: {shown}"
             f"{f' and {more} more' if more > 0 else ''}. They differ only in "
-            "case, composed letters, invisible characters or white space. "
+            "case, composed letters, invisible characters, white space, "
+            "dashes or quotes. "
             "Write each class in one way."
         )
 

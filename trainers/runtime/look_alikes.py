@@ -11,13 +11,15 @@ _INVISIBLE = {
     *range(0x180B, 0x1810),
     *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
 }
+_QUOTES = dict.fromkeys("\u2018\u2019\u02bc\u2032\u0060", "'")
+_QUOTES |= dict.fromkeys("\u201c\u201d\u2033", '"')
 
 
 def key(name):
     """Returns a text that is equal for names that look alike.
 
     It ignores case, the composition of letters, invisible characters, and what
-    kind of white space there is.
+    kind of white space, dashes and apostrophes there is.
 
     Args:
         name: str.
@@ -29,7 +31,15 @@ def key(name):
     # The letters of `casefold` can be composed again.
     folded = unicodedata.normalize("NFKC", visible).casefold()
     folded = unicodedata.normalize("NFKC", folded)
+    folded = "".join(map(_mark, folded))
     return " ".join("".join(c for c in folded if not _is_invisible(c)).split())
+
+
+def _mark(character):
+    """Returns the mark of a keyboard for one that programs put in its place."""
+    if unicodedata.category(character) == "Pd" or character == "\u2212":
+        return "-"
+    return _QUOTES.get(character, character)
 
 
 def _is_invisible(character):

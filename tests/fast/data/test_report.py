@@ -245,8 +245,8 @@ def test_classes_that_look_alike_are_one_warning_with_counts():
         "classes that look alike but are different: 'Pos' (3 examples) and "
         "'pos' (2 examples) and 'pos\\u200b' (3 examples); 'café' (2 examples) "
         "and 'cafe\\u0301' (2 examples). They differ only in case, composed "
-        "letters, invisible characters or white space. Write each class in one "
-        "way."
+        "letters, invisible characters, white space, dashes or quotes. Write "
+        "each class in one way."
     )
     assert sum("look alike" in w for w in report["warnings"]) == 1
 

@@ -23,6 +23,10 @@ from trainers.runtime import look_alikes
         ("❤", "❤\ufe0f"),
         ("pos", "pos\0"),
         ("e\u034f\u0301", "é"),
+        ("e-mail", "e\u2011mail"),
+        ("e-mail", "e\u2013mail"),
+        ("don't", "don\u2019t"),
+        ('"a"', "\u201ca\u201d"),
     ],
 )
 def test_names_look_alike(one, other):

@@ -25,6 +25,9 @@ from tfmodels.settings import with_home
         "~root/a",
         "a~/b",
         "part-*.csv",
+        "a$b.csv",
+        "./$HOME",
+        "100%",
     ],
 )
 def test_a_path(path):
@@ -115,4 +118,30 @@ def test_only_settings_that_are_paths_have_a_home(monkeypatch):
     assert broken_rule(text, "s3://a") is None
     assert broken_rule(paths, ("a", "file:///b")) == (
         "a path on this machine: leave out file://"
+    )
+
+
+@pytest.mark.parametrize(
+    "path, name",
+    [
+        ("$HOME/run", "$HOME"),
+        ("${DATA_DIR}/a.csv", "${DATA_DIR}"),
+        ("%USERPROFILE%/run", "%USERPROFILE%"),
+    ],
+)
+def test_a_variable_that_nothing_has_replaced(path, name):
+    assert local_paths.problem(path) == (
+        f"a path on this machine: nothing has replaced {name}; write the path "
+        f"itself; a file of that name is ./{name}"
+    )
+
+
+def test_a_page_of_hugging_face_is_a_name_of_a_preset():
+    page = "https://huggingface.co/prajjwal1/bert-tiny/tree/main"
+    assert local_paths.problem(page, schemes=("hf",)) == (
+        "a path or a name: of this page, it is hf://prajjwal1/bert-tiny"
+    )
+    assert local_paths.problem(page) == (
+        "a path on this machine: download it, `curl -LO ADDRESS`, and name the "
+        "file"
     )

@@ -21,7 +21,7 @@ from trainers.errors import DataError
 csv.field_size_limit(streams.LONGEST_LINE)
 # A backslash, with the quote or backslash that it escapes.
 _ESCAPE = re.compile(r'\\(["\\])?')
-_SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
+_SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 
 
 def read_rows(file, data, columns, report, *, delimiter=","):
@@ -42,7 +42,7 @@ def read_rows(file, data, columns, report, *, delimiter=","):
         ConfigError: The file does not have the columns.
         DataError: The first row, with the columns, cannot be read.
     """
-    positions, width = None, 0
+    positions, width, names = None, 0, None
 
     @functools.cache  # By its words: other settings are tried on all rows.
     def explain(words):
@@ -61,9 +61,12 @@ def read_rows(file, data, columns, report, *, delimiter=","):
             if problem:
                 raise DataError(f"{file}, line {line}: {problem}")
             positions = _find(columns, row, file, line, data)
-            width = len(row)
+            width, names = len(row), row if data.header else None
             if data.header:
                 continue
+        elif not problem and _is_header(row, names):
+            # Of files that were put one after the other.
+            problem = "has the names of the columns again; delete this line"
         elif not problem and len(row) != width:
             problem = f"has {len(row)} cells, but the first row has {width}"
         if problem:
@@ -139,6 +142,14 @@ def _checked(lines, data, wrong):
 def _doubled(match):
     """Returns a backslash so that `csv` keeps it where it escapes nothing."""
     return match[0] if match[1] else "\\\\"
+
+
+def _is_header(row, names):
+    # For most rows, this compares one cell.
+    if names is None or row[-1] != names[-1]:
+        return False
+    # It can begin with a byte order mark, which then is a part of the cell.
+    return [row[0].removeprefix("\ufeff").strip('"'), *row[1:]] == names
 
 
 def _find(columns, row, file, line, data):

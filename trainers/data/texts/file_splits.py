@@ -6,6 +6,7 @@ import numpy as np
 
 from trainers.config.data import SPLITS
 from trainers.data import paths
+from trainers.data import targets
 from trainers.data.texts import hash_split
 from trainers.data.texts import rows
 from trainers.data.texts import text_folder
@@ -165,6 +166,8 @@ def _read_train(data, files, objective):
     chosen = hash_split.cut(examples.features["text"], strata, fractions)
     for name, fraction in fractions.items():
         if not chosen[name]:
+            # Perhaps these are no labels: then no split helps.
+            targets.fit(objective, {"train": examples})
             num_labels = len(set(strata))
             raise ConfigError(
                 f"`--config.data.{name}` must be a file, or none: the "

@@ -62,6 +62,8 @@ def refusal(kind, *args, **settings):
         # The setting counts more.
         ("sep=;\ntext|label\na, b|x\n", {"delimiter": "|"}),
         ("sep=;\ntext;label\na, b;x\n", {"quoting": False}),
+        # Written twice in text mode on Windows.
+        ('\ufeff"sep=;"\r\r\ntext;label\r\r\na, b;x\r\r\n', {}),
     ],
 )
 def test_the_first_line_of_excel_names_the_delimiter(content, settings):
@@ -81,6 +83,21 @@ def test_after_the_first_line_of_excel_no_header_is_needed():
 def test_it_is_no_first_line_of_excel_elsewhere():
     content = "text,label\nsep=;,x\n"
     assert read("a.csv", content) == [("sep=;", "x", "line 2")]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("header", ["text,label", '"text","label"'])
+def test_a_header_between_the_rows_is_no_example(mark, header):
+    """Two files, put one after the other."""
+    content = f"{header}\na,x\n{mark}{header}\nb,label\nlabel,y\n"
+    file_and_line = refusal(DataError, "a.csv", content)
+    assert file_and_line.endswith(
+        "a.csv, line 3: has the names of the columns again; delete this line"
+    )
+    content = f"{header}\na,x\nb,label\nlabel,y\n"
+    found = [("a", "x", "line 2"), ("b", "label", "line 3")]
+    found += [("label", "y", "line 4")]
+    assert read("a.csv", content) == found
 
 
 # --- Backslashes and delimiters ----------------------------------------------

@@ -501,3 +501,11 @@ def test_a_given_split_is_named_in_errors(name):
         message = refusal(ConfigError, single_labels.read_splits, data)
         flag = f"--config.data.{name}"
         assert message == f"`{flag}` {words} Received: {path!r}."
+
+
+def test_a_column_of_names_is_named_before_its_splits():
+    """No split could help: each row has a label of its own."""
+    write_csv("a.csv", [(f"text {i}", f"id {i}") for i in range(60)])
+    data = TextDataConfig(train="a.csv")
+    message = refusal(DataError, single_labels.read_splits, data)
+    assert message.startswith("60 different labels in 60 examples, such as ")

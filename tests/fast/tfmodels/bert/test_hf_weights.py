@@ -154,6 +154,22 @@ def test_other_floating_point_types_become_float32(dtype, tmp_path):
         assert found[name].dtype == np.float32
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(value, tmp_path):
+    path = write_hf(tmp_path / "x", HF_BERT)
+    theirs, _ = hf_weights(HF_BERT)
+    name = "encoder.layer.1.output.dense.weight"
+    damaged = theirs[name].copy()
+    damaged[0, 0] = value
+    write_weights(path, theirs | {name: damaged})
+    with pytest.raises(ValueError) as error:
+        load(path)
+    assert str(error.value) == (
+        f"{FLAG} does not fit: transformer_layer_1/feedforward_output_dense/"
+        f"kernel (12, 8) is not finite (NaN or infinity) in {str(path)!r}."
+    )
+
+
 def test_quantized_weights_are_refused(tmp_path):
     path = write_hf(tmp_path / "x", HF_BERT)
     theirs, _ = hf_weights(HF_BERT)
