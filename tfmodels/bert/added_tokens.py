@@ -82,7 +82,7 @@ class Search:
                 continue
             text = _one_space(normalize_fn(tf.constant([token.content])))
             if content := text.numpy()[0].decode("utf-8"):
-                # Of two that become equal, the first wins.
+                # `hf_added_tokens` refuses two that become equal.
                 self._in_normalized.setdefault(content, token.id)
 
     def tokenize(self, text, tokenize_words_fn):

@@ -4,6 +4,9 @@ from tfmodels.bert import hf_files
 from tfmodels.bert import wordpiece
 from tfmodels.bert.added_tokens import AddedToken
 
+# What `read` reads, beside the files of its arguments.
+FILES = ("special_tokens_map.json", "added_tokens.json")
+
 
 def read(path, config, fast, ids):
     """Reads the added tokens, also those of `[CLS]` and its like.
@@ -74,6 +77,39 @@ def content(token):
         token: Value in tokenizer_config.json.
     """
     return token.get("content") if isinstance(token, dict) else token
+
+
+def equal_texts(tokens, lowercase):
+    """Yields the added tokens that a text does not tell apart.
+
+    The library `tokenizers` finds one of them, in each process another: the
+    order of its hash table decides.
+
+    Args:
+        tokens: Sequence of `AddedToken`.
+        lowercase: bool. Whether the tokenizer drops case and accents.
+
+    Yields:
+        str. A problem in words.
+    """
+    import tokenizers
+
+    normalizer = tokenizers.normalizers.BertNormalizer(lowercase=lowercase)
+    first = {}
+    for token in tokens:
+        # The characters `[CLS]` in a text are not a special token.
+        if not token.normalized or token.content in wordpiece.SPECIAL_TOKENS:
+            continue
+        # No text gives a token of dropped characters only.
+        text = normalizer.normalize_str(token.content)
+        other = first.setdefault(text, token.content) if text else token.content
+        if other != token.content:
+            yield (
+                f"its added tokens {other!r} and {token.content!r} are the "
+                "same text after its tokenizer has normalized them, and the "
+                "library `tokenizers` chooses at random. Delete one of them "
+                "from each file that contains it"
+            )
 
 
 def _all(path, config, fast, ids):

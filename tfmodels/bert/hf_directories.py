@@ -2,6 +2,7 @@
 
 from tfmodels.bert import hf_files
 from tfmodels.bert import hf_tokenizers
+from tfmodels.bert import hf_weight_files
 from tfmodels.bert import hf_weights
 
 # For each `model_type` of config.json: from the name of a size in
@@ -64,6 +65,23 @@ def read_config(path):
     if weights.family and weights.prefix in ("", f"{weights.family}."):
         facts["model_type"] = weights.family
     return facts
+
+
+def files(path):
+    """Returns the files that are read: those of the tokenizer, and weights.
+
+    Args:
+        path: `pathlib.Path` of a directory.
+
+    Returns:
+        List of `pathlib.Path`; some may not exist.
+
+    Raises:
+        ValueError: It has no weights, or broken ones.
+    """
+    names = ("config.json", *hf_tokenizers.FILES)
+    weights = hf_weight_files.find_with_index(path)
+    return [*(path / name for name in names), *weights]
 
 
 def problems(path, facts):

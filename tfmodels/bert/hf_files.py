@@ -87,3 +87,12 @@ def read_json_if_there(file):
         ValueError: See `read_json`.
     """
     return read_json(file) if is_there(file) else {}
+
+
+def to_json(value):
+    """Returns a value in the notation of JSON, for messages.
+
+    Args:
+        value: JSON-like.
+    """
+    return json.dumps(value, ensure_ascii=False)

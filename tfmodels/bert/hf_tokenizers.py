@@ -6,13 +6,19 @@ other names, takes tokenizer.json, and the classes of BERT take
 tokenizer_config.json first.
 """
 
-import json
-
 from tfmodels.bert import hf_added_tokens
 from tfmodels.bert import hf_files
+from tfmodels.bert import hf_tokenizer_json
 from tfmodels.bert import wordpiece
 from tfmodels.bert.added_tokens import Vocabulary
 
+# What `HfTokenizer` reads, if it is there.
+FILES = (
+    "tokenizer_config.json",
+    "tokenizer.json",
+    "vocab.txt",
+    *hf_added_tokens.FILES,
+)
 # A vocabulary and the settings below describe a tokenizer of these classes.
 _BERT_CLASSES = tuple(
     f"{name}Tokenizer{kind}"
@@ -67,7 +73,7 @@ class HfTokenizer:
         )
         self._fast = hf_files.read_json_if_there(path / "tokenizer.json")
         self._model = self._fast.get("model") or {}
-        self._normalizer = _only_part(self._fast.get("normalizer"))
+        self._normalizer = hf_tokenizer_json.normalizer(self._fast)
         # Old versions of transformers save the class in config.json.
         self._class = (
             self._config.get("tokenizer_class")
@@ -91,7 +97,10 @@ class HfTokenizer:
 
     def _read_ids(self):
         """Returns the ids of the pieces, by token."""
-        if self._fast and (kind := _kind(self._model)) != "WordPiece":
+        if (
+            self._fast
+            and (kind := hf_tokenizer_json.kind(self._model)) != "WordPiece"
+        ):
             raise ValueError(
                 f"its tokenizer.json is a {kind} model, not WordPiece"
             )
@@ -119,15 +128,15 @@ class HfTokenizer:
             if type(value) is not bool:
                 raise ValueError(
                     f"{file} must have true or false as {name}. Received: "
-                    f"{_word(value)}."
+                    f"{hf_files.to_json(value)}."
                 )
         if self._class in _ANY_CLASSES:
             found.reverse()
         if len(found) == 2 and found[0][1] != found[1][1]:
-            (file, value), (other, other_value) = found
+            files, values = zip(*found, strict=True)
             self.messages.append(
-                f"{file} and {other} contradict each other about {name}: "
-                f"{_word(value)} and {_word(other_value)}. The first "
+                f"{' and '.join(files)} contradict each other about {name}: "
+                f"{' and '.join(map(hf_files.to_json, values))}. The first "
                 "decides, as in transformers."
             )
         return found[0][1] if found else None
@@ -170,6 +179,7 @@ class HfTokenizer:
             *self._problems_of_class(),
             *self._problems_of_file(),
             *self._problems_of_added,
+            *hf_added_tokens.equal_texts(self.added, self.lowercase),
         ]
         config = self._config
         if self.strips_accents != self.lowercase:
@@ -202,27 +212,7 @@ class HfTokenizer:
         """Yields what tokenizer.json has that BERT's tokenizer has not."""
         if not self._fast:
             return
-        for part, of_bert in (
-            ("normalizer", "BertNormalizer"),
-            ("pre_tokenizer", "BertPreTokenizer"),
-        ):
-            name = _only_part(self._fast.get(part)).get("type")
-            if name != of_bert:
-                yield f"its tokenizer.json has {name or 'no'} {part}"
-        for facts, name, of_bert in (
-            (self._model, "unk_token", "[UNK]"),
-            (self._model, "continuing_subword_prefix", "##"),
-            (self._model, "max_input_chars_per_word", 100),
-            (self._normalizer, "clean_text", True),
-        ):
-            value = facts.get(name, of_bert)
-            if value != of_bert:
-                yield (
-                    f"its tokenizer.json has {name}={_word(value)}, not "
-                    f"{_word(of_bert)}"
-                )
-        if not _frames(self._fast.get("post_processor")):
-            yield "its tokenizer.json does not put a text into [CLS] and [SEP]"
+        yield from hf_tokenizer_json.problems(self._fast)
         ids = self._ids | {token.content: token.id for token in self.added}
         for number, token in enumerate(self._lines or ()):
             if ids.get(token) != number:
@@ -250,7 +240,7 @@ class HfTokenizer:
             if type(number) is not int or number < 0 or number in names:
                 raise ValueError(
                     "tokenizer.json must give each token an id of its own. "
-                    f"Received: {token!r} with {_word(number)}."
+                    f"Received: {token!r} with {hf_files.to_json(number)}."
                 )
             names[number] = token
         for token in self.added:
@@ -273,44 +263,7 @@ class HfTokenizer:
         )
 
 
-def _kind(model):
-    """Returns the kind of a model; old versions do not write it."""
-    if kind := model.get("type"):
-        return kind
-    if "continuing_subword_prefix" in model and "merges" not in model:
-        return "WordPiece"
-    if "merges" in model:
-        return "BPE"
-    return "Unigram" if "unk_id" in model else "unknown"
-
-
-def _only_part(part):
-    """Returns a part of tokenizer.json, or the only part of a sequence."""
-    part = part or {}
-    for name in ("normalizers", "pretokenizers"):
-        parts = part.get(name) or ()
-        if part.get("type") == "Sequence" and len(parts) == 1:
-            return _only_part(parts[0])
-    return part
-
-
-def _frames(processor):
-    """Returns whether a post-processor adds `[CLS]` and `[SEP]`, or nothing."""
-    if not processor or processor.get("type") == "BertProcessing":
-        return True
-    frame = [
-        (part.get("SpecialToken") or part.get("Sequence") or {}).get("id")
-        for part in processor.get("single") or ()
-    ]
-    return frame == ["[CLS]", "A", "[SEP]"]
-
-
 def _has_capital(token):
     # `[CLS]` and `[unused1]` are not pieces of texts.
     piece = token.removeprefix("##")
     return piece.isalpha() and piece != piece.lower()
-
-
-def _word(value):
-    """Returns a value in the notation of JSON."""
-    return json.dumps(value, ensure_ascii=False)

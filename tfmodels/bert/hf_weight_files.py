@@ -1,5 +1,7 @@
 """Files with weights in a directory of Hugging Face: one, or several shards."""
 
+import os
+
 from tfmodels.bert import hf_files
 from tfmodels.bert import torch_files
 
@@ -18,12 +20,9 @@ def find(path):
     Raises:
         ValueError: A file is missing or is not the file itself.
     """
-    for name in _FILES:
-        if hf_files.is_there(path / name):
-            return [path / name]
-        index = path / f"{name}.index.json"
-        if hf_files.is_there(index):
-            return _shards(index)
+    for file in _candidates(path):
+        if hf_files.is_there(file):
+            return [file] if file.name in _FILES else _shards(file)
     others = sorted(
         entry.name
         for entry in path.iterdir()
@@ -31,6 +30,36 @@ def find(path):
     )
     but = f", but {', '.join(others[:5])}" if others else ""
     raise ValueError(f"it has no {' or '.join(_FILES)}{but}")
+
+
+def find_with_index(path):
+    """Returns the files of `find`, and the index that names them.
+
+    Args:
+        path: `pathlib.Path` of the directory.
+
+    Raises:
+        ValueError: See `find`.
+    """
+    files = find(path)
+    first = next(filter(hf_files.is_there, _candidates(path)))
+    return files if first in files else [first, *files]
+
+
+def are_named(path):
+    """Returns whether a directory has weights, perhaps broken ones.
+
+    Args:
+        path: `pathlib.Path` of the directory.
+    """
+    return any(map(os.path.lexists, _candidates(path)))
+
+
+def _candidates(path):
+    """Yields the files that tell where the weights are, the best first."""
+    for name in _FILES:
+        yield path / name
+        yield path / f"{name}.index.json"
 
 
 def _shards(index):

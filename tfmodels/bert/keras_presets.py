@@ -8,6 +8,16 @@ from tfmodels.bert.preset_checks import FLAG
 
 # From the class in config.json to the family in `EncoderConfig`.
 FAMILIES = {"BertBackbone": "bert", "DistilBertBackbone": "distil_bert"}
+# The weights of a preset: one file or several.
+WEIGHTS = "model*.weights.h5"
+# What KerasHub reads of a preset.
+_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "assets/tokenizer/vocabulary.txt",
+    "model.weights.json",
+    WEIGHTS,
+)
 # KerasHub's BERT has the approximate GELU of Google's code. Its DistilBERT and
 # the models of Hugging Face have the exact GELU. The wrong GELU changes the
 # hidden states of MiniLM by 0.003.
@@ -57,6 +67,18 @@ def read(config, place):
     except ValueError as error:
         raise ValueError(f"{FLAG}={place} cannot be used: {error}") from None
     return resolved, vocabulary
+
+
+def files(path):
+    """Returns the files that KerasHub reads.
+
+    Args:
+        path: `pathlib.Path` of a directory.
+
+    Returns:
+        List of `pathlib.Path`.
+    """
+    return [file for pattern in _FILES for file in path.glob(pattern)]
 
 
 def make_reader(place):

@@ -19,6 +19,7 @@ from tfmodels import package_paths
 from tfmodels.bert import hf_directories
 from tfmodels.bert import hf_files
 from tfmodels.bert import hf_tokenizers
+from tfmodels.bert import hf_weight_files
 from tfmodels.bert import hf_weights
 from tfmodels.bert import keras_presets
 from tfmodels.bert import preset_checks
@@ -30,8 +31,7 @@ _HUB_FILES = (
     "*.json",
     "vocab.txt",
     "model*.safetensors",
-    # Of KerasHub.
-    "model.weights.h5",
+    keras_presets.WEIGHTS,
     "assets/*",
 )
 # Prefixes of the names of presets outside of KerasHub.
@@ -77,25 +77,37 @@ def check(preset):
         return preset
     path = hf_files.find(path)
     facts = _read_config(path)
-    kind = facts.get("model_type") or facts.get("class_name")
-    # str(): the value in the file can be a list, which is not hashable.
-    if str(kind) in hf_directories.FAMILIES:
+    reader = _reader_of(facts)
+    if reader is None:
+        kind = _kind(facts)
+        raise ValueError(
+            f"{FLAG} must contain a BERT or DistilBERT encoder. Received: "
+            f"{preset!r} with {kind!r}. {preset_checks.WHY_ONLY_BERT}."
+        )
+    if reader is hf_directories:
         problems = hf_directories.problems(path, facts)
         if problems:
             raise ValueError(
                 f"{FLAG} cannot be used. Received: {str(path)!r}: "
                 f"{'; '.join(problems)}."
             )
-    elif str(kind) not in keras_presets.FAMILIES:
-        raise ValueError(
-            f"{FLAG} must contain a BERT or DistilBERT encoder. Received: "
-            f"{preset!r} with {kind!r}. {preset_checks.WHY_ONLY_BERT}."
-        )
     return str(path)
 
 
 def _option(path):
     return f"--config.model.encoder.preset={shlex.quote(str(path))}"
+
+
+def _kind(facts):
+    return facts.get("model_type") or facts.get("class_name")
+
+
+def _reader_of(facts):
+    """Returns the module that reads such a preset; `None` if none does."""
+    # The value in the file can be a list, which is not hashable.
+    kind = str(_kind(facts))
+    readers = (hf_directories, keras_presets)
+    return next((r for r in readers if kind in r.FAMILIES), None)
 
 
 def _read_config(path):
@@ -160,18 +172,43 @@ def _download(place):
     import huggingface_hub
 
     def get(*patterns):
-        return huggingface_hub.snapshot_download(
+        path = huggingface_hub.snapshot_download(
             place.removeprefix(_HUB), allow_patterns=patterns
         )
+        return pathlib.Path(path)
 
     try:
         path = get(*_HUB_FILES)
-        if not any(pathlib.Path(path).glob("model*")):
+        is_keras = any(path.glob(keras_presets.WEIGHTS))
+        if not (is_keras or hf_weight_files.are_named(path)):
             path = get("pytorch_model*")
     except Exception as error:
         # The library and the network raise errors of many types.
         raise preset_checks.not_downloaded(place, error) from error
-    return check(path)
+    return check(str(path))
+
+
+def files(preset):
+    """Returns the files that `read` and `load_weights` read.
+
+    Args:
+        preset: str. A directory or `package://PKG/DIR`.
+
+    Returns:
+        Dict of `pathlib.Path` by the name inside of the directory; `{}` if it
+        is no preset.
+    """
+    try:
+        path = hf_files.find(package_paths.find(preset))
+        reader = _reader_of(hf_directories.read_config(path))
+        found = reader.files(path) if reader else ()
+    except (LookupError, ValueError):
+        return {}
+    return {
+        file.relative_to(path).as_posix(): file
+        for file in found
+        if file.is_file()
+    }
 
 
 def load_weights(network, config):

@@ -1,4 +1,4 @@
-"""BERT's tokenizer as TensorFlow ops, and vocabularies for it.
+"""BERT's tokenizer as TensorFlow ops, and the rules of its vocabulary.
 
 The same ops run eagerly, in tf.data and in an exported graph. Serving
 therefore splits a text exactly as training does. TensorFlow Serving contains
@@ -7,16 +7,15 @@ all of these ops since 2.18.
 
 import collections
 import pathlib
-import re
 
 from tfmodels.bert import added_tokens
 from tfmodels.bert import normalization
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # BERT's limit. A longer word is `[UNK]`.
-_MAX_CHARACTERS_PER_WORD = 100
+MAX_CHARACTERS_PER_WORD = 100
 # tensorflow_text has a limit in bytes. A character has at most 4.
-_MAX_BYTES_PER_WORD = 400
+MAX_BYTES_PER_WORD = 400
 _MAX_BYTES_PER_TOKEN = 256  # The limit of tensorflow_text.
 
 
@@ -87,7 +86,7 @@ class WordPieceTokenizer:
         self._signed_lengths = [_signed_length(t) for t in self.vocabulary]
         self._tokenizer = tf_text.FastBertTokenizer(
             vocab=self.vocabulary,
-            max_bytes_per_word=_MAX_BYTES_PER_WORD,
+            max_bytes_per_word=MAX_BYTES_PER_WORD,
             token_out_type=tf.int32,
         )
         self._search = added_tokens.Search(self.added_tokens, self._normalize)
@@ -127,12 +126,21 @@ class WordPieceTokenizer:
             token begins at the character `starts` of the text, and ends before
             the character `ends`. They count the code points of the text
             without bytes that are not UTF-8.
+
+        Raises:
+            ValueError: The vocabulary has added tokens, which are searched in
+                a text that is cut and normalized before; or the normalizer is
+                not `normalization.BERT`.
         """
         import tensorflow as tf
 
-        # Nothing needs the characters of added tokens.
-        assert not self.added_tokens
-        assert self.normalizer == normalization.BERT
+        if self.added_tokens or self.normalizer != normalization.BERT:
+            raise ValueError(
+                "The tokenizer has offsets only without added tokens and with "
+                f"the normalizer {normalization.BERT!r}. Received: "
+                f"{len(self.added_tokens)} added tokens and "
+                f"{self.normalizer!r}."
+            )
         text = tf.strings.substr(text, 0, self.max_bytes)
         characters = tf.strings.unicode_split(
             normalization.valid_utf8(text), "UTF-8"
@@ -188,7 +196,7 @@ class WordPieceTokenizer:
         is_start = lengths > 0
         word = tf.cumsum(tf.cast(is_start, tf.int32)) - 1
         lengths = tf.math.segment_sum(tf.abs(lengths), word)
-        is_too_long = lengths > _MAX_CHARACTERS_PER_WORD
+        is_too_long = lengths > MAX_CHARACTERS_PER_WORD
 
         def replaced():
             inside = tf.gather(is_too_long, word)
@@ -243,7 +251,7 @@ def check_vocabulary(vocabulary):
     # A token with a space would hide the words at its beginning. NUL and U+0011
     # have a meaning in the tables of tensorflow_text.
     odd_characters = set(" \t\0\x11")
-    odd = [t for t in vocabulary if _is_too_long(t) or odd_characters & set(t)]
+    odd = [t for t in vocabulary if is_too_long(t) or odd_characters & set(t)]
     if odd:
         raise ValueError(
             "A WordPiece vocabulary must contain tokens of at most "
@@ -252,7 +260,12 @@ def check_vocabulary(vocabulary):
         )
 
 
-def _is_too_long(token):
+def is_too_long(token):
+    """Returns whether a token is longer than the tokenizer can have.
+
+    Args:
+        token: str.
+    """
     return len(token.encode("utf-8")) > _MAX_BYTES_PER_TOKEN
 
 
@@ -276,88 +289,3 @@ def read_vocabulary(path):
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
     return vocabulary
-
-
-def learn_vocabulary(
-    texts, *, size, lowercase, max_bytes=100_000, normalizer=normalization.BERT
-):
-    """Learns a vocabulary from texts.
-
-    The trainer is that of the library `tokenizers`. It takes a second where
-    the trainer of tensorflow_text takes a minute, and comes closer to the
-    wanted size.
-
-    Args:
-        texts: Sequence of bytes in UTF-8.
-        size: int. Maximum number of tokens. The result is smaller if the
-            texts have fewer. Up to half of the tokens are single characters,
-            the most frequent ones.
-        lowercase: bool. Whether case and accents are dropped first.
-        max_bytes: int. Number of bytes of a text that are read.
-        normalizer: str. That of the tokenizer.
-
-    Returns:
-        List of str. Tokens in the order of their ids, special tokens first.
-    """
-    import tensorflow as tf
-    import tokenizers
-
-    # With the ops of the tokenizer. The tables of the library are older.
-    folded = normalization.normalize(
-        tf.strings.substr(tf.constant(list(texts)), 0, max_bytes),
-        lowercase=lowercase,
-        normalizer=normalizer,
-    )
-    texts = [text.decode("utf-8") for text in folded.numpy()]
-    learner = tokenizers.Tokenizer(tokenizers.models.WordPiece())
-    learner.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=False)
-    learner.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    # The tokenizer maps these words to `[UNK]`. A word of 100,000 letters costs
-    # the trainer several seconds.
-    longest = _MAX_CHARACTERS_PER_WORD + 1
-    if normalizer == normalization.NFKC:
-        longest = _MAX_BYTES_PER_WORD
-    too_long = re.compile(rf"\w{{{longest},}}")
-    texts = [
-        too_long.sub(" ", learner.normalizer.normalize_str(text))
-        for text in texts
-    ]
-    characters = _character_tokens(texts, learner, size // 2)
-    learner.train_from_iterator(
-        texts,
-        tokenizers.trainers.WordPieceTrainer(
-            vocab_size=size,
-            # As special tokens, the characters have the same ids in each run.
-            # Otherwise the trainer numbers them at random, and it breaks ties
-            # by number.
-            special_tokens=[*SPECIAL_TOKENS, *characters],
-            limit_alphabet=0,
-            show_progress=False,
-        ),
-    )
-    ids = learner.get_vocab()
-    # The trainer merges a repeated word, such as a checksum, into a long token.
-    return [t for t in sorted(ids, key=ids.get) if not _is_too_long(t)]
-
-
-def _character_tokens(texts, learner, limit):
-    """Returns tokens of one character, alone and after the start of a word."""
-    counts = collections.Counter()
-    for text in texts:
-        counts.update(learner.normalizer.normalize_str(text))
-    # Among equally frequent characters, the lower code point comes first.
-    frequent = sorted(counts, key=lambda c: (-counts[c], c))
-    tokens = []
-    split = learner.pre_tokenizer.pre_tokenize_str
-    for character in frequent:
-        if not split(character):  # White space.
-            continue
-        found = [character]
-        # The normalizer, not the pre-tokenizer, separates Chinese characters.
-        word = learner.normalizer.normalize_str(f"a{character}")
-        if len(split(word)) == 1:  # It can occur inside a word.
-            found.append(f"##{character}")
-        if len(tokens) + len(found) > limit:
-            break
-        tokens += found
-    return tokens

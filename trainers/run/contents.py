@@ -1,13 +1,15 @@
 """What the paths in settings name, so that a run can find it elsewhere."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
-import os
 import pathlib
 
 from tfmodels import package_paths
 from tfmodels import settings
+from tfmodels.bert import presets
+from tfmodels.bert.config import EncoderConfig
 from trainers.config import tree
 from trainers.config.data import SPLITS
 from trainers.run.step_directories import StepDirectories
@@ -18,6 +20,7 @@ OF_EXAMPLES = tuple(
     f"config.data.{name}" for name in (*SPLITS, "path", "data_dir")
 )
 EXTENDED = "config.trainer.extend_from"
+_PRESET = {f.name: f for f in dataclasses.fields(EncoderConfig)}["preset"]
 
 
 def sums(config):
@@ -40,7 +43,8 @@ def sums(config):
             continue
         found = (value,) if isinstance(value, str) else value
         if all(map(_exists, found)):
-            total[name] = _sum_of_text("".join(map(_sum_of, found)))
+            parts = [_sum_of(path, field is _PRESET) for path in found]
+            total[name] = _sum_of_text("".join(parts))
     return total
 
 
@@ -60,24 +64,34 @@ def _exists(path):
         return False
 
 
-def _sum_of(path):
+def _sum_of(path, is_preset=False):
     """Returns the SHA-256 sum of a file, or of the files of a folder.
 
-    Hidden files and Markdown do not count: a copy of a pretrained model often
-    comes without them.
+    Of a pretrained encoder, the files count that are read. Of other folders,
+    hidden files and Markdown do not count: copies often lack them.
     """
     root = package_paths.find(path)
-    if not root.is_dir():
+    if root.is_file():
         return _sum_of_file(root)
-    lines = []
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if not name.startswith(".") and not name.endswith(".md"):
-                file = pathlib.Path(folder, name)
-                inside = file.relative_to(root).as_posix()
-                lines.append(f"{inside}\0{_sum_of_file(file)}\n")
+    found = presets.files(path) if is_preset else {}
+    found = found or {
+        file.relative_to(root).as_posix(): file for file in _files_below(root)
+    }
+    lines = [f"{name}\0{_sum_of_file(file)}\n" for name, file in found.items()]
     return _sum_of_text("".join(sorted(lines)))
+
+
+def _files_below(folder, above=()):
+    """Yields the regular files of a folder, also behind links."""
+    place = folder.resolve()
+    if not folder.is_dir() or place in above:
+        return  # Such as a pipe, or a link to a folder around it.
+    for entry in folder.iterdir():
+        if entry.name.startswith("."):
+            continue
+        if entry.is_file() and entry.suffix != ".md":
+            yield entry
+        yield from _files_below(entry, (*above, place))
 
 
 def _sum_of_text(text):

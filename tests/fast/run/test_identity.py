@@ -3,8 +3,11 @@
 import copy
 import importlib
 import json
+import os
+import shutil
 import sys
 
+import hf_presets
 import numpy as np
 import own_kinds
 import pytest
@@ -192,51 +195,149 @@ def make_texts_config(preset):
     )
 
 
-def write_preset(folder, weights=b"123"):
-    (folder / "inside").mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
-    (folder / "inside" / "model.safetensors").write_bytes(weights)
+NAME = "config.model.encoder.preset"
+_CHANGED_FILES = {
+    "vocab.txt": "\n".join([*hf_presets.VOCABULARY[:-1], "z"]),
+    "added_tokens.json": "{}",
+    "special_tokens_map.json": "{}",
+    "tokenizer_config.json": '{"do_lower_case": false}',
+    "config.json": json.dumps(hf_presets.HF_BERT | {"hidden_act": "relu"}),
+}
+
+
+def write_preset(folder, facts=hf_presets.HF_BERT):
+    return hf_presets.write_hf(folder, facts)
+
+
+def write_keras_preset(folder):
+    (folder / "assets" / "tokenizer").mkdir(parents=True)
+    for name in ("tokenizer.json", "model.weights.h5"):
+        (folder / name).write_text("1")
+    (folder / "config.json").write_text('{"class_name": "BertBackbone"}')
+    (folder / "assets" / "tokenizer" / "vocabulary.txt").write_text("1")
     return folder
 
 
-NAME = "config.model.encoder.preset"
+def add_files_that_are_not_read(folder):
+    """Adds what is beside the files of a preset, in copies or downloads."""
+    for name in ("README.md", "pytorch_model.bin", "tf_model.h5", "x.msgpack"):
+        (folder / name).write_text("1")
+    for name in (".cache", "onnx", "1_Pooling"):
+        (folder / name).mkdir()
+        (folder / name / "config.json").write_text("1")
+    (folder / "task.json").write_text("{}")
+    (folder / "link").symlink_to(folder)
+    os.mkfifo(folder / "model.pipe")
+    # Nobody writes into it: a start that read it would never end.
+    os.mkfifo(folder / "onnx" / "pipe")
 
 
-def test_an_equal_folder_at_another_path_is_the_same(tmp_path):
-    first = write_preset(tmp_path / "a")
-    second = write_preset(tmp_path / "b")
-    (second / "README.md").write_text("copied")
-    (second / ".cache").mkdir()
-    (second / ".cache" / "lock").write_text("")
+@pytest.mark.parametrize("write_fn", [write_preset, write_keras_preset])
+def test_a_preset_with_equal_files_at_another_path_is_the_same(
+    write_fn, tmp_path
+):
+    first, second = write_fn(tmp_path / "a"), write_fn(tmp_path / "b")
+    add_files_that_are_not_read(second)
     then, now = (identity(make_texts_config(p)) for p in (first, second))
     assert then["files"].keys() == {NAME}
     assert then["files"] == now["files"]
     assert differences(then, now) == []
 
 
-@pytest.mark.parametrize(
-    "change_fn",
-    [
-        lambda folder: write_preset(folder, b"124"),
-        lambda folder: write_preset(folder).joinpath("x").write_text(""),
-        lambda folder: (write_preset(folder) / "config.json").unlink(),
-        lambda folder: folder.mkdir(),
-    ],
-    ids=["weights", "more", "less", "empty"],
-)
-def test_another_folder_is_named(change_fn, tmp_path):
-    first, second = write_preset(tmp_path / "a"), tmp_path / "b"
-    change_fn(second)
+def test_a_snapshot_in_a_cache_is_the_same_as_its_copy(tmp_path):
+    snapshots = tmp_path / "models--someone--tiny" / "snapshots"
+    first = write_preset(snapshots / "0a1b")
+    second = shutil.copytree(first, tmp_path / "copied")
+    found = [
+        identity(make_texts_config(p))["files"]
+        for p in (snapshots.parent, first, second)
+    ]
+    assert found[0] == found[1] == found[2]
+
+
+def assert_named(first, second):
     then, now = (identity(make_texts_config(p)) for p in (first, second))
     assert differences(then, now) == [
         f"`--{NAME}` was {str(first)!r}. Received: {str(second)!r}."
     ]
 
 
+@pytest.mark.parametrize("name", _CHANGED_FILES)
+def test_a_preset_with_another_file_is_named(name, tmp_path):
+    first, second = write_preset(tmp_path / "a"), write_preset(tmp_path / "b")
+    (second / name).write_text(_CHANGED_FILES[name])
+    assert_named(first, second)
+
+
+def test_a_preset_with_other_weights_is_named(tmp_path):
+    first, second = write_preset(tmp_path / "a"), write_preset(tmp_path / "b")
+    weights, _ = hf_presets.hf_weights(hf_presets.HF_BERT)
+    weights["pooler.dense.bias"][0] += 1
+    hf_presets.write_weights(second, weights)
+    assert_named(first, second)
+    # Other shards, with the same index.
+    index = {"weight_map": {name: "1.safetensors" for name in weights}}
+    for folder in (first, second):
+        (folder / "model.safetensors").rename(folder / "1.safetensors")
+        file = folder / "model.safetensors.index.json"
+        file.write_text(json.dumps(index))
+    assert_named(first, second)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tokenizer.json", "model.weights.h5", "assets/tokenizer/vocabulary.txt"],
+)
+def test_a_preset_of_kerashub_with_another_file_is_named(name, tmp_path):
+    first = write_keras_preset(tmp_path / "a")
+    second = write_keras_preset(tmp_path / "b")
+    (second / name).write_text("2")
+    assert_named(first, second)
+
+
+def write_folder(folder, weights=b"123"):
+    (folder / "inside").mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "inside" / "model.safetensors").write_bytes(weights)
+    return folder
+
+
+def test_another_folder_is_the_same_with_its_regular_files(tmp_path):
+    """As of a setting of an own kind, or a preset that only it can read."""
+    first, second = write_folder(tmp_path / "a"), write_folder(tmp_path / "b")
+    (second / "README.md").write_text("copied")
+    (second / ".cache").mkdir()
+    (second / ".cache" / "lock").write_text("")
+    os.mkfifo(second / "pipe")
+    (second / "inside" / "link").symlink_to(second)
+    # Behind a link are the same files.
+    (second / "inside").rename(tmp_path / "elsewhere")
+    (second / "inside").symlink_to(tmp_path / "elsewhere")
+    then, now = (identity(make_texts_config(p)) for p in (first, second))
+    assert then["files"] == now["files"]
+
+
+@pytest.mark.parametrize(
+    "change_fn",
+    [
+        lambda folder: write_folder(folder, b"124"),
+        lambda folder: write_folder(folder).joinpath("x").write_text(""),
+        lambda folder: (write_folder(folder) / "config.json").unlink(),
+        lambda folder: folder.mkdir(),
+    ],
+    ids=["weights", "more", "less", "empty"],
+)
+def test_another_folder_is_named(change_fn, tmp_path):
+    first, second = write_folder(tmp_path / "a"), tmp_path / "b"
+    change_fn(second)
+    assert_named(first, second)
+
+
 def test_other_content_at_the_same_path_is_named(tmp_path):
     config = make_texts_config(write_preset(tmp_path / "a"))
     then = identity(config)
-    (tmp_path / "a" / "inside" / "model.safetensors").write_bytes(b"124")
+    (file,) = (tmp_path / "a").rglob("model.safetensors")
+    file.write_bytes(b"124")
     assert differences(then, identity(config)) == [
         f"the content of `--{NAME}` '{tmp_path}/a' has changed."
     ]

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmodels.bert import normalization
+from tfmodels.bert import vocabulary_learner
 from tfmodels.bert import wordpiece
 from tfmodels.bert.added_tokens import AddedToken
 from tfmodels.bert.added_tokens import Vocabulary
@@ -108,7 +109,7 @@ class Texts(Inputs):
             return self._make_tokenizer(
                 encoder,
                 vocabulary
-                or wordpiece.learn_vocabulary(
+                or vocabulary_learner.learn_vocabulary(
                     train_texts,
                     size=encoder.vocabulary_size,
                     lowercase=encoder.lowercase,

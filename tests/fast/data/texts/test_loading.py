@@ -13,6 +13,7 @@ import single_labels
 import tensorflow as tf
 from repository import ROOT
 
+from tfmodels.bert import vocabulary_learner
 from tfmodels.bert import wordpiece
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import hash_split
@@ -402,7 +403,7 @@ def test_a_learned_vocabulary_is_kept(monkeypatch):
 
     def learn(train_texts):
         seen.append(list(train_texts))
-        vocabulary = wordpiece.learn_vocabulary(
+        vocabulary = vocabulary_learner.learn_vocabulary(
             train_texts, size=50, lowercase=True
         )
         return make_tokenizer(None, vocabulary)

@@ -610,6 +610,84 @@ def test_added_tokens_that_cannot_be_searched_are_refused(
     assert refusal(path) == problem.format(id=number)
 
 
+@pytest.mark.parametrize(
+    "kind", ["tokenizer.json", "added_tokens_decoder", "added_tokens.json"]
+)
+@pytest.mark.parametrize(
+    "tokens, lowercase",
+    [
+        (["<B>", "<b>"], True),
+        (["qq", "QQ"], True),
+        (["Qq", "qQ"], True),  # Neither is as the text is then.
+        (["É", "é"], True),
+        (["new\tyork", "new york"], False),
+    ],
+)
+def test_added_tokens_that_become_equal_are_refused(
+    tokens, lowercase, kind, tmp_path
+):
+    """The library chooses one at random, so no id is right."""
+    reference = make_reference(UNCASED, lowercase=lowercase)
+    reference.add_tokens([AddedToken(t, normalized=True) for t in tokens])
+    path = write_with_added(tmp_path / "x", reference, kind, UNCASED)
+    files = {
+        "tokenizer.json": "tokenizer.json",
+        "added_tokens_decoder": "tokenizer_config.json",
+    }
+    file = path / files.get(kind, kind)
+    if kind == "added_tokens.json":
+        # It names tokens of other tests.
+        (path / "special_tokens_map.json").unlink()
+    assert refusal(path) == (
+        f"its added tokens {tokens[0]!r} and {tokens[1]!r} are the same text "
+        "after its tokenizer has normalized them, and the library "
+        "`tokenizers` chooses at random. Delete one of them from each file "
+        "that contains it."
+    )
+    # As told.
+    facts = json.loads(file.read_text())
+    number = reference.token_to_id(tokens[0])
+    if kind == "tokenizer.json":
+        facts["added_tokens"] = [
+            token for token in facts["added_tokens"] if token["id"] != number
+        ]
+    elif kind == "added_tokens_decoder":
+        del facts[kind][str(number)]
+    else:
+        del facts[tokens[0]]
+    file.write_text(json.dumps(facts))
+    text = f"good {tokens[0]}{tokens[1]}"
+    if not lowercase:
+        text = "good new york"
+    found = make_tokenizer(path)(tf.constant([text])).to_list()
+    last = reference.token_to_id(tokens[1])
+    assert found == [[UNCASED.index("good"), *([last] * (1 + lowercase))]]
+
+
+def test_added_tokens_that_differ_in_the_text_are_not_equal(tmp_path):
+    """Those that are searched in the text itself, `[CLS]`, and empty ones.
+
+    The library needs memory without end for an empty one.
+    """
+    reference = make_reference(UNCASED)
+    reference.add_special_tokens(
+        [AddedToken("[CLS]", normalized=True), AddedToken("<b>")]
+    )
+    added = ("<B>", "[cls]", "\u0301", "\u200b")
+    reference.add_tokens([AddedToken(t, normalized=True) for t in added])
+    path = write_with_added(
+        tmp_path / "x", reference, "tokenizer.json", UNCASED
+    )
+    tokenizer = make_tokenizer(path)
+    for text, tokens in (
+        ("<b><B>good", ["<b>", "<B>", "good"]),
+        ("a[cls]", ["a", "[cls]"]),
+        ("a\u0301\u200b\u0301e", ["a", "##e"]),
+    ):
+        (ids,) = tokenizer(tf.constant([text])).to_list()
+        assert ids == [reference.token_to_id(token) for token in tokens]
+
+
 def test_special_tokens_need_an_id(tmp_path):
     config = {"additional_special_tokens": ["[E1]", "good"]}
     path = write(tmp_path / "x", UNCASED, config)

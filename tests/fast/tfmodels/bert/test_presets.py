@@ -1,9 +1,14 @@
 """Pretrained encoders: what is read of a directory, and what is refused."""
 
 import dataclasses
+import http.server
 import json
+import pathlib
 import shutil
 import socket
+import sys
+import threading
+import urllib.parse
 import warnings
 
 import keras
@@ -16,6 +21,7 @@ from hf_presets import SIZES
 from hf_presets import VOCABULARY
 from hf_presets import hf_weights
 from hf_presets import write_hf
+from hf_presets import write_weights
 from huggingface_hub import constants as hub_constants
 
 from tfmodels.bert import presets
@@ -469,3 +475,248 @@ def test_an_address_that_is_not_there_is_refused_with_a_way_out(hub_cache):
         "downloaded; it needs the network once. A directory with the preset, "
         "or package://PKG/DIR, works without. LocalEntryNotFoundError: "
     )
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Hub(http.server.ThreadingHTTPServer):
+    """Answers as Hugging Face does, with the files of one directory."""
+
+    def __init__(self, path):
+        super().__init__(("127.0.0.1", 0), HubHandler)
+        self.path = path
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.sent = []
+
+
+class HubHandler(http.server.BaseHTTPRequestHandler):
+    """Answers one request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self._answer()
+
+    def do_GET(self):
+        self._answer()
+
+    def _answer(self):
+        place = urllib.parse.urlsplit(self.path).path
+        root = self.server.path
+        if place == "/api/models/someone/bert/revision/main":
+            answer = json.dumps({"id": "someone/bert", "sha": COMMIT}).encode()
+        elif place == f"/api/models/someone/bert/tree/{COMMIT}":
+            files = [
+                {
+                    "type": "file",
+                    "path": file.relative_to(root).as_posix(),
+                    "size": file.stat().st_size,
+                    "oid": file.name,
+                }
+                for file in root.rglob("*")
+                if file.is_file()
+            ]
+            answer = json.dumps(files).encode()
+        else:
+            start = f"/someone/bert/resolve/{COMMIT}/"
+            assert place.startswith(start)
+            name = place.removeprefix(start)
+            answer = (root / name).read_bytes()
+            if self.command == "GET":
+                self.server.sent.append(name)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("ETag", json.dumps(place.rpartition("/")[2]))
+        self.send_header("X-Repo-Commit", COMMIT)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(answer)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A server in place of Hugging Face, with an empty cache."""
+    (tmp_path / "served").mkdir()
+    with Hub(tmp_path / "served" / "bert") as server:
+        monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(
+            hub_constants, "HF_HUB_CACHE", str(tmp_path / "hub")
+        )
+        address = hub_constants.ENDPOINT
+        for name in ("ENDPOINT", "HUGGINGFACE_CO_URL_TEMPLATE"):
+            value = getattr(hub_constants, name).replace(address, server.url)
+            monkeypatch.setattr(hub_constants, name, value)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+TORCH_FILE = pathlib.Path(__file__).parent / "torch_files" / "bert.bin"
+READ_ALWAYS = {"config.json", "tokenizer_config.json", "vocab.txt"}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        ("model_index.json", "modelcard.json", "model.fp16.safetensors"),
+        ("model.onnx", "tf_model.h5", "onnx/model.onnx"),
+    ],
+)
+def test_weights_of_pytorch_are_downloaded_if_there_are_no_others(others, hub):
+    write_hf(hub.path, HF_BERT)
+    (hub.path / "model.safetensors").unlink()
+    shutil.copy(TORCH_FILE, hub.path / "pytorch_model.bin")
+    for name in others:
+        (hub.path / name).parent.mkdir(exist_ok=True)
+        (hub.path / name).write_text("{}")
+    encoder, vocabulary = read("hf://someone/bert")
+    assert vocabulary == VOCABULARY
+    weights = load(BertClassifierConfig(encoder=encoder))
+    _, ours = hf_weights(HF_BERT)
+    name = "token_embedding/embeddings"
+    np.testing.assert_array_equal(weights[name], ours[name])
+    assert {*hub.sent} >= {*READ_ALWAYS, "pytorch_model.bin"}
+    assert not [name for name in hub.sent if name.endswith((".onnx", ".h5"))]
+
+
+@pytest.mark.parametrize("num_shards", [1, 2])
+def test_weights_of_pytorch_are_not_downloaded_beside_others(num_shards, hub):
+    write_hf(hub.path, HF_BERT)
+    shutil.copy(TORCH_FILE, hub.path / "pytorch_model.bin")
+    if num_shards == 2:
+        split(hub.path)
+    read("hf://someone/bert")
+    assert "pytorch_model.bin" not in hub.sent
+    assert {*hub.sent} == {p.name for p in hub.path.iterdir()} - {
+        "pytorch_model.bin"
+    }
+
+
+def split(path):
+    """Writes the weights of a directory again, in two shards."""
+    tensors, _ = hf_weights(HF_BERT)
+    names = sorted(tensors)
+    places = {}
+    for number, part in enumerate((names[::2], names[1::2]), start=1):
+        write_weights(path, {name: tensors[name] for name in part})
+        shard = f"model-0000{number}-of-00002.safetensors"
+        (path / "model.safetensors").rename(path / shard)
+        places |= dict.fromkeys(part, shard)
+    (path / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": places})
+    )
+
+
+# --- The files that count ----------------------------------------------------
+
+
+@pytest.fixture
+def opened():
+    """The paths of the files that Python opens."""
+    paths, is_on = [], [True]
+
+    def hook(event, arguments):
+        if event == "open" and is_on:
+            paths.append(str(arguments[0]))
+
+    sys.addaudithook(hook)  # Python has no way to remove it.
+    yield paths
+    is_on.clear()
+
+
+def files_read(path, opened):
+    """Returns the names of the files that a training reads of a preset."""
+    opened.clear()
+    load(BertClassifierConfig(encoder=read(path)[0]))
+    return {
+        pathlib.Path(file).relative_to(path).as_posix()
+        for file in opened
+        if pathlib.Path(file).is_relative_to(path)
+    }
+
+
+def assert_files_are_those_read(names, path, opened):
+    assert files_read(path, opened) == names
+    assert presets.files(str(path)) == {name: path / name for name in names}
+
+
+def add_all_files(path):
+    """Adds each file that can be beside those of a model."""
+    (path / "added_tokens.json").write_text("{}")
+    (path / "special_tokens_map.json").write_text("{}")
+    ids = {token: number for number, token in enumerate(VOCABULARY)}
+    fast = {
+        "normalizer": {"type": "BertNormalizer"},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "model": {"type": "WordPiece", "vocab": ids},
+    }
+    (path / "tokenizer.json").write_text(json.dumps(fast))
+    for name in (
+        "generation_config.json",
+        "model.onnx",
+        "modules.json",
+        "pytorch_model.bin",
+        "tf_model.h5",
+    ):
+        (path / name).write_text("{}")
+
+
+ALL_OF_TOKENIZER = {
+    *READ_ALWAYS,
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+}
+
+
+def test_files_are_those_that_are_read_of_hugging_face(tmp_path, opened):
+    path = write_hf(tmp_path / "x", HF_BERT)
+    names = {*READ_ALWAYS, "model.safetensors"}
+    assert_files_are_those_read(names, path, opened)
+    add_all_files(path)
+    names = {*ALL_OF_TOKENIZER, "model.safetensors"}
+    assert_files_are_those_read(names, path, opened)
+    (path / "model.safetensors").unlink()
+    shutil.copy(TORCH_FILE, path / "pytorch_model.bin")
+    names = {*ALL_OF_TOKENIZER, "pytorch_model.bin"}
+    assert_files_are_those_read(names, path, opened)
+    split(path)
+    shards = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    names = {*ALL_OF_TOKENIZER, "model.safetensors.index.json", *shards}
+    assert_files_are_those_read(names, path, opened)
+
+
+@pytest.mark.parametrize("name", ["keras_bert", "keras_distil_bert"])
+def test_files_are_those_that_kerashub_reads(name, directories, opened):
+    path = directories / name
+    # HDF5 opens the weights, not Python.
+    names = {*files_read(path, opened), "model.weights.h5"}
+    assert names == {
+        "assets/tokenizer/vocabulary.txt",
+        "config.json",
+        "model.weights.h5",
+        "tokenizer.json",
+    }
+    assert presets.files(str(path)) == {name: path / name for name in names}
+
+
+def test_what_is_no_preset_has_no_files(tmp_path):
+    path = write_hf(tmp_path / "x", HF_BERT, model_type="roberta")
+    assert presets.files(str(path)) == {}
+    for name in (
+        "bert_tiny_en_uncased",
+        str(tmp_path / "no"),
+        "package://no/x",
+    ):
+        assert presets.files(name) == {}
+    path = write_hf(tmp_path / "y", HF_BERT)
+    (path / "model.safetensors").unlink()
+    assert presets.files(str(path)) == {}

@@ -14,7 +14,10 @@ import tokenizers
 
 from tfmodels import package_paths
 from tfmodels.bert import normalization
+from tfmodels.bert import vocabulary_learner
 from tfmodels.bert import wordpiece
+from tfmodels.bert.added_tokens import AddedToken
+from tfmodels.bert.added_tokens import Vocabulary
 from tfmodels.bert.wordpiece import SPECIAL_TOKENS
 from trainers.data import debian_packages
 from trainers.serving.proof.fresh_process import SessionModel
@@ -528,7 +531,7 @@ def test_control_characters_are_dropped_as_in_the_library_tokenizers(
 @pytest.mark.parametrize("size", [100, 1000, 8000])
 def test_a_vocabulary_has_at_most_its_size(size, lowercase, package_texts):
     texts = [t.encode() for t in package_texts[:500]]
-    vocabulary = wordpiece.learn_vocabulary(
+    vocabulary = vocabulary_learner.learn_vocabulary(
         texts, size=size, lowercase=lowercase
     )
     assert size * 0.9 < len(vocabulary) <= size
@@ -552,7 +555,7 @@ def test_all_characters_of_the_texts_are_in_a_vocabulary_that_has_room(
     texts = [t.encode() for t in UNICODE_TEXTS if len(t.split(" ")[0]) < 100]
     assert len(texts) == len(UNICODE_TEXTS) - 2
     texts.append(b"x\xff\x00")
-    vocabulary = wordpiece.learn_vocabulary(
+    vocabulary = vocabulary_learner.learn_vocabulary(
         texts, size=3000, lowercase=lowercase
     )
     tokenizer = wordpiece.WordPieceTokenizer(
@@ -570,7 +573,9 @@ def test_all_characters_of_the_texts_are_in_a_vocabulary_that_has_room(
 def test_a_vocabulary_without_room_keeps_the_most_frequent_characters():
     texts = [("我 " * 60 + "你 " * 50).encode()]
     texts.append("".join(chr(0x4E00 + i) for i in range(300)).encode())
-    vocabulary = wordpiece.learn_vocabulary(texts, size=100, lowercase=True)
+    vocabulary = vocabulary_learner.learn_vocabulary(
+        texts, size=100, lowercase=True
+    )
     assert vocabulary[5:7] == ["我", "你"]
     # Each once; equally frequent characters in the order of code points. No
     # `##一`, because a Chinese character is never inside a word.
@@ -578,7 +583,7 @@ def test_a_vocabulary_without_room_keeps_the_most_frequent_characters():
 
 
 def test_a_vocabulary_of_chinese_and_english_texts():
-    vocabulary = wordpiece.learn_vocabulary(
+    vocabulary = vocabulary_learner.learn_vocabulary(
         ["我爱北京hello 我爱hello".encode()], size=100, lowercase=True
     )
     characters = "l 我 爱 e h o 北 京"
@@ -591,16 +596,38 @@ def test_a_vocabulary_of_chinese_and_english_texts():
 def test_no_token_is_longer_than_the_tokenizer_takes():
     long = "𐎠𐎡𐎢𐎣𐎤" * 20  # 400 bytes.
     texts = [f"{long} {long[:50]}{'a' * 50} a".encode()] * 3
-    vocabulary = wordpiece.learn_vocabulary(texts, size=1000, lowercase=True)
+    vocabulary = vocabulary_learner.learn_vocabulary(
+        texts, size=1000, lowercase=True
+    )
     assert 200 < max(len(token.encode()) for token in vocabulary) <= 256
     assert wordpiece.check_vocabulary(vocabulary) is None
 
 
 def test_texts_without_words_give_the_special_tokens():
-    vocabulary = wordpiece.learn_vocabulary(
+    vocabulary = vocabulary_learner.learn_vocabulary(
         [b"", b" \n", b"\x00"], size=100, lowercase=True
     )
     assert tuple(vocabulary) == SPECIAL_TOKENS
+
+
+@pytest.mark.parametrize(
+    "count, normalizer", [(1, normalization.BERT), (0, normalization.NFKC)]
+)
+def test_some_tokenizers_have_no_offsets(count, normalizer):
+    added = [AddedToken("<b>", 5, False)] * count
+    tokenizer = wordpiece.WordPieceTokenizer(
+        Vocabulary([*SPECIAL_TOKENS, "a"], added),
+        lowercase=True,
+        max_bytes=1000,
+        normalizer=normalizer,
+    )
+    with pytest.raises(ValueError) as error:
+        tokenizer.tokenize_with_offsets(tf.constant(["a"]))
+    assert str(error.value) == (
+        "The tokenizer has offsets only without added tokens and with the "
+        f"normalizer 'bert'. Received: {count} added tokens and "
+        f"{normalizer!r}."
+    )
 
 
 @pytest.mark.parametrize(
@@ -698,14 +725,16 @@ def test_a_file_that_is_no_vocabulary_is_refused_by_name(tmp_path):
 def test_words_that_no_token_can_hold_do_not_slow_learning_down():
     """One of 400,000 letters took the trainer a minute."""
     texts = [b"x" * 400_000, b"some words " * 20, b"q" * 300_000] * 3
-    vocabulary = wordpiece.learn_vocabulary(texts, size=200, lowercase=True)
+    vocabulary = vocabulary_learner.learn_vocabulary(
+        texts, size=200, lowercase=True
+    )
     assert "some" in vocabulary
     assert "##xx" not in vocabulary
     assert "x" not in vocabulary
 
 
 def test_learning_reads_no_more_of_a_text_than_the_tokenizer():
-    vocabulary = wordpiece.learn_vocabulary(
+    vocabulary = vocabulary_learner.learn_vocabulary(
         [b"ab ab ab zz"], size=200, lowercase=True, max_bytes=8
     )
     assert "ab" in vocabulary and "z" not in vocabulary

@@ -6,18 +6,18 @@ import pathlib
 import subprocess
 import sys
 
-from tfmodels.bert import wordpiece
+from tfmodels.bert import vocabulary_learner
 
 
 def learn_elsewhere(hash_seeds):
     """Returns the vocabularies that other processes learned, of each seed."""
     program = (
         "import json\n"
-        "from tfmodels.bert import wordpiece\n"
+        "from tfmodels.bert import vocabulary_learner\n"
         "texts = [f'Ein Wort{i % 7}{i % 11} für {chr(0x4e00 + i)} λόγος'"
         ".encode() for i in range(200)]\n"
         "for lowercase in (True, False):\n"
-        "    print(json.dumps(wordpiece.learn_vocabulary("
+        "    print(json.dumps(vocabulary_learner.learn_vocabulary("
         "texts, size=200, lowercase=lowercase)))\n"
     )
     runs = [
@@ -27,7 +27,7 @@ def learn_elsewhere(hash_seeds):
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            cwd=pathlib.Path(wordpiece.__file__).parents[2],
+            cwd=pathlib.Path(vocabulary_learner.__file__).parents[2],
         )
         for seed in hash_seeds
     ]
