@@ -2,10 +2,11 @@
 
     python benchmarks/serving_stalls.py --model_base_path=DIR/export/mnist_mlp
 
-Sends bodies of 16 MB with the worst shapes, one after the other, to a server in
-its own process. Meanwhile, a client asks for the states of the model. Prints
-the longest and the median time of these answers for each shape, and exits with
-code 1 if one took longer than `--most_seconds`. Run it while nothing else runs.
+The model must be one of images. Sends bodies of 16 MB with the worst shapes,
+one after the other, to a server in its own process. Meanwhile, a client asks
+for the states of the model. Prints the longest and the median time of these
+answers for each shape, and exits with code 1 if one took longer than
+`--most_seconds`. Run it while nothing else runs.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import time
 import urllib.parse
 
 _SIZE = 16 * 2**20 - 100
-# Text that is repeated, and what is before and behind it.
+# The `instances`: text that is repeated, and what is before and behind it.
 _SHAPES = {
     "zeros": ("[", "0,", "0]"),
     "numbers": ("[", "0.12345678,", "0]"),
@@ -39,11 +40,67 @@ _SHAPES = {
     "quotes": ("[", '"', "]"),
     "an error at the end": ("[", "[],", "x"),
 }
+# The same for whole bodies, by method and name. `%07d` is the number of the
+# repetition.
+_FILES = '{"signature_name":"image_bytes",'
+_EXAMPLES = '{"signature_name":"classify",'
+_BODIES = {
+    ("predict", "strings in a row"): (f'{_FILES}"inputs":[[', '"",', '""]]}'),
+    ("predict", "base64"): (f'{_FILES}"inputs":[{{"b64":"', "AAAA", '"}]}'),
+    ("predict", "base64 with spaces"): (
+        f'{_FILES}"inputs":[{{"b64":"',
+        "A ",
+        '"}]}',
+    ),
+    ("predict", "unknown inputs"): (
+        f'{_FILES}"inputs":{{',
+        '"%07d":1,',
+        '"image_bytes":["a"]}}',
+    ),
+    ("predict", "unknown inputs of a row"): (
+        f'{_FILES}"instances":[{{',
+        '"%07d":1,',
+        '"image_bytes":"a"}]}',
+    ),
+    ("predict", "unknown keys"): ("{", '"%07d":1,', '"a":1}'),
+    ("predict", "a long name"): ('{"signature_name":"', "\\n", '"}'),
+    ("classify", "features"): (
+        f'{_EXAMPLES}"examples":[{{',
+        '"%07d":1,',
+        '"a":1}]}',
+    ),
+    ("classify", "context"): (
+        f'{_EXAMPLES}"examples":[{{}}],"context":{{',
+        '"%07d":1,',
+        '"a":1}}',
+    ),
+    ("classify", "repeated features"): (
+        f'{_EXAMPLES}"examples":[{{',
+        '"a":1,',
+        '"a":1}]}',
+    ),
+    ("classify", "one long feature"): (
+        f'{_EXAMPLES}"examples":[{{"a":[',
+        "1,",
+        "1]}]}",
+    ),
+}
 
 
-def _body(shape):
-    before, part, behind = shape
-    return f'{{"instances":{before}{part * (_SIZE // len(part))}{behind}}}'
+def _bodies():
+    """Yields method, name and body of each request."""
+    for name, shape in _SHAPES.items():
+        yield "predict", name, f'{{"instances":{_repeated(*shape)}}}'
+    for (method, name), shape in _BODIES.items():
+        yield method, name, _repeated(*shape)
+
+
+def _repeated(before, part, behind):
+    size = _SIZE - len(before) - len(behind)
+    if "%" not in part:
+        return before + part * (size // len(part)) + behind
+    count = size // len(part % 0)
+    return before + "".join(map(part.__mod__, range(count))) + behind
 
 
 def _ask(url, method="GET", suffix="", body=None):
@@ -54,13 +111,13 @@ def _ask(url, method="GET", suffix="", body=None):
         return answer.status, answer.read()
 
 
-def _measure(url, body):
+def _measure(url, method, body):
     """Returns status and seconds of a request, and of others meanwhile."""
     result = []
 
     def send():
         begin = time.perf_counter()
-        status, _ = _ask(url, "POST", ":predict", body)
+        status, _ = _ask(url, "POST", f":{method}", body)
         result.extend((status, time.perf_counter() - begin))
 
     thread = threading.Thread(target=send)
@@ -87,9 +144,8 @@ def main():
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         url = urllib.parse.urlsplit(server.stdout.readline().strip())
         try:
-            for name, shape in _SHAPES.items():
-                body = _body(shape).encode()
-                status, seconds, others = _measure(url, body)
+            for method, name, body in _bodies():
+                status, seconds, others = _measure(url, method, body.encode())
                 worst = max(worst, *others)
                 print(
                     f"{name}: {status} after {seconds:.2f} s, others at most "

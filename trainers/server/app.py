@@ -25,6 +25,7 @@ from trainers.server import limits as limits_lib
 from trainers.server import paths
 from trainers.server import predict_json
 from trainers.server import request_json
+from trainers.server import rounds
 from trainers.server import statuses
 from trainers.server import tf_examples
 
@@ -37,6 +38,8 @@ _LARGE_OUTPUT = 2**14
 # Large bodies that are JSON at the same time. As Python objects, each can fill
 # 500 MB.
 _LARGE_AT_A_TIME = 2
+# Large bodies until none is JSON for a moment. Garbage is collected then.
+_LARGE_IN_A_ROUND = 16
 _PAGE = pathlib.Path(__file__).with_name("page.html")
 _POLICY = (
     "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; "
@@ -65,7 +68,7 @@ class App:
         self._limits = limits
         self._metrics = metrics
         self._metrics_path = metrics_path
-        self._large = asyncio.Semaphore(_LARGE_AT_A_TIME)
+        self._large = rounds.Rounds(_LARGE_AT_A_TIME, _LARGE_IN_A_ROUND)
 
     async def __call__(self, scope, receive, send):
         """Answers a request, with an error document if it fails.
@@ -209,7 +212,7 @@ async def _read(servable, method, document, work):
         Tuple of the name of the signature, its inputs, and a function that
         returns the answer as JSON for its outputs.
     """
-    size = predict_json.num_rows(document, method)
+    size = await work(predict_json.num_rows, document, method)
     if method == "predict":
         signature, definition = predict_json.find_signature(
             document, servable.signatures

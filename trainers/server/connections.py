@@ -7,6 +7,7 @@ References:
     `uvicorn/protocols/http/h11_impl.py`.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -69,6 +70,8 @@ class Protocol(h11_impl.H11Protocol):
     def connection_made(self, transport):
         """Refuses a connection above the limit."""
         super().connection_made(transport)
+        # `pause_writing` is then called for every byte that has to wait.
+        transport.set_write_buffer_limits(high=0)
         if len(self.connections) > self._limits.max_connections:
             self._refuse()
         else:
@@ -91,6 +94,9 @@ class Protocol(h11_impl.H11Protocol):
     def on_response_complete(self):
         """Prepares the next request of the connection."""
         super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:
+            # No time counts for the rest of a body that nobody has read.
+            self.transport.close()
         self._watch_head()
 
     def pause_writing(self):
@@ -156,7 +162,8 @@ class Protocol(h11_impl.H11Protocol):
             self.transport.abort()
             return
         self._write(503, "The server has too many connections. Try again.")
-        self.transport.write_eof()
+        with contextlib.suppress(OSError):  # The client is gone.
+            self.transport.write_eof()
         self.loop.call_later(_REFUSAL_SECONDS, self.transport.abort)
 
     def _count_refused(self, change):

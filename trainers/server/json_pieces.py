@@ -59,12 +59,12 @@ class Repeated(dict):
 
 
 def pairs_of(value):
-    """Returns all keys and values of an object.
+    """Returns all keys and values of an object, without a copy of them.
 
     Args:
         value: dict or `Repeated`.
     """
-    return value.pairs if type(value) is Repeated else list(value.items())
+    return value.pairs if type(value) is Repeated else value.items()
 
 
 def parse(text, piece=PIECE, **hooks):
@@ -228,7 +228,7 @@ def _last(bracket, members):
 
 
 def _members(node):
-    return node if type(node) is list else pairs_of(node)
+    return node if type(node) is list else list(pairs_of(node))
 
 
 def dismantle(value):
@@ -265,7 +265,8 @@ def no_collection():
     """Switches the collection of garbage off while a document exists.
 
     A collection looks at each list of a document, which can take a second.
-    Documents contain no cycles. Several threads can be inside.
+    Documents contain no cycles. Several threads can be inside. The garbage
+    of everything else grows until none is inside, see `rounds.Rounds`.
     """
     _count_documents(1)
     try:

@@ -11,9 +11,11 @@ from trainers.server import hosts
 from trainers.server import statuses
 
 # Bytes and seconds. The server reads and discards this much of a refused
-# request, so that a client that is still sending can read the answer.
+# request, so that a client that is still sending can read the answer. One that
+# sends nothing for some time has stopped.
 _DISCARDED_BYTES = 256 * 2**20
 _DISCARDING_SECONDS = 5.0
+_SILENT_SECONDS = 2.0
 # Most characters of a header in an error. A host name has at most 253, and the
 # error says how to allow it.
 _QUOTED = 100
@@ -212,6 +214,8 @@ class Body:
         self.encoding = ",".join(headers.getlist("content-encoding"))
         self.encoding = self.encoding.strip().lower()
         self.has_more = True
+        # A request without these headers has no body.
+        self._is_announced = self.length > 0 or "transfer-encoding" in headers
         # A proxy before the server may read another length. What follows could
         # then be a request of somebody else.
         self._is_ambiguous = "transfer-encoding" in headers and (
@@ -246,6 +250,7 @@ class Body:
         if message["type"] == "http.disconnect":
             raise ConnectionError
         self.has_more = message.get("more_body", False)
+        self._is_announced |= self.has_more
         return message.get("body", b"")
 
     async def answer(self, response, send):
@@ -258,7 +263,7 @@ class Body:
             response: Starlette `Response`.
             send: ASGI coroutine that sends an event.
         """
-        if not self.has_more or self._scope["method"] in ("GET", "HEAD"):
+        if not (self._is_announced and self.has_more):
             await response(self._scope, self._receive, send)
             return
         response.headers["Connection"] = "close"
@@ -280,4 +285,5 @@ class Body:
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(_DISCARDING_SECONDS):
                 while self.has_more and size < _DISCARDED_BYTES:
-                    size += len(await self.read())
+                    async with asyncio.timeout(_SILENT_SECONDS):
+                        size += len(await self.read())

@@ -42,7 +42,10 @@ def flatten(value):
         shape += sizes
         below = []
         for part in parts(level):
-            below.extend(itertools.chain.from_iterable(part))
+            # One list of the part can be large, too.
+            elements = itertools.chain.from_iterable(part)
+            while some := list(itertools.islice(elements, PART)):
+                below += some
         level = below
     return shape, level
 

@@ -9,6 +9,8 @@ References:
     https://www.tensorflow.org/tfx/serving/api_rest
 """
 
+import itertools
+
 from trainers.server import json_pieces
 from trainers.server import nested_lists
 from trainers.server import scalars
@@ -16,6 +18,8 @@ from trainers.server import statuses
 from trainers.server import tensors
 
 _DEFAULT_SIGNATURE = "serving_default"
+# Most unknown inputs that an error names.
+_NAMED = 10
 
 
 def signature_name(document):
@@ -203,10 +207,13 @@ def _read_columns(value, infos):
             raise statuses.invalid(
                 f"Missing named input: {name} in 'inputs' object."
             )
-    if extra := sorted(value.keys() - set(names)):
+    if num_extra := len(value) - len(names):
+        extra = (name for name in value if name not in infos)
+        named = sorted(itertools.islice(extra, _NAMED))
+        rest = f" and {num_extra - _NAMED:,} more" * (num_extra > _NAMED)
         raise statuses.invalid(
             f"'inputs' object must only have keys: {','.join(names)}. Sent "
-            f"extra: {','.join(extra)}."
+            f"extra: {','.join(named)}{rest}."
         )
     return {
         name: tensors.to_array(value[name], name, infos[name]) for name in names

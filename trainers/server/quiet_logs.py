@@ -4,6 +4,8 @@ import logging
 import time
 
 PERIOD_SECONDS = 60.0
+# Most messages that are remembered. The oldest is forgotten first.
+_REMEMBERED = 1000
 
 
 class OncePerPeriod(logging.Filter):
@@ -26,8 +28,9 @@ class OncePerPeriod(logging.Filter):
         super().__init__()
         self._period = period_seconds
         self._clock = clock
-        self._logged_at = {}
-        self._num_dropped = {}
+        # By message, the oldest first: time of its last line, and how many
+        # repetitions were dropped since then.
+        self._messages = {}
 
     def filter(self, record):
         """Returns whether to log a record.
@@ -39,12 +42,25 @@ class OncePerPeriod(logging.Filter):
         if record.levelno < logging.WARNING:
             return True
         key, now = str(record.msg), self._clock()
-        if now < self._logged_at.get(key, float("-inf")) + self._period:
-            self._num_dropped[key] = self._num_dropped.get(key, 0) + 1
+        logged_at, num_dropped = self._messages.get(key, (float("-inf"), 0))
+        if now < logged_at + self._period:
+            self._messages[key] = logged_at, num_dropped + 1
             return False
-        self._logged_at[key] = now
-        if dropped := self._num_dropped.pop(key, 0):
+        self._messages.pop(key, None)
+        self._forget(now)
+        self._messages[key] = now, 0
+        if num_dropped:
             record.msg = (
-                f"{key.rstrip()} ({dropped:,} more since the last line)"
+                f"{key.rstrip()} ({num_dropped:,} more since the last line)"
             )
         return True
+
+    def _forget(self, now):
+        """Makes room for a message. Old ones without repetitions go first."""
+        self._messages = {
+            key: (logged_at, num_dropped)
+            for key, (logged_at, num_dropped) in self._messages.items()
+            if num_dropped or now < logged_at + self._period
+        }
+        if len(self._messages) >= _REMEMBERED:
+            del self._messages[next(iter(self._messages))]

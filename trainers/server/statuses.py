@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from trainers.errors import RefusedError
 
+# Most characters of an error. Names in a request can have megabytes, which
+# would be copied, searched and encoded on the event loop.
+_MOST_CHARACTERS = 2000
 _LOGGER = logging.getLogger(__name__)
 # TensorFlow's status codes in the order of their numbers, with their HTTP
 # status. Source: `ToHTTPStatusCode` in `http_server.cc` of TensorFlow Serving.
@@ -53,14 +56,21 @@ class StatusError(Exception):
 
         Args:
             code: str. Name of a status code, such as "INVALID_ARGUMENT".
-            message: str. Message for the client.
+            message: str. Message for the client. A longer one than 2,000
+                characters is cut and ends in `...`.
             http: int. Status of HTTP; `None` means the status of the code.
             headers: dict. Further headers of the HTTP response.
         """
-        super().__init__(message)
+        super().__init__(_beginning(message))
         self.code = code
         self.http = http or _HTTP[code]
         self.headers = dict(headers)
+
+
+def _beginning(message):
+    if len(message) <= _MOST_CHARACTERS:
+        return message
+    return f"{message[:_MOST_CHARACTERS]}..."
 
 
 def invalid(*words):
@@ -106,6 +116,7 @@ def of(error):
 
 def _op_message(message):
     """Removes Python's stack and the name of the function."""
+    message = _beginning(message)
     message = re.sub(r"\s*\[Op:[^\]]*\]\s*$", "", message)
     lines = [
         re.sub(r"^\s*\(\d+\)\s*\w+:\s+", "", line).strip()

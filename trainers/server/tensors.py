@@ -224,14 +224,13 @@ def _check_shape(shape, name, info):
 def _convert(values, kind):
     """Returns a flat array. The values have the right JSON types."""
     if kind.dtype is object:
-        array = np.empty(len(values), object)
-        array[:] = [
+        encoded = (
             scalars.encode_text(v)
             if type(v) is str
             else scalars.decode_base64(v)
             for v in values
-        ]
-        return array
+        )
+        return np.fromiter(encoded, object, len(values))
     if not values:
         return np.array([], kind.dtype)
     convert = _floats if float in kind.kinds else _integers

@@ -207,39 +207,113 @@ def test_a_client_that_reads_nothing_stops_nobody(served, connect):
             assert status == 200
 
 
-def test_a_client_that_reads_nothing_is_cut_off(caplog):
-    async def app(scope, receive, send):
-        await send({"type": "http.response.start", "status": 200})
-        await send({"type": "http.response.body", "body": b"x" * 2**26})
-
-    async def scenario():
-        config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None)
-        state = uvicorn.server.ServerState()
-        limits = connections.ConnectionLimits(9, 60, stalled_seconds=0.05)
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
+@contextlib.asynccontextmanager
+async def connected(app, **limits):
+    """Yields a client with small buffers, and the open connections."""
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        timeout_keep_alive=WAIT_SECONDS,
+    )
+    state = uvicorn.server.ServerState()
+    limits = connections.ConnectionLimits(9, WAIT_SECONDS, **limits)
+    with socket.socket() as listener, socket.socket() as client:
+        # Of the kernel; accepted connections have the size of the listener.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**12)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**12)
+        listener.bind(("127.0.0.1", 0))
+        server = await asyncio.get_running_loop().create_server(
             lambda: connections.Protocol(config, state, {}, limits=limits),
-            "127.0.0.1",
-            0,
+            sock=listener,
         )
         async with server:
-            with socket.socket() as client:
-                await asyncio.to_thread(
-                    client.connect, server.sockets[0].getsockname()
-                )
-                client.sendall(head("/", method="GET"))
-                while not state.connections:
-                    await asyncio.sleep(0.01)
-                while state.connections:
-                    await asyncio.sleep(0.01)
-                client.setblocking(True)
-                found = await asyncio.to_thread(read_all, client)
-        return found
+            await asyncio.to_thread(client.connect, listener.getsockname())
+            while not state.connections:
+                await asyncio.sleep(0.01)
+            try:
+                yield client, state.connections
+            finally:
+                client.close()  # The server waits for its connections.
 
-    assert 0 < len(asyncio.run(scenario())) < 2**26
+
+# Answers that no buffer of the kernel can hold. uvicorn waits for a client
+# only after 64 KiB, and another rule than time closes some connections.
+@pytest.mark.parametrize("size", [2**26, 60_000])
+@pytest.mark.parametrize("closing", [(), ("Connection: close",)])
+def test_a_client_that_reads_nothing_is_cut_off(size, closing, caplog):
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"x" * size})
+
+    async def scenario():
+        async with connected(app, stalled_seconds=0.05) as (client, opened):
+            client.sendall(head("/", *closing, method="GET"))
+            async with asyncio.timeout(10):
+                while opened:
+                    await asyncio.sleep(0.01)
+            return await asyncio.to_thread(read_all, client)
+
+    assert 0 < len(asyncio.run(scenario())) < size
     assert caplog.messages == [
         "a client that does not read its answer is cut off"
     ]
+
+
+# Requests by name: headers, method and path, and the status of their answer.
+UNREAD = {
+    "get": ((), "GET", "/none", 404),
+    "head": ((), "HEAD", "/", 200),
+    "put": ((), "PUT", "/none", 404),
+    "delete": ((), "DELETE", "/v1/models/none", 400),
+    "options": ((), "OPTIONS", "/v1/models/none", 400),
+    "status": ((), "GET", "", 200),
+    "preflight": (
+        ("Origin: http://a.example", "Access-Control-Request-Method: POST"),
+        "OPTIONS",
+        "",
+        200,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_body_that_nobody_reads_holds_no_connection(name, with_cors):
+    headers, method, path, status = UNREAD[name]
+    address, own_path = with_cors
+    request = head(
+        path or own_path, "Content-Length: 100", *headers, method=method
+    )
+    with socket.create_connection(address, WAIT_SECONDS) as connection:
+        connection.sendall(request)
+        assert int(connection.recv(12).split()[1]) == status
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"x")
+        begin = time.monotonic()
+        read_all(connection)
+        # Much less than the 60 s of a connection without requests.
+        assert time.monotonic() - begin < 30
+
+
+def test_a_connection_stays_open_after_a_body_of_no_use(with_cors):
+    """A request without a body does not announce one."""
+    address, path = with_cors
+    with Connection(f"{address[0]}:{address[1]}") as connection:
+        for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST"):
+            connection.ask(method, "/none")
+            sock = connection._http.sock
+            assert connection.ask("GET", path)[0] == 200
+            assert connection._http.sock is sock is not None
+
+
+@pytest.fixture(scope="module")
+def with_cors(tiny_base, user_env):
+    """Address and path of a server for the pages of another origin."""
+    flag = "--cors_origins=http://a.example"
+    with serving(tiny_base, user_env, flag) as (_, netloc, path):
+        host, port = netloc.split(":")
+        yield (host, int(port)), path
 
 
 def test_few_files_are_fewer_connections(tiny_base, user_env):
@@ -327,6 +401,8 @@ def test_what_strangers_do_is_one_line_a_minute(tiny_base, user_env):
             for _ in range(50):
                 with socket.create_connection(address, WAIT_SECONDS) as other:
                     assert answers(read_all(other))[0][0] == 503
+            for _ in range(50):  # They are gone before they are refused.
+                socket.create_connection(address, WAIT_SECONDS).close()
         process.send_signal(signal.SIGTERM)
         code, stderr = ended(process)
     assert code == 0

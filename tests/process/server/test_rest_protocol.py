@@ -219,6 +219,19 @@ REFUSALS = {
         {"inputs": {"x": [[1, 2]], "z": 1}},
         "'inputs' object must only have keys: x. Sent extra: z.",
     ),
+    "many_unknown_inputs_by_column": (
+        {"inputs": {"x": [[1, 2]]} | {f"z{n:04}": 1 for n in range(2000)}},
+        "'inputs' object must only have keys: x. Sent extra: z0000,z0001,z0002,"
+        "z0003,z0004,z0005,z0006,z0007,z0008,z0009 and 1,990 more.",
+    ),
+    "long_name_of_an_input": (
+        {"instances": [{"z" * 9000: 1}]},
+        f"Failed to process element: 0 key: {'z' * 1966}...",
+    ),
+    "long_name_of_a_signature": (
+        {"signature_name": "ä" * 9000, "instances": [1]},
+        f'Serving signature name: "{"ä" * 1975}...',
+    ),
     "bare_values_for_several_inputs": (
         {"signature_name": "two_inputs", "instances": [1]},
         "instances is a plain list, but expecting list of objects as multiple "
@@ -403,6 +416,12 @@ EXAMPLES = {
     "last_of_a_repeated_feature": (
         "regress",
         b'{"signature_name": "regress", "examples": [{"x": "word", "x": 2.0}]}',
+        {"results": [4.0]},
+    ),
+    "last_of_a_repeated_feature_among_many": (
+        "regress",
+        b'{"signature_name": "regress", "examples": [{"x": "word", %s'
+        b'"x": 2.0}]}' % b"".join(b'"%d": 1, ' % n for n in range(5000)),
         {"results": [4.0]},
     ),
     "integer_beyond_64_bits_is_a_float": (
@@ -935,6 +954,7 @@ def test_large_bodies_and_answers_do_not_hold_the_server_up(
         monkeypatch.setattr(module, name, watched)
 
     watch(request_json, "parse")
+    watch(predict_json, "num_rows")
     watch(predict_json, "read_predict")
     watch(json_pieces, "dismantle")
     watch(predict_json, "write_predict")
@@ -943,10 +963,12 @@ def test_large_bodies_and_answers_do_not_hold_the_server_up(
     assert server.post("predict", {"instances": [*rows, 1]})[0] == 400
     assert seen == [
         "parse, garbage: False",
+        "num_rows, garbage: False",
         "read_predict, garbage: False",
         "dismantle, garbage: False",
         "write_predict, garbage: True",
         "parse, garbage: False",
+        "num_rows, garbage: False",
         "read_predict, garbage: False",
         "dismantle, garbage: False",
     ]
@@ -957,9 +979,11 @@ def test_large_bodies_and_answers_do_not_hold_the_server_up(
     assert server.post("predict", body)[0] == 200
     assert seen == [
         "parse at once",
+        "num_rows at once",
         "read_predict at once",
         "write_predict at once",
         "parse at once",
+        "num_rows at once",
         "read_predict at once",
         "write_predict, garbage: True",
     ]
