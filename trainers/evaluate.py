@@ -23,7 +23,8 @@ _SPLIT = flags.path(
         "test",
         "Examples to evaluate: train, validation or test of the run, another "
         "split in the notation of TFDS, or a file of labelled texts.",
-    )
+    ),
+    schemes=("package",),
 )
 
 

@@ -27,6 +27,7 @@ from trainers.runtime.signals import Stopped
 
 _FLAGS = absl_flags.FLAGS
 _SCHEMES = {}  # The addresses that are allowed, by name of a path flag.
+_given = set()  # The settings of the command line, from `parse`.
 
 
 def path(flag, schemes=()):
@@ -128,6 +129,15 @@ def run(
         _fail("Interrupted.", INTERRUPTED)
 
 
+def is_given(name):
+    """Returns whether the command line sets a setting, also to its default.
+
+    Args:
+        name: str, such as `config.data.encoding`.
+    """
+    return name in _given
+
+
 def parse(argv, needs=("config", "workdir"), takes_files=False, names=None):
     """Parses a command line.
 
@@ -146,6 +156,8 @@ def parse(argv, needs=("config", "workdir"), takes_files=False, names=None):
             choices.
     """
     words, rest = _split_overrides(argv)
+    _given.clear()
+    _given.update(f"config.{_OVERRIDE.match(word)[2]}" for word in words)
     names = names or _own_flags()
     try:
         arguments = _FLAGS(rest)[1:]

@@ -36,7 +36,8 @@ _SERVER = absl_flags.DEFINE_string("server", None, "URL of a served model.")
 _SPLIT = flags.path(
     absl_flags.DEFINE_string(
         "split", None, "Split to predict instead of files."
-    )
+    ),
+    schemes=("package",),
 )
 _SCORES = absl_flags.DEFINE_bool(
     "scores", False, "For texts, also print the probability of each class."
@@ -61,6 +62,12 @@ def check(config, workdir, files):
             "--config.data.encoding sets the encoding of texts. Received: "
             f"{_ENCODING.value!r}."
         )
+    if files and flags.is_given("config.data.encoding"):
+        raise ConfigError(
+            "`--config.data.encoding` is for the examples of --split. "
+            f"Received: {config.data.encoding!r} for files. Set "
+            f"--encoding={config.data.encoding}."
+        )
     if _SERVER.value and (_SPLIT.value or not files):
         raise ConfigError(
             "give files, and no `--split`, with `--server`: a served model has "
@@ -82,7 +89,9 @@ def check(config, workdir, files):
             "`--server` must be like http://HOST:PORT/v1/models/NAME. "
             f"Received: {_SERVER.value!r}."
         )
-    files[:] = [local_path.checked(file, "FILE") for file in files]
+    files[:] = [
+        local_path.checked(file, "FILE", ("package",)) for file in files
+    ]
     if not (_MODEL_DIR.value or _SERVER.value):
         Workdir(workdir).find_export(config)
 

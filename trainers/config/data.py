@@ -322,16 +322,12 @@ class TextDataConfig(DataConfig):
                 f"from. Received: {self.train!r}. Example: "
                 "--config.data.train=mails.csv"
             )
+        forbidden = {'"', "\r", "\n"}
+        if self.backslash_escapes:
+            forbidden.add("\\")
         is_word = self.delimiter in ("tab", "\\t")
-        if (
-            len(self.delimiter) > 1
-            and not is_word
-            or self.delimiter
-            in (
-                *('"', "\r", "\n"),
-                "\\" if self.backslash_escapes else '"',
-            )
-        ):
+        is_one = len(self.delimiter) <= 1 and self.delimiter not in forbidden
+        if not (is_word or is_one):
             yield (
                 "`--config.data.delimiter` must be one character, or tab. "
                 f"Received: {self.delimiter!r}."

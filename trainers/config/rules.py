@@ -3,6 +3,8 @@
 The rules of one kind of data, objective or model are in its `problems`.
 """
 
+import re
+
 from trainers.errors import ConfigError
 from trainers.objectives import objective as objective_lib
 
@@ -20,11 +22,12 @@ def problems(config):
 
 def _export_problems(export):
     name, sizes = export.name, list(export.allowed_batch_sizes)
-    letters = name.translate(dict.fromkeys(map(ord, "_-.")))
-    if not letters.isalnum() or name.startswith("."):
+    # It is a directory, and a part of the address of a served model.
+    if not re.fullmatch(r"(?!\.)[\w.-]*[A-Za-z0-9][\w.-]*", name, re.ASCII):
         yield (
-            "`--config.export.name` must be letters, digits, `_`, `-` and `.`, "
-            f"and must not begin with `.`. Received: {name!r}."
+            "`--config.export.name` must be letters from a to z, digits, `_`, "
+            "`-` and `.`, with a letter or digit, and must not begin with `.`. "
+            f"Received: {name!r}."
         )
     # A server accepts 1,000 warm-up requests, a few per signature and size.
     if not sizes or sizes != sorted(set(sizes)) or len(sizes) > 100:

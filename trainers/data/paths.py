@@ -14,13 +14,13 @@ FOLDER = "text_folder"
 _ANY = " --config.data.source=files reads both."
 
 
-def find_labelled(path, source, flag):
+def find_labelled(path, data, flag):
     """Returns the files that a path names, each with its kind.
 
     Args:
         path: str. See `find`.
-        source: str. Kind of the files; `files` derives the kind from the name
-            of each file.
+        data: `TextDataConfig`. The source `files` derives the kind from the
+            name of each file.
         flag: str. Name of the path in error messages.
 
     Returns:
@@ -30,7 +30,7 @@ def find_labelled(path, source, flag):
         ConfigError: There is no such file, or its kind is unknown.
     """
     return [
-        (file, _checked_kind(file, source, flag)) for file in find(path, flag)
+        (file, _checked_kind(file, data, flag)) for file in find(path, flag)
     ]
 
 
@@ -98,15 +98,15 @@ def wrong_kind(flag, wanted, path, found, advice=""):
     )
 
 
-def _checked_kind(file, source, flag):
-    is_folder = file.is_dir()
+def _checked_kind(file, data, flag):
+    source, is_folder = data.source, file.is_dir()
     if source == "files":
         kind = FOLDER if is_folder else file_kinds.kind_of(file)
         if kind is None:
             raise ConfigError(
                 f"`{flag}` must be a folder, or end in one of "
                 f"{', '.join(SUFFIXES)} (and .gz, .bz2, .xz, .zip). Received: "
-                f"{str(file)!r}. {file_kinds.unknown_words(file)}"
+                f"{str(file)!r}. {file_kinds.unknown_words(file, data)}"
             )
         return kind
     if is_folder and source != FOLDER:

@@ -47,8 +47,8 @@ def predict(
             labelled texts. A served model has no splits.
         scores: bool. Whether short answers, as those for texts, contain all
             scores.
-        encoding: str. Encoding of the texts in `files`, see
-            `settings_of_files` of the inputs.
+        encoding: str. Encoding of the texts in `files`; `None` means UTF-8,
+            also if `data` has another one.
         token: str. Bearer token for the server. `None` sends no token.
 
     Yields:
@@ -83,7 +83,7 @@ def predict(
 
     if split:
         return _answer_split(task, answer, data, split, config.data)
-    data = task.inputs.settings_of_files(data, config.data, encoding)
+    data = task.inputs.settings_of_files(data, encoding)
     return _answer_files(task.inputs, answer, list(files), data)
 
 
@@ -140,7 +140,7 @@ def _predict_served(predictor, where, data, files, split, scores, encoding):
             f"Received: {split!r} for {where!r}."
         )
     inputs, data = _inputs_of(predictor.signatures, where, data)
-    data = inputs.settings_of_files(data, None, encoding)
+    data = inputs.settings_of_files(data, encoding)
     answer_with_scores = scores and inputs.answers_are_short
     if answer_with_scores and "classify" not in predictor.signatures:
         raise ConfigError(

@@ -10,6 +10,8 @@ import re
 import unicodedata
 import warnings
 
+from trainers.runtime import frequent_letters
+
 # Name of the error handler. A wrong byte 0xNN becomes U+DCNN, half of a
 # surrogate pair.
 MARK = "tfmodels_mark"
@@ -43,6 +45,8 @@ _CONTROL_BYTES = bytes(b for b in range(32) if not chr(b).isspace())
 _OTHER_BYTES = bytes(b for b in range(256) if b not in _CONTROL_BYTES)
 # UTF-16 of an alphabet has one in each pair of bytes, but for spaces.
 _WIDE_SHARE = 0.3
+# Fewer letters of UTF-16 are no proof: 0.25 ** 4 is 1 in 256.
+_FEW_LETTERS = 4
 
 
 def _mark(error):
@@ -176,11 +180,11 @@ def unmarked_encoding(start):
 
 
 def _wide_encoding(start):
+    """Returns the UTF-16 or UTF-32 that bytes have, if they can have one."""
     found = []
     for encoding in _WIDE:
-        size = 4 if "32" in encoding else 2
         # The second half of a surrogate pair can be missing at the end.
-        whole = start[: len(start) // size * size]
+        whole = start[: len(start) // _width(encoding) * _width(encoding)]
         decoder = codecs.getincrementaldecoder(encoding)()
         try:
             text = decoder.decode(whole)
@@ -189,8 +193,15 @@ def _wide_encoding(start):
         if text and _wrong_share(text) < _TEXT_SHARE:
             # A text has letters of few alphabets. With its bytes in the wrong
             # order, it has some from all over Unicode.
-            found.append((-len({ord(c) >> 8 for c in text}), encoding))
-    return max(found)[1] if found else None
+            num_blocks = len({ord(c) >> 8 for c in text})
+            found.append(
+                (frequent_letters.is_written(text), -num_blocks, encoding)
+            )
+    return max(found)[2] if found else None
+
+
+def _width(encoding):
+    return 4 if "32" in encoding else 2
 
 
 def _wrong_share(text):
@@ -220,10 +231,18 @@ def guesses(sample, is_cut=False):
             continue
         if _wrong_share(text) < _TEXT_SHARE:
             texts.setdefault(text, codecs.lookup(name).name)
-    is_open = not texts and names != [UTF_8]
-    if is_open and (name := _wide_encoding(sample)):
-        # Chinese in UTF-16 without spaces has no control characters.
-        texts[sample.decode(name, MARK)] = name
+    if names != [UTF_8] and (name := _wide_encoding(sample)):
+        # Chinese in UTF-16 without spaces has no control characters. Half of
+        # a line end can be missing.
+        size = len(sample) // _width(name) * _width(name)
+        wide = sample[:size].decode(name, MARK)
+        is_likely = len(wide) >= _FEW_LETTERS and frequent_letters.is_written(
+            wide
+        )
+        if not texts or (
+            is_likely and frequent_letters.is_misread(next(iter(texts)))
+        ):
+            texts = {wide: name} | texts
     chosen = list(texts.items())[:_NUM_GUESSES]
     position = _where_to_look([text for text, _ in chosen])
     return [Guess(name, _around(text, position)) for text, name in chosen]

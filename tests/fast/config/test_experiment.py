@@ -426,13 +426,18 @@ def test_an_image_is_grey_or_has_three_colours(shape):
     experiment.validate(make_config(model__image_shape=(28, 28, 3)))
 
 
-@pytest.mark.parametrize("name", ["", "-", "a/b", "a b", "..", ".a", "a\n"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "-", "_.", "a/b", "a b", "..", ".a", "a\n", "модель", "modèle", "m²"],
+)
 def test_the_name_of_an_export_is_the_name_of_a_directory(name):
     assert problem_of(make_config(export__name=name)) == (
-        "`--config.export.name` must be letters, digits, `_`, `-` and `.`, "
-        f"and must not begin with `.`. Received: {name!r}."
+        "`--config.export.name` must be letters from a to z, digits, `_`, `-` "
+        "and `.`, with a letter or digit, and must not begin with `.`. "
+        f"Received: {name!r}."
     )
-    experiment.validate(make_config(export__name="mnist-mlp_2.1"))
+    for right in ("mnist-mlp_2.1", "Model", "-a", "_7"):
+        experiment.validate(make_config(export__name=right))
 
 
 @pytest.mark.parametrize(

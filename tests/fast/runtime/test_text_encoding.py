@@ -65,6 +65,50 @@ def test_the_likeliest_encoding_reads_a_text(language, encoding, found):
     assert text.encode(encoding).decode(found) == text
 
 
+# Lines of UTF-16 without a mark, space and line end have no NUL. In encodings
+# of one byte, they are letters, digits and boxes.
+WIDE = [
+    *("很差的商品", "质量不错", "电影很好看，推荐大家去看", "物流太慢了！"),
+    *("服務態度很差", "電影很好看", "映画は面白かった", "二度と買わない"),
+    *(
+        "サービスが悪い",
+        "とても良い商品です。また買います。",
+        "정말좋은상품입니다",
+    ),
+    *("영화가재미있다", "மிகவும்நல்ல", "отлично", "ดีมาก", "ممتاز"),
+]
+
+
+@pytest.mark.parametrize("end", ["", "\n"], ids=["no end", "end"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+)
+@pytest.mark.parametrize("text", WIDE)
+def test_one_line_without_a_mark_is_no_text_of_boxes(text, encoding, end):
+    # As a reader of lines gives it: without the byte of the line end.
+    sample = (text + end).encode(encoding).removesuffix(b"\n")
+    first = text_encoding.guesses(sample)[0]
+    assert (first.encoding, first.text) == (encoding, text[:40])
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "found"),
+    [
+        ("很差的商品", "gb18030", "gb18030"),
+        ("物流太慢了", "gbk", "gb18030"),
+        ("плохой ужасный товар", "koi8-r", "koi8-r"),
+        ("отлично", "cp1251", "cp1251"),
+        ("café", "latin-1", "cp1252"),
+        ("niño,good", "latin-1", "cp1252"),
+        ("映画は面白かった", "shift_jis", "cp932"),
+        ("배송이 빨라요", "euc-kr", "cp949"),
+    ],
+)
+def test_a_short_text_of_bytes_is_no_utf16(text, encoding, found):
+    first = text_encoding.guesses(text.encode(encoding))[0]
+    assert (first.encoding, first.text) == (found, text)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"\xed\xa0\x80 half", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", bytes(range(256))],

@@ -1,10 +1,12 @@
 """`trainers.predict` answers alike, in process and from a server."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from repository import ROOT
 
 from trainers.config.data import ImageDataConfig
 from trainers.config.data import TextDataConfig
@@ -104,15 +106,13 @@ def test_texts_in_another_encoding_need_the_setting(
         )
 
 
-def test_a_setting_of_the_encoding_counts_unless_it_is_that_of_the_run(
+def test_the_encoding_of_labelled_files_is_not_that_of_others(
     text_export, tmp_path
 ):
     file = tmp_path / "a.txt"
-    file.write_text("größe", encoding="cp1252")
-    # The run has utf-8.
+    file.write_text("größe", encoding="utf-8")
     data = TextDataConfig(encoding="cp1252")
     (answer,) = rows.predict(text_export, data, files=[str(file)])
-    file.write_text("größe", encoding="utf-8")
     (expected,) = rows.predict(text_export, None, files=[str(file)])
     assert answer == expected
 
@@ -210,14 +210,77 @@ def test_the_command_sends_the_token_of_the_environment(
             "'cp1252'.",
         ),
         (
+            [
+                "--config=configs/bert_classifier.py:smoke",
+                "--server=http://localhost/v1/models/m",
+                # The default is refused as well.
+                "--config.data.encoding=utf-8",
+                "a.txt",
+            ],
+            "`--config.data.encoding` is for the examples of --split. "
+            "Received: 'utf-8' for files. Set --encoding=utf-8.",
+        ),
+        (
             ["a.txt"],
             "`--workdir` must name the directory of a run, `--model_dir` an "
             "export, or `--server` a served model. Received: none.",
         ),
     ],
-    ids=["address", "no_files", "encoding", "encoding_of_split", "no_model"],
+    ids=["address", "no_files", "encoding", "encoding_of_split"]
+    + ["encoding_of_files", "no_model"],
 )
 def test_the_command_says_what_is_wrong(run_command, words, line):
     run = run_command("trainers.predict", *words)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == f"error: {line}\n"
+
+
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_files_and_splits_can_be_inside_of_a_package(
+    request, kind, run_command, images, tmp_path
+):
+    export = request.getfixturevalue(f"{kind}_export")
+    package = tmp_path / "some_files"
+    package.mkdir()
+    package.joinpath("__init__.py").touch()
+    package.joinpath("a.txt").write_text("A chess game")
+    package.joinpath("a.png").write_bytes(images[0].read_bytes())
+    name = "a.txt" if kind == "text" else "a.png"
+    run = run_command(
+        "trainers.predict",
+        f"--model_dir={export}",
+        f"package://some_files/{name}",
+        cwd=tmp_path,
+    )
+    assert run.stderr == ""
+    (expected,) = rows.predict(export, None, files=[str(package / name)])
+    expected.pop("example", None), expected.pop("file", None)
+    answer = json.loads(run.stdout)
+    assert answer | expected == answer
+    missing = run_command(
+        "trainers.predict", f"--model_dir={export}", "package://no_such/a"
+    )
+    assert missing.returncode == 2
+    assert missing.stderr.startswith("error: `FILE`")
+    assert "package" in missing.stderr
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_split_can_be_a_file_of_a_package(
+    command, run_command, text_export, tmp_path
+):
+    package = tmp_path / "some_files"
+    package.mkdir()
+    package.joinpath("__init__.py").touch()
+    package.joinpath("a.csv").write_text("text,label\n")
+    where = f"--model_dir={text_export}"
+    if command == "evaluate":
+        shutil.copytree(ROOT / "tests/old_runs/texts", tmp_path / "run")
+        where = "--workdir=run"
+    run = run_command(
+        f"trainers.{command}",
+        where,
+        "--split=package://some_files/a.csv",
+        cwd=tmp_path,
+    )
+    assert run.stderr == f"error: {package / 'a.csv'}: has no rows.\n"

@@ -1,11 +1,13 @@
 """From the name of a file to its kind, and advice where it has none."""
 
 import os
+import re
 
 from trainers.config.kinds import SUFFIXES
 from trainers.data.texts import foreign
 from trainers.data.texts import packed
 from trainers.data.texts import streams
+from trainers.runtime import look_alikes
 from trainers.runtime import text_encoding
 
 # In characters. Enough for the header of a table.
@@ -22,7 +24,7 @@ def kind_of(file):
 
 
 def foreign_words(file):
-    """Returns what a file is that is never read, and what to do, or `None`.
+    """Returns what a file is that is no text, and what to do, or `None`.
 
     Args:
         file: `pathlib.Path`.
@@ -30,26 +32,28 @@ def foreign_words(file):
     return foreign.by_suffix(_suffix(file))
 
 
-def unknown_words(file):
+def unknown_words(file, data):
     """Returns what to do about a file of an unknown kind, in sentences.
 
     Args:
         file: `pathlib.Path`.
+        data: `TextDataConfig`.
 
     Returns:
         str. Its setting fits the content of the file, if it is known.
     """
-    if words := foreign_words(file):
+    if words := foreign_words(file) or foreign.no_table(_suffix(file)):
         return f"It {words}."
     try:
-        source = _source_of(file)
+        source = _source_of(file, data)
     except streams.READ_ERRORS as error:
         return f"It {streams.explain(error)}."
     if source is None:
         return (
             "Its content is none of these kinds. A table needs a first line "
-            "with the names of its columns. Or put each text into a .txt file "
-            "in the folder of its class, and name the folder above."
+            f"with the column {data.text_column!r}, which "
+            "--config.data.text_column names. Or put each text into a .txt "
+            "file in the folder of its class, and name the folder above."
         )
     setting = f"--config.data.source={source}"
     return f"It seems to be {source}: set {setting}, or give it that suffix."
@@ -59,25 +63,37 @@ def _suffix(file):
     return os.path.splitext(packed.name_inside(file))[1].lower()
 
 
-def _source_of(file):
+def _source_of(file, data):
     """Returns the value of the source for the content of a file, or `None`."""
     with streams.open_file(file) as stream:
         start = stream.peek(_START)
-    if start.startswith(b"PAR1"):
-        return "parquet"
-    if start.startswith(b"ARROW1"):
-        return "arrow"
+    if source := foreign.source_of(start):
+        return source
     encoding = text_encoding.marked_encoding(start)
     text = start.decode(encoding or "utf-8", "replace")
     text = text.lstrip("\ufeff").lstrip()
     line = text.partition("\n")[0]
-    if text[:1] == "[":
+    if re.match(r'\[\s*\{\s*"', text):
         return "json"
-    if text[:1] == "{":
+    if re.match(r'\{\s*"', text):
         return "jsonl" if line.rstrip().endswith("}") else "json"
     # A record of TFRecord begins with its length in eight bytes.
     if not encoding and b"\0\0\0\0" in start[:8]:
         return "tfrecord"
-    if "\t" in line:
+    if _has_column(line, "\t", data):
         return "tsv"
-    return "csv" if any(c in line for c in ",;|") else None
+    return "csv" if any(_has_column(line, d, data) for d in ",;|") else None
+
+
+def _has_column(line, delimiter, data):
+    """Returns whether a first line has the column of texts.
+
+    Prose has delimiters as well. Without a header, no name says what a table
+    is.
+    """
+    cells = line.split(delimiter)
+    if not data.header:
+        return len(cells) > 1
+    wanted = look_alikes.key(data.text_column)
+    names = (cell.strip().strip('"') for cell in cells)
+    return len(cells) > 1 and wanted in map(look_alikes.key, names)

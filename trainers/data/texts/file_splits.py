@@ -124,7 +124,7 @@ def _find(path, flag, data):
 
     The check is here because its errors name the flag.
     """
-    files = paths.find_labelled(path, data.source, flag)
+    files = paths.find_labelled(path, data, flag)
     for file, kind in files:
         if kind == paths.FOLDER:
             text_folder.list_texts(file, flag)

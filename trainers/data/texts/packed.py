@@ -9,6 +9,8 @@ import gzip
 import io
 import lzma
 import os
+import re
+import stat
 import zipfile
 import zlib
 
@@ -16,6 +18,9 @@ from trainers.data.texts import foreign
 
 # By the end of a name.
 SUFFIXES = (".gz", ".bz2", ".xz", ".zip")
+# After its mark, which is all letters, comes a sum of four bytes. The next byte
+# begins a number below 900,000 of 25 bits.
+_BZIP2 = re.compile(rb"BZh[1-9]1AY&SY.{4}[\0-\x06]", re.DOTALL)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # The second has no members.
 _BUFFER = 1 << 16
 # Texts pack to a tenth of their size, logs to a hundredth.
@@ -57,7 +62,7 @@ def unpacked(stream):
         start = stream.peek(16)
         if start.startswith(b"\x1f\x8b\x08"):
             kind, opened = "gzip", gzip.GzipFile(fileobj=stream)
-        elif start.startswith(b"BZh") and start[4:10] == b"1AY&SY":
+        elif _BZIP2.match(start):
             kind, opened = "bzip2", bz2.BZ2File(stream)
         elif start.startswith(b"\xfd7zXZ\0"):
             kind, opened = "xz", lzma.LZMAFile(stream)
@@ -107,10 +112,13 @@ def name_inside(file):
 
 
 def _size(stream):
+    """Returns the number of bytes of a file, or `None` if it is unknown."""
     try:
-        return os.fstat(stream.fileno()).st_size
+        found = os.fstat(stream.fileno())
     except OSError:  # No file of the system, such as bytes in memory.
         return None
+    # That of a pipe is 0.
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _open_member(stream):

@@ -105,7 +105,8 @@ def read_texts(path, data, flag="FILE", encoding_flag=rows.ENCODING):
 
     Files whose name says a kind of table, such as CSV, need only the column
     `data.text_column`. Other files, and stdin, have one text on each line. The
-    text is the line without its line end.
+    text is the line without its line end. A file whose name says that it is no
+    text, such as .xlsx, is refused.
 
     Args:
         path: str. A file or pattern like `data.train`, or `-` for stdin.

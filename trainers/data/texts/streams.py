@@ -30,6 +30,9 @@ _ALL_WRONG = {byte: 0xDC00 + byte for byte in range(256) if byte != 10}
 _CONTROL_WRONG = {
     byte: 0xDC00 + byte for byte in range(32) if not chr(byte).isspace()
 }
+# A file of UTF-8 instead of another encoding with ASCII: ASCII is right.
+_HIGH_WRONG = {byte: 0xDC00 + byte for byte in range(0x80, 0x100)}
+_ASCII = bytes(range(0x80))
 
 
 class WrongBytes(str):
@@ -236,7 +239,7 @@ def _decoded(stream, encoding):
     if words := foreign.by_start(start):
         raise packed.PackedError(words)
     wrong = _wrong_characters(start, encoding)
-    if wrong is _ALL_WRONG:
+    if wrong in (_ALL_WRONG, _HIGH_WRONG):
         encoding = "latin-1"
     elif text_encoding.is_utf8(encoding):
         encoding = text_encoding.UTF_8
@@ -260,12 +263,18 @@ def _wrong_characters(start, encoding):
     if name in ("utf-16", "utf-32"):
         # Without a mark, nothing says the order of the bytes.
         return _ALL_WRONG if start and marked != name else {}
-    if marked:
+    if marked and marked != text_encoding.UTF_8:
         is_right = name.startswith(marked) and start.startswith(
             "\ufeff".encode(name)
         )
         return {} if is_right else _ALL_WRONG
-    return _ALL_WRONG if _is_surely_utf8(start, name) else {}
+    if not marked and not _is_surely_utf8(start, name):
+        return {}
+    return _HIGH_WRONG if _contains_ascii(name) else _ALL_WRONG
+
+
+def _contains_ascii(name):
+    return _ASCII.decode(name, text_encoding.MARK) == _ASCII.decode("ascii")
 
 
 def _is_surely_utf8(start, name):

@@ -1,11 +1,11 @@
 """Images as inputs: pixels from 0 to 255, or files."""
 
-import pathlib
-
 import numpy as np
 import tensorflow as tf
 
+from tfmodels import package_paths
 from trainers.data.images import loading
+from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.tasks import classify_signature
 from trainers.tasks.inputs import augmentation
@@ -203,19 +203,23 @@ class Images(Inputs):
         """Yields the bytes of an image file.
 
         Args:
-            file: str. Path of the file.
+            file: str. Path of the file, or `package://PKG/FILE`.
             data: Not used.
 
         Yields:
             `(place, row)`: a dict of `file`, and the bytes.
 
         Raises:
+            ConfigError: There is no such package.
             DataError: The file cannot be read.
         """
         try:
-            yield {"file": str(file)}, pathlib.Path(file).read_bytes()
+            content = package_paths.find(str(file)).read_bytes()
+        except LookupError as error:
+            raise ConfigError(f"`FILE`: {str(file)!r}: {error}.") from None
         except OSError as error:
             raise DataError(f"{file}: {error.strerror}") from None
+        yield {"file": str(file)}, content
 
     @classmethod
     def refused_row(cls, place):

@@ -240,13 +240,11 @@ class Inputs:
         raise NotImplementedError
 
     @classmethod
-    def settings_of_files(cls, data, run_data, encoding):
+    def settings_of_files(cls, data, encoding):
         """Returns the settings for the files of `predict`.
 
         Args:
             data: Data part of an `ExperimentConfig`.
-            run_data: The same of the run that trained the model; `None` if it
-                is unknown.
             encoding: str. Encoding of the texts in the files; `None` if it is
                 not given.
 

@@ -423,22 +423,17 @@ class Texts(Inputs):
             yield {"example": place}, text
 
     @classmethod
-    def settings_of_files(cls, data, run_data, encoding):
+    def settings_of_files(cls, data, encoding):
         """Returns the settings for the files of `predict`.
 
         Without `encoding`, files are UTF-8, even if those of the run are not:
         in most encodings, texts in UTF-8 can be read, but wrongly.
 
         Args:
-            data: `TextDataConfig`. Its encoding counts if it is another one
-                than that of the run.
-            run_data: `TextDataConfig` of the run, or `None`.
+            data: `TextDataConfig`. Its encoding does not count.
             encoding: str, or `None`.
         """
-        if encoding is None:
-            is_of_run = run_data and data.encoding == run_data.encoding
-            encoding = "utf-8" if is_of_run else data.encoding
-        return dataclasses.replace(data, encoding=encoding)
+        return dataclasses.replace(data, encoding=encoding or "utf-8")
 
     def request_of(self, features):
         """Returns the request for a batch of texts.

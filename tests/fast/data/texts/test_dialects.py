@@ -13,6 +13,7 @@ import single_labels
 from pyarrow import feather
 from pyarrow import parquet
 
+from tfmodels.bert_classifier import BertClassifierConfig
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import reading
 from trainers.data.texts import streams
@@ -358,6 +359,29 @@ def test_without_pyarrow_an_error_names_the_extra(monkeypatch):
     )
 
 
+@pytest.mark.parametrize(
+    ("delimiter", "escapes", "is_allowed"),
+    [
+        *((d, False, True) for d in ("", ",", ";", "tab", "\\t", "\t", "\\")),
+        *((d, False, False) for d in ('"', "\r", "\n", "::", "tabs")),
+        *((d, True, True) for d in ("", ",", "tab", "\\t")),
+        *((d, True, False) for d in ('"', "\n", "\\", "::")),
+    ],
+)
+def test_a_delimiter_is_a_character_without_another_meaning(
+    delimiter, escapes, is_allowed
+):
+    data = TextDataConfig(
+        train="a.csv", delimiter=delimiter, backslash_escapes=escapes
+    )
+    found = list(data.problems(BertClassifierConfig()))
+    rule = (
+        "`--config.data.delimiter` must be one character, or tab. Received: "
+        f"{delimiter!r}."
+    )
+    assert found == ([] if is_allowed else [rule])
+
+
 # --- What is not read --------------------------------------------------------
 
 KINDS = (
@@ -414,20 +438,14 @@ def test_a_known_kind_that_is_not_read_says_what_to_do(name, words):
     ("content", "words"),
     [
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1...", f"is a spreadsheet. {TABLE}"),
-        (b"%PDF-1.7\n...", "is a document. Save its text"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "is a document. Save its text"),
         (b"\x89PNG\r\n\x1a\n", "is an image. Images need a config file"),
         (b"\x93NUMPY\x01\0", "is a file of arrays. "),
-        (b"\x80\x04\x95\x10\0", "is a file of objects of a program"),
         (b"SQLite format 3\0", "is a database. Export its rows"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
             "is a pointer of Git LFS, and the file itself is not here. Run "
             "`git lfs pull`",
-        ),
-        (
-            b"PAR1...",
-            "is a file of the kind parquet. Give it the suffix .parquet, or "
-            "set --config.data.source=parquet",
         ),
     ],
 )

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import sys
 import threading
 
@@ -166,6 +167,33 @@ def test_a_wrong_encoding_is_refused_and_the_right_one_advised(
     assert read("a.csv", encoding=advised) == ROWS
 
 
+@pytest.mark.parametrize("encoding", ["cp1251", "latin-1", "gb18030", "big5"])
+@pytest.mark.parametrize("mark", [False, True], ids=["no mark", "mark"])
+@pytest.mark.parametrize("name", LABELLED)
+def test_an_error_about_utf8_names_no_byte_that_is_right(name, mark, encoding):
+    write(name, CONTENTS[name].encode("utf-8-sig" if mark else "utf-8"))
+    message = refusal(read, name, encoding=encoding)
+    places = message.splitlines()[1:-1]
+    assert places
+    for place in places:
+        found = re.search(r": is not \S+: byte 0x(..) ", place)
+        assert int(found[1], 16) > 127
+    assert setting_of(message) == "utf-8"
+
+
+def test_the_first_letter_beyond_ascii_is_named():
+    write("a.csv", CONTENTS["a.csv"].encode())
+    assert refusal(read, "a.csv", encoding="cp1251").splitlines()[1] == (
+        "  a.csv, line 2: is not cp1251: byte 0xd0 at position 1"
+    )
+    # In EBCDIC, the letters of ASCII are wrong as well.
+    message = refusal(read, "a.csv", encoding="cp037")
+    assert message.splitlines()[1] == (
+        "  a.csv, line 1: is not cp037: byte 0x74 at position 1"
+    )
+    assert setting_of(message) == "utf-8"
+
+
 def test_ascii_is_read_with_any_encoding_that_contains_it():
     write("a.csv", b"text,label\nfine,good\n")
     for encoding in ("utf-8", "cp1251", "gb18030", "shift_jis"):
@@ -300,6 +328,17 @@ def test_a_line_in_another_encoding_is_answered_before_the_next(monkeypatch):
         timer.cancel()
         os.close(sink)
         assert list(texts) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text", ["很差的商品", "映画は面白かった", "영화가재미있다"]
+)
+def test_one_line_of_utf16_without_a_mark_is_read_as_advised(text, encoding):
+    write("a.txt", text.encode(encoding))
+    message = refusal(predicted, "a.txt")
+    assert setting_of(message, "--encoding") == encoding
+    assert predicted("a.txt", encoding=encoding) == [text]
 
 
 # --- Sizes -------------------------------------------------------------------
