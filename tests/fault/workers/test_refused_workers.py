@@ -75,6 +75,9 @@ def test_a_worker_that_ends_while_all_connect_is_named(
     pid = workers.start(words, worker_runs.environ_of(ports, 0))
     other = tf_config_lib.read(worker_runs.environ_of(ports, 1))
     rendezvous.meet(other, 60)
+    # Another process writes the sentence.
+    stderr = workers.stderr_of(pid)
+    worker_runs.wait_until(lambda: "error: " in stderr.read_text(), 60)
     assert error_of(workers.wait(pid, seconds=60), 1) == (
         "error: worker 0 was not connected with the other workers within "
         "--config.trainer.start_timeout_seconds=3, although all had started. "
