@@ -17,7 +17,6 @@ from trainers.config import files as files_lib
 from trainers.evaluation import evaluator
 from trainers.prediction import rows as rows_lib
 from trainers.run.workdir import Workdir
-from trainers.serving import exporter
 from trainers.serving.proof.fresh_process import SessionModel
 
 PACKAGES = ROOT / "trainers/data/debian_packages/packages.csv.gz"
@@ -258,22 +257,6 @@ def test_a_label_that_the_model_does_not_know_is_named(minilm_run, tmp_path):
     )
 
 
-def test_a_run_is_exported_again_without_the_preset(minilm_run, tmp_path):
-    """Vocabulary, sizes and weights are in the work directory."""
-    workdir = minilm_run[1]
-    config = Workdir(workdir).read_config()
-    config.model.encoder.preset = "package://no_such_package/model"
-    version = exporter.export_best(config, workdir)
-    assert version.name == "2"
-    first, second = (
-        SessionModel(version.parent / number)(
-            "serving_default", {"text": [b"A chess game"]}
-        )
-        for number in "12"
-    )
-    assert (first["logits"] == second["logits"]).all()
-
-
 def test_a_second_run_starts_from_the_cache(minilm_run, csv_files):
     """`load` is quick, and gives what was tokenized before."""
     from trainers import tasks
@@ -432,12 +415,12 @@ def test_an_error_of_a_setting_is_in_the_report_as_well(run_command, tmp_path):
 
 
 def test_scratch_learns_the_embedded_texts(tmp_path):
-    """Two of its six epochs; guessing the largest class is right for 20 %."""
+    """One of its six epochs; guessing the largest class is right for 20 %."""
     from trainers.training import trainer
 
     config = files_lib.load("configs/bert_classifier.py:scratch")
-    config.trainer.epochs = 2
-    config.data.sequence_length = 48
+    config.trainer.epochs = 1
+    config.data.sequence_length = 32
     metrics = trainer.train_and_evaluate(config, tmp_path / "W")
     assert metrics["test"]["accuracy"] > 0.6
     assert metrics["train"]["padding_share"] < 0.1

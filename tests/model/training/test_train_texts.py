@@ -18,6 +18,8 @@ from trainers.distribution import strategies
 from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
 from trainers.run.workdir import Workdir
+from trainers.serving import exporter
+from trainers.serving.proof.fresh_process import SessionModel
 from trainers.training import fitting
 from trainers.training import steps
 from trainers.training import trainer
@@ -164,6 +166,16 @@ def test_a_run_needs_its_checkpoint_of_hugging_face_only_to_begin(
     assert ids == [words.index("prize"), free, click, size]
     found = evaluator.evaluate(config, tmp_path / "run", "test")
     assert found == metrics["test"]
+    if pooling == "pooled":
+        second = exporter.export_best(config, tmp_path / "run")
+        assert second.name == "2"
+        answers = [
+            SessionModel(second.parent / name)(
+                "serving_default", {"text": [b"prize free click"]}
+            )["logits"]
+            for name in "12"
+        ]
+        assert (answers[0] == answers[1]).all()
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
