@@ -98,6 +98,7 @@ CASES = {
         {"a.csv": write_parquet}, "is a file of the kind parquet"
     ),
     "Arrow as .data": Case({"a.data": write_arrow}, "It seems to be arrow"),
+    "objects as .csv": Case({"a.csv": jsonl()}, "seems to be jsonl"),
     "an array as .jsonl": Case(
         {"a.jsonl": json.dumps([{"text": t, "label": x} for t, x in ROWS])},
         "a JSON array begins",

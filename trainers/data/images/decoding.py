@@ -5,7 +5,11 @@ import tensorflow as tf
 
 from trainers.data import pipeline
 from trainers.data.examples import Examples
+from trainers.data.texts import answers
 from trainers.errors import raise_problems
+
+# In bytes. Enough to see what else a file is.
+_START = 1 << 12
 
 
 def decode_examples(encoded, targets, places, *, image_shape, decode_fn):
@@ -39,12 +43,17 @@ def decode_examples(encoded, targets, places, *, image_shape, decode_fn):
         raise_problems(
             "files that cannot be decoded as PNG, JPEG, BMP or GIF",
             _broken_rows(encoded, decode_fn),
-            places.__getitem__,
+            lambda row: places[row] + _words(encoded[row]),
         )
         raise
     return Examples(
         {"image": images.reshape(-1, *image_shape)}, targets, places
     )
+
+
+def _words(content):
+    words = answers.in_place_of(content[:_START], {})
+    return f": {words}" if words else ""
 
 
 def _broken_rows(encoded, decode_fn):

@@ -22,6 +22,7 @@ from trainers.data import examples
 from trainers.data import paths
 from trainers.data.examples import Examples
 from trainers.data.places import Places
+from trainers.data.texts import file_kinds
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -92,6 +93,11 @@ def _labels_file(images_file):
     raise DataError(f"{images_file}: its labels, {name}, are missing.")
 
 
+def _refuse_other(file):
+    if words := file_kinds.words_in_place_of(file):
+        raise DataError(f"{file}: {words}.") from None
+
+
 def read_idx(file):
     """Reads one IDX file of unsigned bytes.
 
@@ -109,8 +115,10 @@ def read_idx(file):
         with opener(file, "rb") as stream:
             content = stream.read()
     except (OSError, EOFError, zlib.error) as error:
+        _refuse_other(file)
         raise DataError(f"{file}: cannot be read: {error}") from None
     if len(content) < 4 or content[:2] != b"\0\0":
+        _refuse_other(file)
         raise DataError(f"{file}: does not begin like an IDX file.")
     kind, num_dims = content[2], content[3]
     if kind != _UNSIGNED_BYTE:

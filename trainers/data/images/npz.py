@@ -13,6 +13,7 @@ from trainers.data import examples
 from trainers.data import paths
 from trainers.data.examples import Examples
 from trainers.data.places import Places
+from trainers.data.texts import file_kinds
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -89,6 +90,8 @@ def _load(path):
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
+        if words := file_kinds.words_in_place_of(path):
+            raise DataError(f"{path}: {words}.") from None
         raise DataError(
             f"{path}: not an .npz archive of plain arrays: "
             f"{' '.join(str(error).split())}"

@@ -8,6 +8,7 @@ themselves.
 import functools
 
 from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import file_kinds
 from trainers.data.texts import objects
 from trainers.data.texts.objects import ProblemError
 from trainers.data.texts.text_format import TextFormat
@@ -18,7 +19,7 @@ from trainers.runtime import libraries
 _BATCH_ROWS = 1024
 
 
-def read_rows(file, data, columns, report, *, open_fn):
+def read_rows(file, data, columns, report, *, source, open_fn):
     """Yields the rows of one file; see `rows`.
 
     Args:
@@ -26,6 +27,7 @@ def read_rows(file, data, columns, report, *, open_fn):
         data: `TextDataConfig`.
         columns: Dict from `columns`.
         report: Function of the number and the problem of an unusable row.
+        source: str. The kind of the file.
         open_fn: Function from a file to the names of its columns, and a
             function from names to batches.
 
@@ -66,6 +68,10 @@ def read_rows(file, data, columns, report, *, open_fn):
             raise DataError(
                 f"{file}, row {number + 1}: cannot be read: {error.strerror}"
             ) from None
+        if not number:
+            words = file_kinds.not_rows_words(file, columns, source)
+            if words:
+                raise DataError(f"{file}: {words}") from None
         words = " ".join(str(error).split())[:200]
         raise DataError(
             f"{file}, row {number + 1}: is damaged, cut off or of another "
@@ -107,8 +113,10 @@ def _open_arrow(file):
 
 
 PARQUET = TextFormat(
-    functools.partial(read_rows, open_fn=_open_parquet), place=", row "
+    functools.partial(read_rows, source="parquet", open_fn=_open_parquet),
+    place=", row ",
 )
 ARROW = TextFormat(
-    functools.partial(read_rows, open_fn=_open_arrow), place=", row "
+    functools.partial(read_rows, source="arrow", open_fn=_open_arrow),
+    place=", row ",
 )

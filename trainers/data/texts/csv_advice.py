@@ -4,11 +4,15 @@ Other settings are tried before they are advised.
 """
 
 import dataclasses
+import itertools
 import shlex
 
+from trainers.data.texts import columns as columns_lib
 from trainers.runtime import look_alikes
 
 _DELIMITERS = ",;\t|"
+# Rows after the first one in which the names of the columns can be.
+_MOST_BEFORE = 50
 # What shells change. The setting takes both.
 _WORDS = {"tab": "\t", "\\t": "\t"}
 
@@ -44,7 +48,7 @@ def hint(row, columns, data):
         f"--config.data.{field}_column={shlex.quote(name)}"
         for field, wanted in columns.items()
         for name in row
-        if name != wanted and look_alikes.key(name) == look_alikes.key(wanted)
+        if name != wanted and _key(name) == _key(wanted)
     ]
     if alike:
         return f" Set {' and '.join(alike)}."
@@ -56,14 +60,101 @@ def hint(row, columns, data):
     )
 
 
-def _delimiter(line, columns):
+def lines_before(line, first, rows, columns, data):
+    """Returns what to do about lines before the names of the columns.
+
+    Programs write a title, or comments such as `# exported by ...`.
+
+    Args:
+        line: int. The first line of a file.
+        first: List of str. Its row, which has no names of columns; `None` if
+            it has malformed quotes.
+        rows: Iterator of the rows after it, as `csv_file.numbered_rows` yields
+            them. Some of them are used up.
+        columns: Dict from `columns`.
+        data: `TextDataConfig`.
+
+    Returns:
+        str, or `None` if there are no such lines.
+    """
+    if not (data.header or first):
+        return None
+    rows = [
+        (number, row)
+        for number, row, problem in itertools.islice(rows, _MOST_BEFORE)
+        if not problem
+    ]
+    wanted = "must be the names of the columns, and"
+    if not data.header:
+        wanted = f"has too few cells ({len(first)}) for the columns, and"
+    for number, row in rows:
+        has_them = f"{wanted} line {number} has them. {_delete(line, number)}"
+        if _is_header(row, first, columns, data):
+            return has_them
+        found = len(row) == 1 and _delimiter(row[0], columns, only_named=True)
+        if found:
+            return f"{has_them}, and the {_delimiter_words(found)}"
+    if not (data.header and first):
+        return None
+    if set(map(_key, first)) & _keys(columns):  # It has names of columns.
+        return None
+    for number, row in rows:
+        if _is_below(row, first, columns):
+            return (
+                "seems to be a title or a comment, and not the names of the "
+                f"columns. {_delete(line, number)}; line {number} has "
+                f"{columns_lib.quoted(row)}"
+            )
+    return None
+
+
+def _delete(first, stop):
+    """Returns the advice to delete lines, up to the one before `stop`."""
+    if stop - first == 1:
+        return f"Delete line {first}"
+    return f"Delete lines {first} to {stop - 1}"
+
+
+def _is_header(row, first, columns, data):
+    """Returns whether a row that is not the first has the columns."""
+    if len(row) < 2 and not (first and _is_comment(first)):
+        return False  # A text can be a single word as well.
+    if not data.header:
+        return set(columns.values()) <= set(map(str, range(len(row))))
+    return _keys(columns) <= set(map(_key, row))
+
+
+def _is_below(row, first, columns):
+    """Returns whether the first row is a title or comment above another."""
+    if _is_comment(first):
+        return not _is_comment(row)
+    if _delimiter(first[0], columns):  # The whole line is one cell.
+        return False
+    return sum(map(bool, first)) < 2 <= sum(map(bool, row))
+
+
+def _is_comment(row):
+    return row[0].lstrip().startswith("#")
+
+
+def _key(name):
+    """Returns what is equal for names that look alike, also in a comment."""
+    return look_alikes.key(name.lstrip("# "))
+
+
+def _keys(columns):
+    return set(map(_key, columns.values()))
+
+
+def _delimiter(line, columns, only_named=False):
     """Returns the delimiter that splits a header into the columns, or `None`.
 
     Without the names of the columns, it is the most frequent one.
     """
     found = [d for d in _DELIMITERS if d in line]
     named = [d for d in found if set(columns.values()) <= set(line.split(d))]
-    return max(named or found, key=line.count, default=None)
+    chosen = named if only_named else named or found
+    return max(chosen, key=line.count, default=None)
 
 
 def _delimiter_words(found):

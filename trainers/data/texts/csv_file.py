@@ -12,6 +12,7 @@ import re
 
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import csv_advice
+from trainers.data.texts import file_kinds
 from trainers.data.texts import streams
 from trainers.data.texts.text_format import TextFormat
 from trainers.errors import DataError
@@ -53,11 +54,15 @@ def read_rows(file, data, columns, report, *, delimiter=","):
         is_file = os.path.isfile(file)
         return numbered_rows(file, other, delimiter) if is_file else iter(())
 
-    for line, row, problem in numbered_rows(file, data, delimiter, explain):
+    rows = numbered_rows(file, data, delimiter, explain)
+    for line, row, problem in rows:
         if positions is None:
             if isinstance(problem, streams.WrongBytes):
                 report(line, problem)
                 return
+            if problem or not _has_columns(row, columns, data):
+                first = None if problem else row
+                _refuse_others(file, line, first, rows, columns, data)
             if problem:
                 raise DataError(f"{file}, line {line}: {problem}")
             positions = _find(columns, row, file, line, data)
@@ -152,9 +157,26 @@ def _is_header(row, names):
     return [row[0].removeprefix("\ufeff").strip('"'), *row[1:]] == names
 
 
+def _refuse_others(file, line, first, rows, columns, data):
+    """Refuses a file that is no table, or begins with other lines."""
+    words = file_kinds.not_rows_words(file, columns)
+    words = words or file_kinds.json_words(file)
+    words = words or csv_advice.lines_before(line, first, rows, columns, data)
+    if words:
+        raise DataError(f"{file}, line {line}: {words}")
+
+
+def _has_columns(row, columns, data):
+    return set(columns.values()) <= set(_names(row, data))
+
+
+def _names(row, data):
+    return row if data.header else list(map(str, range(len(row))))
+
+
 def _find(columns, row, file, line, data):
     """Returns the position of each column in the file's first row."""
-    names = row if data.header else [str(i) for i in range(len(row))]
+    names = _names(row, data)
     for field, name in columns.items():
         if name not in names:
             hint = csv_advice.hint(row, columns, data)

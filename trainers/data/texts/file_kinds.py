@@ -4,6 +4,7 @@ import os
 import re
 
 from trainers.config.kinds import SUFFIXES
+from trainers.data.texts import answers
 from trainers.data.texts import foreign
 from trainers.data.texts import packed
 from trainers.data.texts import streams
@@ -45,9 +46,12 @@ def unknown_words(file, data):
     if words := foreign_words(file) or foreign.no_table(_suffix(file)):
         return f"It {words}."
     try:
-        source = _source_of(file, data)
+        start = _start_of(file)
     except streams.READ_ERRORS as error:
         return f"It {streams.explain(error)}."
+    if words := answers.in_place_of(start, {"text": data.text_column}):
+        return f"It {words}."
+    source = _source_of(start, data)
     if source is None:
         return (
             "Its content is none of these kinds. A table needs a first line "
@@ -55,34 +59,96 @@ def unknown_words(file, data):
             "--config.data.text_column names. Or put each text into a .txt "
             "file in the folder of its class, and name the folder above."
         )
+    return f"It {_seems(source)}."
+
+
+def not_rows_words(file, columns, source=None):
+    """Returns what a file without rows is and what to do, or `None`.
+
+    Args:
+        file: Path of a file whose first row is unusable.
+        columns: Dict from `columns`.
+        source: str. The value of the source that reads it, if it is no text.
+    """
+    start = _start_again(file)
+    if source and foreign.source_of(start) == source:
+        return None  # It is damaged.
+    return foreign.by_start(start) or answers.in_place_of(start, columns)
+
+
+def words_in_place_of(file):
+    """Returns what is in place of a file that is no text, or `None`.
+
+    Args:
+        file: Path of a file that cannot be used.
+    """
+    return answers.in_place_of(_start_again(file), {})
+
+
+def json_words(file):
+    """Returns what to do about a file that seems to be JSON, or `None`.
+
+    Args:
+        file: Path of the file.
+    """
+    source = _json_source(_decoded(_start_again(file)))
+    return source and _seems(source)
+
+
+def _start_again(file):
+    """Returns the first bytes of a file; none if it cannot be read again."""
+    if not os.path.isfile(file):  # A pipe can be read only once.
+        return b""
+    try:
+        return _start_of(file)
+    except streams.READ_ERRORS:
+        return b""
+
+
+def _start_of(file):
+    with streams.open_file(file) as stream:
+        return stream.peek(_START)
+
+
+def _seems(source):
     setting = f"--config.data.source={source}"
-    return f"It seems to be {source}: set {setting}, or give it that suffix."
+    return f"seems to be {source}: set {setting}, or give it that suffix"
 
 
 def _suffix(file):
     return os.path.splitext(packed.name_inside(file))[1].lower()
 
 
-def _source_of(file, data):
+def _source_of(start, data):
     """Returns the value of the source for the content of a file, or `None`."""
-    with streams.open_file(file) as stream:
-        start = stream.peek(_START)
     if source := foreign.source_of(start):
         return source
+    text = _decoded(start)
+    if source := _json_source(text):
+        return source
+    # A record of TFRecord begins with its length in eight bytes.
     encoding = text_encoding.marked_encoding(start)
-    text = start.decode(encoding or "utf-8", "replace")
-    text = text.lstrip("\ufeff").lstrip()
+    if not encoding and b"\0\0\0\0" in start[:8]:
+        return "tfrecord"
+    line = text.partition("\n")[0]
+    if _has_column(line, "\t", data):
+        return "tsv"
+    return "csv" if any(_has_column(line, d, data) for d in ",;|") else None
+
+
+def _decoded(start):
+    encoding = text_encoding.marked_encoding(start) or text_encoding.UTF_8
+    return start.decode(encoding, "replace").lstrip("\ufeff").lstrip()
+
+
+def _json_source(text):
+    """Returns the source that reads JSON, or `None` for another text."""
     line = text.partition("\n")[0]
     if re.match(r'\[\s*\{\s*"', text):
         return "json"
     if re.match(r'\{\s*"', text):
         return "jsonl" if line.rstrip().endswith("}") else "json"
-    # A record of TFRecord begins with its length in eight bytes.
-    if not encoding and b"\0\0\0\0" in start[:8]:
-        return "tfrecord"
-    if _has_column(line, "\t", data):
-        return "tsv"
-    return "csv" if any(_has_column(line, d, data) for d in ",;|") else None
+    return None
 
 
 def _has_column(line, delimiter, data):

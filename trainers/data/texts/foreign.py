@@ -114,8 +114,8 @@ def source_of(start):
     return None
 
 
-def by_start(start):
-    """Returns what a file that is no text is and what to do, or `None`.
+def pointer(start):
+    """Returns what to do about a pointer of Git LFS; `None` for other files.
 
     Args:
         start: bytes. The first bytes of the file.
@@ -125,6 +125,17 @@ def by_start(start):
             "is a pointer of Git LFS, and the file itself is not here. Run "
             "`git lfs pull`"
         )
+    return None
+
+
+def by_start(start):
+    """Returns what a file that is no text is and what to do, or `None`.
+
+    Args:
+        start: bytes. The first bytes of the file.
+    """
+    if words := pointer(start):
+        return words
     if source := source_of(start):
         return (
             f"is a file of the kind {source}. Give it the suffix .{source}, or "

@@ -6,6 +6,7 @@ The file is read object by object: it can be one line of any length.
 import json
 import re
 
+from trainers.data.texts import file_kinds
 from trainers.data.texts import objects
 from trainers.data.texts import streams
 from trainers.data.texts.json_lines import STRICT
@@ -41,6 +42,8 @@ def read_rows(file, data, columns, report):
                     raise ProblemError(wrong)
                 yield number, objects.read_values(row, columns, data.encoding)
             except ProblemError as problem:
+                if number == 1:
+                    _refuse_other(file, columns)
                 if number == 1 and text.is_one_object():
                     raise DataError(
                         f"{file}: must be an array of objects, [{{...}}, "
@@ -50,8 +53,15 @@ def read_rows(file, data, columns, report):
                     ) from None
                 report(number, problem.args[0])
     except _SyntaxError as problem:
+        if not number:
+            _refuse_other(file, columns)
         # After it, nothing says where the next object begins.
         report(number + 1, problem.args[0])
+
+
+def _refuse_other(file, columns):
+    if words := file_kinds.not_rows_words(file, columns):
+        raise DataError(f"{file}: {words}") from None
 
 
 class _SyntaxError(Exception):

@@ -5,6 +5,7 @@ The reader skips a byte order mark and blank lines.
 
 import json
 
+from trainers.data.texts import file_kinds
 from trainers.data.texts import objects
 from trainers.data.texts import streams
 from trainers.data.texts.objects import ProblemError
@@ -25,7 +26,7 @@ def read_rows(file, data, columns, report):
         `(line, values)`.
 
     Raises:
-        DataError: The file is one JSON array.
+        DataError: The file is one JSON array, or the answer of a server.
     """
     first = True
     lines = streams.read_lines(file, data.encoding)
@@ -39,14 +40,16 @@ def read_rows(file, data, columns, report):
                 f"{file}, line {number}: a JSON array begins. Give the file "
                 "the suffix .json, or set --config.data.source=json."
             )
-        first = False
         try:
             if problem := streams.problem(line, data.encoding):
                 raise ProblemError(problem)
             row = parse(json.JSONDecoder(**STRICT).decode, line)
             yield number, objects.read_values(row, columns, data.encoding)
         except ProblemError as problem:
+            if first and (words := file_kinds.not_rows_words(file, columns)):
+                raise DataError(f"{file}, line {number}: {words}") from None
             report(number, problem.args[0])
+        first = False
 
 
 def parse(parse_fn, text):

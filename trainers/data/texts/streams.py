@@ -9,6 +9,7 @@ import contextlib
 import io
 import sys
 
+from trainers.data.texts import answers
 from trainers.data.texts import foreign
 from trainers.data.texts import packed
 from trainers.errors import DataError
@@ -110,7 +111,10 @@ def read_text(file, encoding):
         DataError: The file cannot be read, is too large, or is no text.
     """
     try:
-        with open_file(file) as stream, _decoded(stream, encoding) as lines:
+        with (
+            open_file(file) as stream,
+            _decoded(stream, encoding, is_text=True) as lines,
+        ):
             text = lines.read(LONGEST_LINE + 1)
             if len(text) > LONGEST_LINE:
                 raise DataError(f"{file}: {_too_long('a text')}.")
@@ -170,6 +174,8 @@ def read_lines(file, encoding):
                 number += 1
                 if number == 1:
                     line = line.removeprefix("\ufeff")
+                    if not line:  # Nothing but the mark.
+                        return
                 yield line.translate(lines.wrong) if lines.wrong else line
     except READ_ERRORS as error:
         raise DataError(
@@ -233,10 +239,14 @@ class _Decoded(io.TextIOWrapper):
 
 
 @contextlib.contextmanager
-def _decoded(stream, encoding):
-    """Yields a stream of bytes as text with marks for wrong bytes."""
+def _decoded(stream, encoding, is_text=False):
+    """Yields a stream of bytes as text with marks for wrong bytes.
+
+    An HTML page is an error, but if the whole file is a text.
+    """
     start = stream.peek(_BUFFER)
-    if words := foreign.by_start(start):
+    words = foreign.by_start(start)
+    if words := words or (not is_text and answers.document(start)):
         raise packed.PackedError(words)
     wrong = _wrong_characters(start, encoding)
     if wrong in (_ALL_WRONG, _HIGH_WRONG):

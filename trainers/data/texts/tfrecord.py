@@ -6,7 +6,9 @@ bytes or int64 value.
 
 import os
 
+from trainers.data.texts import answers
 from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import foreign
 from trainers.data.texts import objects
 from trainers.data.texts import packed
 from trainers.data.texts import streams
@@ -117,6 +119,10 @@ def _check_frames(file):
                     "TFRecord must be plain or with gzip. Unpack it before"
                 )
         with streams.open_file(file) as stream:
+            start = stream.peek(_CHUNK)
+            words = foreign.by_start(start)
+            if words := words or answers.in_place_of(start, {}):
+                raise packed.PackedError(words)
             # A record is a length of eight bytes and its sum, then the content
             # and its sum. A sum has four bytes.
             while header := stream.read(12):

@@ -101,6 +101,118 @@ def test_a_header_between_the_rows_is_no_example(mark, header):
     assert read("a.csv", content) == found
 
 
+# --- Lines before the names of the columns -----------------------------------
+
+ROWS = "a,x\nb,y\n"
+NAMES = "must be the names of the columns, and line {} has them. Delete {}"
+TITLE = (
+    "seems to be a title or a comment, and not the names of the columns. "
+    "Delete {}; line {} has 'text', 'class'"
+)
+NUMBERED = {"header": False, "text_column": "0", "label_column": "1"}
+# Content by name, with the settings and the words of the error.
+BEFORE = {
+    "comment": (f"# exported\ntext,label\n{ROWS}", {}, NAMES, 2, "line 1"),
+    "comments": (
+        f"# exported, by me\n#\n\ntext,label\n{ROWS}",
+        *({}, NAMES, 4, "lines 1 to 3"),
+    ),
+    "quotes": (
+        f'# of "x", "y" z\n"text","label"\n{ROWS}',
+        *({}, NAMES, 2, "line 1"),
+    ),
+    "malformed": (
+        f'"Report" 2024\ntext,label\n{ROWS}',
+        *({}, NAMES, 2, "line 1"),
+    ),
+    "title": (
+        "Report 2024,,\n,,\ntext,label,n\na,x,1\nb,y,2\n",
+        *({}, NAMES, 3, "lines 1 to 2"),
+    ),
+    "title above other names": (
+        f"Report 2024\nText,LABEL\n{ROWS}",
+        *({"text_column": "text"}, NAMES, 2, "line 1"),
+    ),
+    "Excel's line": (
+        "sep=;\nReport 2024;\ntext;label\na;x\nb;y\n",
+        *({}, NAMES, 3, "line 2"),
+    ),
+    "other columns": (
+        f"# exported, today\n# at 9\ntext,class\n{ROWS}",
+        *({}, TITLE, 3, "lines 1 to 2"),
+    ),
+    "title of other columns": (
+        f"Report 2024\ntext,class\n{ROWS}",
+        *({}, TITLE, 2, "line 1"),
+    ),
+    "no header": (
+        f"# exported\n{ROWS}",
+        NUMBERED,
+        "has too few cells (1) for the columns, and line {} has them. "
+        "Delete {}",
+        *(2, "line 1"),
+    ),
+    "other delimiter": (
+        "# exported, today\ntext;label\na;x\nb;y\n",
+        {},
+        NAMES + ", and the delimiter seems to be ';': set "
+        "--config.data.delimiter=';'",
+        *(2, "line 1"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_lines_before_the_names_of_the_columns_are_named(name):
+    content, settings, words, number, lines = BEFORE[name]
+    order = (lines, number) if words is TITLE else (number, lines)
+    first = lines.split()[1]
+    message = refusal(DataError, "a.csv", content, **settings)
+    assert message == f"a.csv, line {first}: {words.format(*order)}"
+    # Without these lines, all is well or another setting is advised.
+    kept = content.splitlines(keepends=True)
+    del kept[int(first) - 1 : number - 1]
+    if "delimiter" in message:
+        settings = settings | {"delimiter": ";"}
+    if words is TITLE:
+        settings = settings | {"label_column": "class"}
+    if "LABEL" in content:
+        assert refusal(ConfigError, "a.csv", "".join(kept)).endswith(
+            " Set --config.data.text_column=Text and "
+            "--config.data.label_column=LABEL."
+        )
+        settings = {"text_column": "Text", "label_column": "LABEL"}
+    rows = read("a.csv", "".join(kept), **settings)
+    assert [row[:2] for row in rows] == [("a", "x"), ("b", "y")]
+
+
+@pytest.mark.parametrize("mark", ["# ", "#"])
+def test_names_of_columns_can_be_in_a_comment(mark):
+    """As NumPy writes them."""
+    message = refusal(ConfigError, "a.csv", f"{mark}text,label\n{ROWS}")
+    assert message.endswith(f" Set --config.data.text_column='{mark}text'.")
+    rows = read("a.csv", text_column=f"{mark}text")
+    assert [row[:2] for row in rows] == [("a", "x"), ("b", "y")]
+
+
+@pytest.mark.parametrize(
+    ("content", "settings"),
+    [
+        ("#fine,x\n#awful,y\n", NUMBERED),
+        ("text,label\n#fine,x\n#awful,y\n", {}),
+    ],
+)
+def test_a_text_can_begin_like_a_comment(content, settings):
+    rows = read("a.csv", content, **settings)
+    assert [row[:2] for row in rows] == [("#fine", "x"), ("#awful", "y")]
+
+
+def test_rows_that_have_the_name_of_a_column_are_no_header():
+    content = "fine\ntext\nawful\n"
+    message = refusal(ConfigError, "a.csv", content)
+    assert "If its first row is an example" in message
+
+
 # --- Backslashes and delimiters ----------------------------------------------
 
 

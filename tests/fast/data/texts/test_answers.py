@@ -1,0 +1,294 @@
+"""Pages and error messages that a download saved in place of a file."""
+
+import gzip
+import os
+import pathlib
+import threading
+
+import pytest
+import single_labels
+
+from trainers.config.data import ImageDataConfig
+from trainers.config.data import TextDataConfig
+from trainers.data.images import idx
+from trainers.data.images import image_folder
+from trainers.data.images import npz
+from trainers.data.texts import reading
+from trainers.errors import ConfigError
+from trainers.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(name, content):
+    content = content.encode() if isinstance(content, str) else content
+    pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True)
+    pathlib.Path(name).write_bytes(content)
+
+
+def labelled(name, **settings):
+    data = TextDataConfig(
+        train=name, validation="none", test="none", **settings
+    )
+    examples = single_labels.read_splits(data)["train"]
+    texts = [text.decode() for text in examples.features["text"]]
+    return list(zip(texts, examples.targets, strict=True))
+
+
+def predicted(name, **settings):
+    texts = reading.read_texts(name, TextDataConfig(**settings))
+    return [text.decode() for _, text in texts]
+
+
+def refusal(function, *args, kind=DataError, **settings):
+    with pytest.raises(kind) as caught:
+        function(*args, **settings)
+    return str(caught.value)
+
+
+AGAIN = (
+    "A server answers so if the address is wrong, or if the file needs a "
+    "login. Download the file again"
+)
+
+
+def page(title):
+    return f"is an HTML page with the title {title!r}, and no file of texts. "
+
+
+def error(words):
+    return f"is an error message of a server, {words!r}. "
+
+
+LOGIN = """
+<!-- served by a-1 -->
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN">
+<html lang="en">
+<head><meta charset="utf-8"><title>Sign in &amp;
+ continue</title></head>
+<body>text, label, "and more</body></html>
+"""
+NGINX = (
+    "<html>\r\n<head><title>404 Not Found</title></head>\r\n<body>\r\n"
+    "<center><h1>404 Not Found</h1></center>\r\n</body>\r\n</html>\r\n"
+)
+S3 = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code>'
+    "<Message>The specified key does not exist.</Message></Error>"
+)
+NO_KEY = error("NoSuchKey: The specified key does not exist.")
+FEED = '<?xml version="1.0"?>\n<rss version="2.0"><channel></channel></rss>\n'
+XML = (
+    "is an XML document, and no file of texts. Write its texts to a .csv or "
+    ".jsonl file"
+)
+# Documents that are no texts, also where a file has a text on each line.
+DOCUMENTS = {
+    "login": (LOGIN, page("Sign in & continue")),
+    "of PowerShell": (LOGIN.encode("utf-16"), page("Sign in & continue")),
+    "in cp1251": (
+        LOGIN.replace("and", "я").encode("cp1251"),
+        page("Sign in & continue"),
+    ),
+    "nginx": (NGINX, page("404 Not Found")),
+    "no title": (
+        "<html>\n<body>\n",
+        page("").replace(" with the title ''", ""),
+    ),
+    "s3": (S3, NO_KEY),
+    "one line with a mark": ("\ufeff" + S3.replace("\n", ""), NO_KEY),
+    "feed": (FEED, XML),
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize(
+    "suffix", ["csv", "tsv", "jsonl", "json", "parquet", "arrow", "txt", "dat"]
+)
+def test_a_page_or_an_error_is_no_file_of_texts(name, suffix):
+    content, words = DOCUMENTS[name]
+    words += "" if words is XML else AGAIN
+    file = f"a.{suffix}"
+    write(file, content)
+    place = "" if suffix in ("json", "parquet", "arrow") else ", line 1"
+    assert refusal(predicted, file) == f"{file}{place}: {words}"
+    if suffix in ("txt", "dat"):
+        message = refusal(labelled, file, kind=ConfigError)
+        assert message.endswith(f" Received: {file!r}. It {words}.")
+    else:
+        assert refusal(labelled, file) == f"{file}{place}: {words}"
+
+
+def test_nor_is_it_with_columns_by_number_packed_or_in_a_pipe():
+    words = f"line 1: {page('404 Not Found')}{AGAIN}"
+    write("a.csv", NGINX)
+    by_number = {"header": False, "text_column": "0"}
+    assert refusal(predicted, "a.csv", **by_number) == f"a.csv, {words}"
+    write("b.csv.gz", gzip.compress(NGINX.encode()))
+    assert refusal(labelled, "b.csv.gz") == f"b.csv.gz, {words}"
+    write("c.csv.gz", NGINX)
+    assert refusal(labelled, "c.csv.gz") == f"c.csv.gz, {words}"
+    os.mkfifo("d.csv")
+    writer = threading.Thread(target=write, args=("d.csv", NGINX))
+    writer.start()
+    assert refusal(labelled, "d.csv") == f"d.csv, {words}"
+    writer.join()
+
+
+# Answers in one line: no tables, but a text can look like them.
+LINES = {
+    "page": (NGINX.replace("\r\n", ""), page("404 Not Found")),
+    "github": (
+        '{"message":"Not Found","documentation_url":"https://a","status":"4"}',
+        error("Not Found"),
+    ),
+    "hub": ('{"error": "Repository not found"}', error("Repository not found")),
+    "api": ('{"detail": "Log in"}\n', error("Log in")),
+    "nested": (
+        '{\n  "error": {\n    "code": 403,\n    "message": "denied"\n  }\n}\n',
+        error("denied"),
+    ),
+    "list": ('{"errors": [{"message": "no file"}]}', error("no file")),
+    "other": ('{"error": true, "id": 1}', error('{"error": true, "id": 1}')),
+    "plain": ("404: Not Found", error("404: Not Found")),
+    "words": ("Entry not found\n", error("Entry not found")),
+    "access": ("Access denied", error("Access denied")),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json", "parquet"])
+def test_an_answer_in_one_line_is_no_table(name, suffix):
+    content, words = LINES[name]
+    file = f"a.{suffix}"
+    write(file, content)
+    place = "" if suffix in ("json", "parquet") else ", line 1"
+    assert refusal(labelled, file) == f"{file}{place}: {words}{AGAIN}"
+    assert refusal(predicted, file) == f"{file}{place}: {words}{AGAIN}"
+    write("a.dat", content)
+    message = refusal(labelled, "a.dat", kind=ConfigError)
+    assert message.endswith(f"Received: 'a.dat'. It {words}{AGAIN}.")
+
+
+# First lines of texts, or of a table, that look like an answer.
+TEXTS = [
+    "<html>",
+    "<!DOCTYPE html>",
+    "<!DOCTYPE html> is how a page begins",
+    "<head> of the department",
+    "<?xml version='1.0'?> is a declaration",
+    "<Error> is no tag",
+    '{"error": "is a key"}',
+    "404: Not Found",
+    "<html><head><title>a</title></head><body>a page</body></html>",
+    "<!doctype html><html><head><title>a page that is cut",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_can_look_like_an_answer(text):
+    write("a.txt", f"{text}\n{text}\n")
+    assert predicted("a.txt") == [text, text]
+    quoted = '"' + text.replace('"', '""') + '"'
+    write("a.csv", f"{quoted},text,label\n1,fine,good\n")
+    assert labelled("a.csv") == [("fine", "good")]
+    write("b.csv", f"{quoted},good\nfine,good\n")
+    columns = {"header": False, "text_column": "0", "label_column": "1"}
+    assert labelled("b.csv", **columns) == [(text, "good"), ("fine", "good")]
+    write("d/good/a.txt", text)
+    assert labelled("d") == [(text, "good")]
+
+
+def test_a_whole_page_is_a_text_in_the_folder_of_its_class():
+    write("d/good/a.txt", NGINX)
+    assert labelled("d") == [(NGINX, "good")]
+
+
+@pytest.mark.parametrize("header", ["<html>,<label>", "<TITLE>\t<BODY>"])
+def test_names_of_columns_can_be_tags(header):
+    write("a.csv", f"{header}\na,b\n")
+    message = refusal(labelled, "a.csv", kind=ConfigError)
+    assert "`--config.data.text_column` must be a column of a.csv" in message
+
+
+def test_an_object_with_a_wanted_column_is_a_row():
+    write("a.jsonl", '{"error": "fine", "label": "good"}')
+    message = refusal(labelled, "a.jsonl")
+    assert "has no 'text' (--config.data.text_column)" in message
+    rows = labelled("a.jsonl", text_column="error")
+    assert rows == [("fine", "good")]
+    # A message is an error only with other signs.
+    write("a.jsonl", '{"message": "fine", "class": "good"}')
+    columns = {"text_column": "message", "label_column": "class"}
+    assert labelled("a.jsonl", **columns) == [("fine", "good")]
+    assert "but 'message', 'class'" in refusal(labelled, "a.jsonl")
+
+
+# --- Nothing, and pointers ---------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_alone_is_no_row(encoding):
+    write("a", "".encode(encoding))
+    for suffix in ("csv", "tsv", "jsonl", "json", "txt"):
+        file = os.rename("a", f"a.{suffix}") or f"a.{suffix}"
+        setting = {"encoding": encoding}
+        assert predicted(file, **setting) == []
+        if suffix != "txt":
+            message = refusal(labelled, file, **setting)
+            assert message == f"{file}: has no rows."
+        os.rename(file, "a")
+    write("a.parquet", "\ufeff")
+    assert refusal(labelled, "a.parquet") == (
+        "a.parquet: is empty. Write it or download it again"
+    )
+
+
+POINTER = (
+    "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+)
+PULL = (
+    "is a pointer of Git LFS, and the file itself is not here. Run `git lfs "
+    "pull`"
+)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_pointer_is_no_file_of_columns(suffix):
+    write(f"a.{suffix}", POINTER)
+    assert refusal(labelled, f"a.{suffix}") == f"a.{suffix}: {PULL}"
+
+
+def open_images(kind, path):
+    data = ImageDataConfig(source="npz", path=path)
+    source = kind.open_source(data, (4, 4), decode)
+    return source.read("train", 0, 1)
+
+
+def decode(content):
+    import tensorflow as tf
+
+    return tf.io.decode_image(content, 1, expand_animations=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(POINTER, PULL), (NGINX, page("404 Not Found") + AGAIN)],
+    ids=["pointer", "page"],
+)
+def test_a_pointer_or_a_page_is_no_file_of_images(content, words):
+    write("a.npz", content)
+    assert refusal(open_images, npz, "a.npz") == f"a.npz: {words}."
+    for end in ("", ".gz"):
+        file = f"idx{end}/train-images-idx3-ubyte{end}"
+        write(file, content)
+        write(file.replace("images-idx3", "labels-idx1"), content)
+        message = refusal(open_images, idx, f"idx{end}")
+        assert message == f"{file}: {words}."
+    write("d/a/1.png", content)
+    message = refusal(open_images, image_folder, "d")
+    assert message.endswith(f"\n  d/a/1.png: {words}")
