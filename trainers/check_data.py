@@ -10,10 +10,10 @@ exit code is 1. Training does the same check before its first step. With
 `--workdir`, the command also writes the report to data_report.json there.
 """
 
-import json
 import logging
 
 from trainers import flags
+from trainers.runtime import json_like
 
 
 def check(config, workdir, arguments):
@@ -32,7 +32,7 @@ def main(config, workdir, arguments):
     _, splits = tasks.load_splits(tasks.make_task(config), config, paths)
     for line in splits.report["warnings"]:
         logging.getLogger("trainers").warning(line)
-    print(json.dumps(splits.report, indent=2, ensure_ascii=False))
+    print(json_like.to_text(splits.report))
 
 
 if __name__ == "__main__":

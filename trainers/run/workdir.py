@@ -19,6 +19,7 @@ from trainers.run import identity
 from trainers.run.best_weights import BestWeights
 from trainers.run.step_directories import StepDirectories
 from trainers.runtime import atomic
+from trainers.runtime import json_like
 
 
 class Workdir:
@@ -304,8 +305,7 @@ class Workdir:
             report: dict. Result of the data check.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-        self._write("data_report.json", text)
+        self._write("data_report.json", json_like.to_text(report) + "\n")
 
     def write_history(self, epochs):
         """Writes `history.json`.

@@ -1,5 +1,7 @@
 """Turns values of NumPy and TensorFlow into what JSON can represent."""
 
+import json
+
 _SCALARS = {str, int, float, bool, type(None)}
 
 
@@ -39,3 +41,22 @@ def json_like(value, what="value"):
     raise TypeError(
         f"{what}: must be JSON-like. Received: {type(value).__name__}."
     )
+
+
+def to_text(value):
+    """Returns a value as JSON for people, with all letters that are Unicode.
+
+    A name of a file in another encoding contains halves of surrogate pairs,
+    which no file in UTF-8 can contain. JSON has escapes for them.
+
+    Args:
+        value: JSON-like.
+
+    >>> print(to_text(["caf\\u00e9.txt", "caf\\udce9.txt"]))
+    [
+      "café.txt",
+      "caf\\udce9.txt"
+    ]
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -10,6 +10,7 @@ import hashlib
 
 import numpy as np
 
+from trainers.data import class_folders
 from trainers.data import examples
 from trainers.data import paths
 from trainers.data.images import decoding
@@ -47,6 +48,9 @@ def open_source(data, image_shape, decode_fn):
             f"{next(iter(flat))!r} and in folders in {next(iter(nested))!r}."
         )
     splits = {"train": flat} if flat else nested
+    for split, found in splits.items():
+        folder = root if flat else root / split
+        class_folders.check_names([folder / label for label in found])
     if not splits:
         raise ConfigError(
             "`--config.data.path` must be a folder DIR with images "

@@ -67,7 +67,8 @@ def fingerprint(files, facts):
         except OSError as error:
             raise DataError(f"{file}: {error.strerror}") from None
         # Messages contain the name, and it determines the format.
-        total.update(f"{file}\0{digest.hexdigest()}\n".encode())
+        total.update(os.fsencode(file))  # It can be in any encoding.
+        total.update(f"\0{digest.hexdigest()}\n".encode())
     return total.hexdigest()[:32]
 
 

@@ -5,13 +5,13 @@ Each file is one text. Hidden files are skipped.
 
 import hashlib
 
+from trainers.data import class_folders
 from trainers.data.texts import packed
 from trainers.data.texts import streams
 from trainers.data.texts.text_format import TextFormat
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import raise_problems
-from trainers.objectives import labels
 
 _SUFFIXES = (".txt", *(f".txt{suffix}" for suffix in packed.SUFFIXES))
 _WORDS = f".txt, also with {', '.join(packed.SUFFIXES)}"
@@ -79,15 +79,7 @@ def list_texts(folder, flag="--config.data.train"):
         f"files or folders beside texts ({_WORDS})",
         [file for file in inside if not _is_text(file)],
     )
-    raise_problems(
-        "class folders whose names are not UTF-8",
-        [
-            directory
-            for directory in classes
-            if not labels.is_utf8(directory.name)
-        ],
-        lambda directory: repr(str(directory)),
-    )
+    class_folders.check_names(classes)
     return sorted(texts, key=lambda file: _hash(file.relative_to(folder)))
 
 

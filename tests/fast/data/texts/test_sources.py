@@ -749,10 +749,6 @@ def test_a_text_folder_is_read_in_a_mixed_order_that_is_always_the_same():
             "d/bad/a.txt.gz: damaged or cut gzip data: Compressed file ended "
             "before the end-of-stream marker was reached",
         ),
-        "class not UTF-8": (
-            {os.fsdecode(b"d/\xe9/a.txt"): b""},
-            "1 class folders whose names are not UTF-8:\n  'd/\\udce9'",
-        ),
         "class of white space": (
             {"d/ /a.txt": b""},
             unusable("d/ /a.txt: the label is empty"),
