@@ -2,10 +2,12 @@
 
 The columns contain strings, or bytes in the encoding of the settings. Labels
 can also be whole numbers, true or false. The values of a dictionary are read as
-themselves.
+themselves. If the metadata says that a column is a `ClassLabel` of `datasets`
+of Hugging Face, its numbers are read as the names of their classes.
 """
 
 import functools
+import json
 
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import file_kinds
@@ -28,8 +30,8 @@ def read_rows(file, data, columns, report, *, source, open_fn):
         columns: Dict from `columns`.
         report: Function of the number and the problem of an unusable row.
         source: str. The kind of the file.
-        open_fn: Function from a file to the names of its columns, and a
-            function from names to batches.
+        open_fn: Function from a file to its schema, and a function from names
+            of columns to batches.
 
     Yields:
         `(number, values)`.
@@ -48,16 +50,19 @@ def read_rows(file, data, columns, report, *, source, open_fn):
         ) from None
     number = 0
     try:
-        names, read_fn = open_fn(file)
+        schema, read_fn = open_fn(file)
         for field, name in columns.items():
-            if name not in names:
-                raise columns_lib.missing(field, name, file, names)
+            if name not in schema.names:
+                raise columns_lib.missing(field, name, file, schema.names)
+        named = _class_labels(schema, columns)
         for batch in read_fn(list(columns.values())):
             # Damaged offsets would read memory of others.
             batch.validate(full=True)
             for row in batch.to_pylist():
                 number += 1
                 try:
+                    for name, names in named.items():
+                        row[name] = _class_name(row[name], name, names)
                     values = objects.read_values(row, columns, data.encoding)
                 except ProblemError as problem:
                     report(number, problem.args[0])
@@ -87,7 +92,7 @@ def _open_parquet(file):
     def read(names):
         return opened.iter_batches(_BATCH_ROWS, columns=names)
 
-    return opened.schema_arrow.names, read
+    return opened.schema_arrow, read
 
 
 def _open_arrow(file):
@@ -109,14 +114,80 @@ def _open_arrow(file):
     def read(names):
         return (batch.select(names) for batch in batches)
 
-    return opened.schema.names, read
+    return opened.schema, read
 
 
-PARQUET = TextFormat(
-    functools.partial(read_rows, source="parquet", open_fn=_open_parquet),
-    place=", row ",
-)
-ARROW = TextFormat(
-    functools.partial(read_rows, source="arrow", open_fn=_open_arrow),
-    place=", row ",
-)
+def _class_labels(schema, columns):
+    """Returns the names of the classes by column, of targets in `columns`."""
+    try:
+        metadata = json.loads(schema.metadata[b"huggingface"])
+        features = dict(metadata["info"]["features"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return {}
+    named = {}
+    for field, name in columns.items():
+        feature = features.get(name)
+        if field == "text" or not isinstance(feature, dict):
+            continue
+        names = feature.get("names")
+        is_list = isinstance(names, list) and names
+        if feature.get("_type") == "ClassLabel" and is_list:
+            named[name] = tuple(map(str, names))
+    return named
+
+
+def _class_name(number, column, names):
+    """Returns the class of a number; other values are left as they are."""
+    if not isinstance(number, int):
+        return number
+    if number == -1:
+        raise ProblemError(
+            f"{column!r} is -1, which means that the row has no label. Leave "
+            "such rows out"
+        )
+    if not 0 <= number < len(names):
+        raise ProblemError(
+            f"{column!r} must be the number of one of {len(names)} classes, "
+            f"from 0 to {len(names) - 1}. Received: {number}"
+        )
+    return names[number]
+
+
+def number_names(file, columns, *, open_fn):
+    """Returns the names of the classes of columns with numbers.
+
+    Args:
+        file: Path of the file.
+        columns: Dict from `columns`.
+        open_fn: As for `read_rows`.
+
+    Returns:
+        As `TextFormat.number_names`. It is empty if the file cannot be read.
+    """
+    try:
+        import pyarrow
+
+        schema, _ = open_fn(file)
+    except (ModuleNotFoundError, OSError):
+        return {}
+    except pyarrow.ArrowException:
+        return {}
+    named = _class_labels(schema, columns)
+    return {
+        name: named.get(name, ())
+        for name in columns.values()
+        if schema.get_field_index(name) >= 0
+        and pyarrow.types.is_integer(schema.field(name).type)
+    }
+
+
+def _make(source, open_fn):
+    return TextFormat(
+        functools.partial(read_rows, source=source, open_fn=open_fn),
+        place=", row ",
+        number_names=functools.partial(number_names, open_fn=open_fn),
+    )
+
+
+PARQUET = _make("parquet", _open_parquet)
+ARROW = _make("arrow", _open_arrow)

@@ -23,7 +23,7 @@ from trainers.errors import RunError
 from trainers.runtime import atomic
 
 # Increase it when the arrays or the ops that make them change.
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 _ARRAYS = "arrays.npz"
 # Not in the manifest, which has no sum of its own.
 _FACTS = "facts.json"

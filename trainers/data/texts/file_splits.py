@@ -8,6 +8,7 @@ from trainers.config.data import SPLITS
 from trainers.data import paths
 from trainers.data import targets
 from trainers.data.texts import hash_split
+from trainers.data.texts import number_names
 from trainers.data.texts import rows
 from trainers.data.texts import text_folder
 from trainers.errors import ConfigError
@@ -30,6 +31,7 @@ def read_splits(data, objective):
         Dict of `Examples` by split.
     """
     files = _find_all(data)
+    number_names.check(sum(files.values(), []), data, objective)
     found = _read_train(data, files["train"], objective)
     for name in _HELD_OUT:
         if name in files:
