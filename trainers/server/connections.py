@@ -21,8 +21,9 @@ STALLED_SECONDS = 30.0
 # A refused client gets this long to read its answer. Without this time, the
 # answer could be lost: the reset for unread bytes overtakes it.
 _REFUSAL_SECONDS = 1.0
-# Most refused connections that are open. Further ones are reset.
-_MOST_REFUSALS = 32
+# Most refused connections that are open. For a further one, the one that had
+# the longest time is closed.
+MOST_REFUSED = 256
 _REASONS = {
     400: "Bad Request",
     408: "Request Timeout",
@@ -40,13 +41,15 @@ class ConnectionLimits:
             complete.
         stalled_seconds: float. Longest time in which a client reads nothing of
             its answer.
-        num_refused: int. Refused connections that are still open.
+        most_refused: int. Most refused connections that are open.
+        refused: Dict whose keys are these connections, the oldest first.
     """
 
     max_connections: int
     head_seconds: float
     stalled_seconds: float = STALLED_SECONDS
-    num_refused: int = 0
+    most_refused: int = MOST_REFUSED
+    refused: dict = dataclasses.field(default_factory=dict)
 
 
 class Protocol(h11_impl.H11Protocol):
@@ -79,7 +82,7 @@ class Protocol(h11_impl.H11Protocol):
 
     def connection_lost(self, exc):
         """Ends all timers."""
-        self._is_refused and self._count_refused(-1)
+        self._limits.refused.pop(self, None)
         self._head_timer = _cancelled(self._head_timer)
         self._progress_timer = _cancelled(self._progress_timer)
         super().connection_lost(exc)
@@ -157,17 +160,19 @@ class Protocol(h11_impl.H11Protocol):
         )
         self.connections.discard(self)
         self._is_refused = True
-        self._count_refused(1)
-        if limits.num_refused > _MOST_REFUSALS:
-            self.transport.abort()
-            return
+        # Each client is answered. What it sends is read and dropped, since
+        # unread bytes would make the close a reset.
+        limits.refused[self] = None
+        if len(limits.refused) > limits.most_refused:
+            oldest = next(iter(limits.refused))
+            del limits.refused[oldest]
+            oldest.transport.abort()
         self._write(503, "The server has too many connections. Try again.")
         with contextlib.suppress(OSError):  # The client is gone.
             self.transport.write_eof()
-        self.loop.call_later(_REFUSAL_SECONDS, self.transport.abort)
-
-    def _count_refused(self, change):
-        self._limits.num_refused += change
+        self._head_timer = self.loop.call_later(
+            _REFUSAL_SECONDS, self.transport.abort
+        )
 
     def _end(self, status, words):
         self._write(status, words)

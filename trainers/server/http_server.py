@@ -21,8 +21,8 @@ _BACKLOG = 1024
 # If it is out of files, it logs and starts as many timers.
 _ACCEPTED_AT_ONCE = 32
 # Files of the process besides connections: libraries, the model, the log,
-# connections that are being accepted or refused.
-_OTHER_FILES = 256
+# connections that are being accepted.
+_OTHER_FILES = 256 + connections.MOST_REFUSED
 # Seconds for which a browser need not ask again.
 _CORS_SECONDS = 600
 _LOGGED_BY_REQUESTS = (connections.__name__, statuses.__name__)
@@ -47,6 +47,7 @@ class Server(uvicorn.Server):
                     limits=connections.ConnectionLimits(
                         _max_connections(settings.max_connections),
                         settings.head_seconds,
+                        most_refused=_most_refused(),
                     ),
                 ),
                 ws="none",
@@ -148,6 +149,14 @@ def _max_connections(wanted):
 def _within(files, wanted):
     """Returns how many connections are possible with this many files."""
     return min(wanted, max(files - _OTHER_FILES, files // 2))
+
+
+def _most_refused():
+    """Returns how many refused connections may be open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return connections.MOST_REFUSED
+    return min(soft // 5, connections.MOST_REFUSED)  # A half is accepted.
 
 
 @contextlib.contextmanager

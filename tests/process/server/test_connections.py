@@ -208,6 +208,79 @@ def test_a_client_that_reads_nothing_stops_nobody(served, connect):
 
 
 @contextlib.asynccontextmanager
+async def refusing(**limits):
+    """Yields the address of a server that refuses all, and its limits."""
+    config = uvicorn.Config(None, lifespan="off", ws="none", log_config=None)
+    state = uvicorn.server.ServerState()
+    limits = connections.ConnectionLimits(0, WAIT_SECONDS, **limits)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = await asyncio.get_running_loop().create_server(
+            lambda: connections.Protocol(config, state, {}, limits=limits),
+            sock=listener,
+        )
+        listener.listen(1024)
+        async with server:
+            yield listener.getsockname(), limits
+
+
+def read_unreset(connection):
+    """Returns what the server sends; a reset is an error."""
+    found = b""
+    while part := connection.recv(2**16):
+        found += part
+    return answers(found)
+
+
+REFUSED = refusal(503, "The server has too many connections. Try again.")
+
+
+def test_every_refused_client_is_answered_and_none_is_reset(monkeypatch):
+    """They have sent a half of a body, and do not read before all have."""
+    monkeypatch.setattr(connections, "_REFUSAL_SECONDS", WAIT_SECONDS)
+    half = head("/", "Content-Length: 9999") + b"x" * 5000
+
+    def talk(address):
+        with contextlib.ExitStack() as opened:
+            clients = [
+                opened.enter_context(
+                    socket.create_connection(address, WAIT_SECONDS)
+                )
+                for _ in range(200)
+            ]
+            for client in clients:
+                client.sendall(half)
+            return [read_unreset(client) for client in clients]
+
+    async def scenario():
+        async with refusing() as (address, _):
+            return await asyncio.to_thread(talk, address)
+
+    assert asyncio.run(scenario()) == [REFUSED] * 200
+
+
+def test_a_refused_client_makes_room_for_the_next_one(monkeypatch):
+    """All are answered, but few are open at a time."""
+    monkeypatch.setattr(connections, "_REFUSAL_SECONDS", WAIT_SECONDS)
+
+    def talk(address, limits):
+        with contextlib.ExitStack() as opened:
+            clients = [
+                opened.enter_context(
+                    socket.create_connection(address, WAIT_SECONDS)
+                )
+                for _ in range(20)
+            ]
+            found = [read_unreset(client) for client in clients]
+            return found, len(limits.refused)
+
+    async def scenario():
+        async with refusing(most_refused=3) as (address, limits):
+            return await asyncio.to_thread(talk, address, limits)
+
+    assert asyncio.run(scenario()) == ([REFUSED] * 20, 3)
+
+
+@contextlib.asynccontextmanager
 async def connected(app, **limits):
     """Yields a client with small buffers, and the open connections."""
     config = uvicorn.Config(
@@ -354,8 +427,8 @@ def test_few_files_are_fewer_connections(tiny_base, user_env):
     assert [line for line in lines if line != out_of_files] == [
         "version 1 is available",
         "warning: `--max_connections` is 80 in place of 1000: the process may "
-        "open only 160 files. Set --max_connections=80, or let it open 1256: "
-        "root can, with `ulimit -n 1256` before the command.",
+        "open only 160 files. Set --max_connections=80, or let it open 1512: "
+        "root can, with `ulimit -n 1512` before the command.",
         "warning: a connection is refused: 80 are open (--max_connections)",
         "stopping after the running requests",
     ]
