@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import signal
 
 import fault_runs
 import pytest
@@ -65,18 +66,34 @@ def warm(finished, data_file, tmp_path_factory):
     return workdir
 
 
+# Another thread writes the checkpoints.
+KILL = """
+def kill():
+    while not os.path.isdir("{checkpoint}"):
+        time.sleep(0.01)
+    send(signal.SIGKILL)
+at_step({step}, kill)
+"""
+
+
 def test_it_resumes_exactly_and_without_the_finished_run(
-    finished, warm, data_file, tmp_path, caplog
+    finished, warm, data_file, tmp_path, user_env
 ):
+    """Once after SIGKILL, which saves nothing, and once after SIGTERM."""
     source = shutil.copytree(finished, tmp_path / "source")
     workdir = tmp_path / "run"
     all_words = words(data_file, source, workdir, *WARM)
-    with caplog.at_level("INFO", logger="trainers"):
-        fault_runs.stopped(all_words, FIRST_STEP + 3)
-    assert caplog.messages[0] == (
+    saved = FIRST_STEP + fault_runs.STEPS_PER_EPOCH
+    code = fault_runs.AT_STEP + KILL.format(
+        step=saved + 3, checkpoint=workdir / "checkpoints" / f"step-{saved:08}"
+    )
+    killed = fault_runs.run(user_env, code, all_words)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert killed.stderr.splitlines()[0] == (
         f"extending {source} by 2 epochs. The learning rate begins anew: 0.01, "
         "cosine after 4 steps of warm-up."
     )
+    assert fault_runs.whole_steps(workdir)[0] == saved
     shutil.rmtree(source)
     fault_runs.stopped(all_words, FIRST_STEP + 15)
     fault_runs.train(all_words)
