@@ -138,20 +138,34 @@ Workers.leave = leave_and_tell
 """
 
 
-@pytest.mark.parametrize("first", [0, 1])
-def test_a_worker_that_leaves_first_fails_no_other(
-    first, workers, data_file, tmp_path
+def test_a_worker_that_leaves_first_fails_no_other_and_a_run_is_extended(
+    whole, workers, data_file, tmp_path
 ):
-    """The second wait of the other fails, which means nothing."""
-    codes = [LEAVES_LAST, LEAVES_LAST]
-    codes[first] = LEAVES_FIRST
-    flag = f"flag = {str(tmp_path / 'flag')!r}\n"
-    words = worker_runs.words(
-        data_file, tmp_path / "run", "--config.trainer.epochs=1"
+    """The second wait of the other worker fails, which means nothing.
+
+    Of the two runs, one extends a finished run by an epoch, and one has this
+    epoch from its start.
+    """
+    extend = f"--config.trainer.extend_from={whole[0]}"
+    for first, more in enumerate([(extend,), ()]):
+        codes = [LEAVES_LAST, LEAVES_LAST]
+        codes[first] = LEAVES_FIRST
+        flag = f"flag = {str(tmp_path / f'flag{first}')!r}\n"
+        words = worker_runs.words(
+            data_file,
+            tmp_path / f"run{first}",
+            "--config.trainer.epochs=5",
+            *more,
+        )
+        ended = workers.run(words, codes=[flag + code for code in codes])
+        assert [worker.code for worker in ended] == [0, 0], ended
+        assert len(ended[0].epochs) == (1 if more else 5)
+    extended, longer = (
+        worker_runs.fault_runs.outcome(tmp_path / name)
+        for name in ("run0", "run1")
     )
-    ended = workers.run(words, codes=[flag + code for code in codes])
-    assert [worker.code for worker in ended] == [0, 0], ended
-    assert (tmp_path / "run" / "metrics.json").exists()
+    assert extended == longer
+    assert extended["step"] == 5 * worker_runs.STEPS_PER_EPOCH
 
 
 def test_the_chief_alone_writes(whole):
