@@ -25,6 +25,8 @@ _PAGE = re.compile(
     rf"\b[^>]*>{_SKIPPED}<(?:head|body|meta|title|link|script|style)\b",
     _FLAGS,
 )
+_END = re.compile("</html>", re.IGNORECASE)
+_NOTHING = re.compile(_SKIPPED, _FLAGS)
 # An error of S3, and of what has its interface.
 _XML_ERROR = re.compile(
     rf"\s*(?:{_XML})?\s*<Error\b[^>]*>\s*<Code>(.*?)</Code>"
@@ -57,8 +59,8 @@ _SHOWN = 80
 def document(start):
     """Returns what a file is that is a page or an error, and what to do.
 
-    A page or another document that is one line is a text, since a file can
-    have a text on each line.
+    A page can be a text as well, where a file has a text on each line. So it is
+    no document if anything follows its end in the first line.
 
     Args:
         start: bytes. The first bytes of the file.
@@ -71,15 +73,18 @@ def document(start):
         return None
     if found := _XML_ERROR.match(text):
         return _error(": ".join(filter(None, found.groups())))
-    line, _, rest = text.partition("\n")
-    if "</html>" in line.lower():
-        return None
     if _PAGE.match(text):
-        # Pages that are cut, one on each line.
-        if _PAGE.match(line) and _PAGE.match(rest.partition("\n")[0]):
-            return None
-        return _page(text)
+        return None if _is_in_lines(text) else _page(text)
     return _xml() if _XML_LINES.match(text) else None
+
+
+def _is_in_lines(text):
+    """Returns whether a text that begins as a page can be one of many lines."""
+    line, is_whole, rest = text.partition("\n")
+    if end := _END.search(line):
+        return not _NOTHING.fullmatch(text, end.end())
+    # Pages that are cut, or a line of which only the start is known.
+    return not is_whole or bool(_PAGE.match(line) and _PAGE.match(rest))
 
 
 def in_place_of(start, columns):

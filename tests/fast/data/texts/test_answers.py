@@ -95,6 +95,10 @@ DOCUMENTS = {
         page("Sign in & continue"),
     ),
     "nginx": (NGINX, page("404 Not Found")),
+    "one line": (
+        NGINX.replace("\r\n", "") + "\n<!-- cached -->\n",
+        page("404 Not Found"),
+    ),
     "no title": (
         "<html>\n<body>\n",
         page("").replace(" with the title ''", ""),
@@ -141,7 +145,7 @@ def test_nor_is_it_with_columns_by_number_packed_or_in_a_pipe():
 
 # Answers in one line: no tables, but a text can look like them.
 LINES = {
-    "page": (NGINX.replace("\r\n", ""), page("404 Not Found")),
+    "page": (NGINX.replace("\r\n", "")[:-7], page("404 Not Found")),
     "github": (
         '{"message":"Not Found","documentation_url":"https://a","status":"4"}',
         error("Not Found"),
@@ -201,6 +205,20 @@ def test_a_text_can_look_like_an_answer(text):
     assert labelled("b.csv", **columns) == [(text, "good"), ("fine", "good")]
     write("d/good/a.txt", text)
     assert labelled("d") == [(text, "good")]
+
+
+def test_pages_can_be_texts_one_on_each_line():
+    one, cut = NGINX.replace("\r\n", ""), "<!doctype html><html><head><meta>"
+    for first, second in ((one, cut), (cut, one), (one, "no page"), (cut, cut)):
+        write("a.txt", f"{first}\n{second}\n")
+        assert predicted("a.txt") == [first, second]
+    # More than what is looked at.
+    long = cut + "x" * 200_000
+    write("a.txt", f"{long}\n{one}\n")
+    assert predicted("a.txt") == [long, one]
+    columns = {"header": False, "text_column": "0", "label_column": "1"}
+    write("b.csv", f"{one},good\n")
+    assert labelled("b.csv", **columns) == [(one, "good")]
 
 
 def test_a_whole_page_is_a_text_in_the_folder_of_its_class():
