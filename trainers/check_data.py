@@ -32,7 +32,7 @@ def main(config, workdir, arguments):
     _, splits = tasks.load_splits(tasks.make_task(config), config, paths)
     for line in splits.report["warnings"]:
         logging.getLogger("trainers").warning(line)
-    print(json_like.to_text(splits.report))
+    print(json_like.to_text(splits.report, 2))
 
 
 if __name__ == "__main__":

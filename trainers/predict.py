@@ -12,7 +12,6 @@ instead of files. The environment variable TFMODELS_TOKEN contains the token of
 a server.
 """
 
-import json
 import os
 
 from absl import flags as absl_flags
@@ -21,6 +20,7 @@ from trainers import flags
 from trainers.config import local_path
 from trainers.errors import ConfigError
 from trainers.run.workdir import Workdir
+from trainers.runtime import json_like
 from trainers.runtime import text_encoding
 
 _MODEL_DIR = flags.path(
@@ -112,7 +112,7 @@ def main(config, workdir, files):
         token=os.environ.get(bearer_token.VARIABLE),
     )
     for answer in answers:
-        print(json.dumps(answer, ensure_ascii=False), flush=True)
+        print(json_like.to_text(answer), flush=True)
 
 
 if __name__ == "__main__":

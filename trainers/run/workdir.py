@@ -305,7 +305,7 @@ class Workdir:
             report: dict. Result of the data check.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        self._write("data_report.json", json_like.to_text(report) + "\n")
+        self._write("data_report.json", json_like.to_text(report, 2) + "\n")
 
     def write_history(self, epochs):
         """Writes `history.json`.

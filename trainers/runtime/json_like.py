@@ -2,6 +2,8 @@
 
 import json
 
+from trainers.runtime import text_encoding
+
 _SCALARS = {str, int, float, bool, type(None)}
 
 
@@ -43,20 +45,15 @@ def json_like(value, what="value"):
     )
 
 
-def to_text(value):
+def to_text(value, indent=None):
     """Returns a value as JSON for people, with all letters that are Unicode.
-
-    A name of a file in another encoding contains halves of surrogate pairs,
-    which no file in UTF-8 can contain. JSON has escapes for them.
 
     Args:
         value: JSON-like.
+        indent: int. Spaces of each level; `None` means one line.
 
     >>> print(to_text(["caf\\u00e9.txt", "caf\\udce9.txt"]))
-    [
-      "café.txt",
-      "caf\\udce9.txt"
-    ]
+    ["café.txt", "caf\\udce9.txt"]
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace").decode()
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return text_encoding.escaped(text)

@@ -151,6 +151,20 @@ def original_bytes(text, encoding):
     )
 
 
+def escaped(text):
+    """Returns a text that UTF-8 can encode, as the name of a file may not be.
+
+    What is no Unicode becomes an escape, which is right in JSON as well.
+
+    Args:
+        text: str. A byte 0xNN of a name that is not UTF-8 is U+DCNN in it.
+
+    >>> escaped("caf\\udce9.txt")
+    'caf\\\\udce9.txt'
+    """
+    return text.encode(UTF_8, "backslashreplace").decode(UTF_8)
+
+
 def marked_encoding(start):
     """Returns the encoding that a byte order mark names, or `None`.
 

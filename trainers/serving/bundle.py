@@ -21,6 +21,7 @@ import tempfile
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.runtime import atomic
+from trainers.runtime import text_encoding
 from trainers.serving import config_protos
 from trainers.serving import model_card
 from trainers.serving import warmup
@@ -159,7 +160,8 @@ def write(base, workdir):
         _write(base / REQUEST, _request(version))
         old = _read(base / MODEL_CARD)
         card = model_card.make(version, facts, signatures, workdir, old)
-        _write(base / MODEL_CARD, card)
+        # It names the files of the data.
+        _write(base / MODEL_CARD, text_encoding.escaped(card))
 
 
 def _newest(base):

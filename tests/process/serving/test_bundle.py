@@ -214,6 +214,15 @@ def test_a_card_that_a_user_wrote_stays(workdir, base):
     assert (base / "MODEL_CARD.md").read_text() == "# Ours\n"
 
 
+def test_a_card_names_data_in_a_file_whose_name_is_not_utf8(workdir, base):
+    facts, _ = atomic.read_manifest(base / "1", exporter.MANIFEST)
+    config = json.loads(json.dumps(facts["config"]))
+    config["data"]["train"] = os.fsdecode(b"d\xe9.csv")
+    add_version(base, 2, config=config)
+    bundle.write(base, Workdir(workdir))
+    assert r"| `d\udce9.csv` |" in (base / "MODEL_CARD.md").read_text()
+
+
 def test_an_interrupted_export_is_completed(workdir, base):
     before = contents(base)
     for name in NAMES:
