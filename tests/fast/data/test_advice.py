@@ -136,6 +136,10 @@ CASES = {
     "other case": Case(
         {"a.csv": table(header=("Text", " LABEL"))}, "Set --config"
     ),
+    "names in a comment": Case(
+        {"a.csv": "# " + table(quote="", rows=PLAIN)},
+        "Set --config.data.text_column='# text'",
+    ),
     "a column of another name": Case(
         {"a.csv": table(header=("text", "class"))},
         "`--config.data.label_column` must be a column of a.csv",

@@ -22,7 +22,8 @@ _XML = r"<\?xml\b[^>]*\?>"
 _PAGE = re.compile(
     rf"{_SKIPPED}(?:{_XML})?{_SKIPPED}"
     rf"(?:<!doctype\s+html\b[^>]*>{_SKIPPED}<html|<(?:!doctype\s+)?html)"
-    rf"\b[^>]*>{_SKIPPED}<(?:head|body|meta|title|link|script|style)\b",
+    rf"\b[^>]*>{_SKIPPED}"
+    r"<(?:head|body|meta|title|link|script|style|center|div|h[1-6]|p)\b",
     _FLAGS,
 )
 _END = re.compile("</html>", re.IGNORECASE)

@@ -103,6 +103,10 @@ DOCUMENTS = {
         "<html>\n<body>\n",
         page("").replace(" with the title ''", ""),
     ),
+    "heading": (
+        "<html>\n<h1>Forbidden</h1>\n</html>\n",
+        "is an HTML page, and no file of texts. ",
+    ),
     "s3": (S3, NO_KEY),
     "one line with a mark": ("\ufeff" + S3.replace("\n", ""), NO_KEY),
     "feed": (FEED, XML),
