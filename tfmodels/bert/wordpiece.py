@@ -6,6 +6,7 @@ all of these ops since 2.18.
 """
 
 import collections
+import functools
 import pathlib
 
 from tfmodels.bert import added_tokens
@@ -96,13 +97,6 @@ class WordPieceTokenizer:
             token_out_type=tf.int32,
         )
         self._search = added_tokens.Search(self.added_tokens, self._normalize)
-        # Traced once for all datasets: a trace takes a tenth of a second, as
-        # long as the ids of thousands of texts.
-        self._ids_of = tf.function(
-            self._tokenize,
-            input_signature=[tf.TensorSpec([None], tf.string)],
-            autograph=False,
-        )
 
     def __call__(self, text):
         """Returns the token ids of texts, without special tokens.
@@ -114,9 +108,27 @@ class WordPieceTokenizer:
         Returns:
             `int32[batch, (tokens)]`, ragged.
         """
-        return self._ids_of(text)
+        import tensorflow as tf
 
-    def _tokenize(self, text):
+        return self._function(tf.convert_to_tensor(text, tf.string))
+
+    @functools.cached_property
+    def _function(self):
+        """The tokenizer as a graph, traced once for all datasets.
+
+        A trace takes a tenth of a second, as long as the ids of thousands of
+        texts.
+        """
+        import tensorflow as tf
+
+        with tf.init_scope():
+            # A call of the `tf.function` would warn of tracing after five
+            # tokenizers.
+            return tf.function(
+                self._ids_of, autograph=False
+            ).get_concrete_function(tf.TensorSpec([None], tf.string))
+
+    def _ids_of(self, text):
         """Returns the ids of texts of any length."""
         import tensorflow as tf
 
