@@ -96,10 +96,11 @@ class Protocol(h11_impl.H11Protocol):
 
     def on_response_complete(self):
         """Prepares the next request of the connection."""
-        super().on_response_complete()
+        # After the call below, it can be the state of the next request.
         if self.conn.their_state is h11.SEND_BODY:
             # No time counts for the rest of a body that nobody has read.
             self.transport.close()
+        super().on_response_complete()
         self._watch_head()
 
     def pause_writing(self):

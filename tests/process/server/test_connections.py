@@ -369,6 +369,36 @@ def test_a_body_that_nobody_reads_holds_no_connection(name, with_cors):
         assert time.monotonic() - begin < 30
 
 
+def test_a_request_behind_another_can_send_its_body_later():
+    """Its head arrives before the answer to the first, and its body after."""
+
+    async def app(scope, receive, send):
+        body, has_more = b"", True
+        while has_more:
+            message = await receive()
+            body += message.get("body", b"")
+            has_more = message.get("more_body", False)
+        headers = [(b"Content-Length", b"%d" % len(body))]
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": headers}
+        )
+        await send({"type": "http.response.body", "body": body})
+
+    async def scenario():
+        async with connected(app) as (client, _):
+            client.sendall(
+                head("/", method="GET")
+                + head("/", "Content-Length: 4", "Connection: close")
+                + b"ab"
+            )
+            first = await asyncio.to_thread(client.recv, 2**12)
+            client.sendall(b"cd")
+            return first + await asyncio.to_thread(read_all, client)
+
+    found = asyncio.run(scenario())
+    assert answers(found) == [(200, b""), (200, b"abcd")]
+
+
 def test_a_connection_stays_open_after_a_body_of_no_use(with_cors):
     """A request without a body does not announce one."""
     address, path = with_cors
