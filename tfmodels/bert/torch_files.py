@@ -59,7 +59,7 @@ def open_file(file):
     except Exception as error:
         # A damaged pickle raises errors of any type.
         raise ValueError(
-            f"{file.name} cannot be read: {error or type(error).__name__}"
+            f"{file.name} cannot be read: {str(error) or type(error).__name__}"
         ) from error
     if not isinstance(found, dict):
         raise ValueError(f"{file.name} cannot be read: it is no dict of names")
@@ -193,14 +193,10 @@ def _make_tensor(storage, offset, shape, strides, *ignored):
     def read_array():
         try:
             return _array(_numpy_dtype(name), read(), offset, shape, strides)
-        except (
-            KeyError,
-            OSError,
-            TypeError,
-            ValueError,
-            zipfile.BadZipFile,
-        ) as error:
-            raise ValueError(f"unreadable ({error})") from None
+        except Exception as error:
+            # A damaged zip file raises errors of any type.
+            words = str(error) or type(error).__name__
+            raise ValueError(f"unreadable ({words})") from None
 
     return Tensor(shape, read_array)
 

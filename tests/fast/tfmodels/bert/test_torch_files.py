@@ -161,6 +161,27 @@ def test_a_damaged_storage_is_found(tmp_path):
         tensors["dense.bias"].read()
 
 
+def test_any_damage_of_a_storage_is_an_error_in_words(tmp_path):
+    file = tmp_path / "x.bin"
+    write_zip(file, tensor_program("0", 0, (4,), (1,)))
+    content = bytearray(file.read_bytes())
+    # The last entry of the list says that it needs a password.
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match=r"^unreadable \(.* is encrypted"):
+        torch_files.open_file(file)["w"].read()
+    # A size that is more than the memory.
+    content = bytearray((FILES / "before_1_6.bin").read_bytes())
+    values = np.array([-1, 2], "<f4").tobytes()
+    begin = content.index(values) - 8
+    assert int.from_bytes(content[begin : begin + 8], "little") == 2
+    content[begin : begin + 8] = (2**40).to_bytes(8, "little")
+    file.write_bytes(content)
+    tensors = torch_files.open_file(file)
+    with pytest.raises(ValueError, match=r"^unreadable \(.+\)$"):
+        tensors["dense.bias"].read()
+
+
 def test_a_file_cannot_change_a_function(tmp_path):
     changes = (
         b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}X\x01\0\0\0aK\x01sb."
