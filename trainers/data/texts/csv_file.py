@@ -22,7 +22,7 @@ from trainers.errors import DataError
 csv.field_size_limit(streams.LONGEST_LINE)
 # A backslash, with the quote or backslash that it escapes.
 _ESCAPE = re.compile(r'\\(["\\])?')
-_SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 
 
 def read_rows(file, data, columns, report, *, delimiter=","):

@@ -87,7 +87,7 @@ def name_inside(file):
     """Returns the name of a file without what says that it is packed.
 
     That of a zip file is the name of the one file in it, if the name of the zip
-    file has no other suffix.
+    file has no other suffix. A zip file in a zip file is not opened.
 
     Args:
         file: `pathlib.Path`.
@@ -96,12 +96,14 @@ def name_inside(file):
     >>> name_inside(pathlib.Path("mails.csv.gz"))
     'mails.csv'
     """
-    name = file.name
+    name, is_opened = file.name, False
     while True:
         root, suffix = os.path.splitext(name)
         if suffix.lower() not in SUFFIXES:
             return name
-        if suffix.lower() == ".zip" and not os.path.splitext(root)[1]:
+        is_bare = suffix.lower() == ".zip" and not os.path.splitext(root)[1]
+        if is_bare and not is_opened:
+            is_opened = True
             try:
                 with open(file, "rb") as stream:
                     root = os.path.basename(_member(stream)[1].filename)
@@ -135,8 +137,8 @@ def _member(stream):
     """Returns the archive and its one member that is a file."""
     if not stream.seekable():
         raise PackedError(
-            "is a zip file, which cannot be read from a pipe. Unpack it before "
-            "with `unzip -p FILE.zip`"
+            "is a zip file in a pipe or in a packed file, where it cannot be "
+            "read. Unpack it before with `unzip -p FILE.zip`"
         )
     try:
         archive = zipfile.ZipFile(stream)

@@ -81,6 +81,15 @@ def test_after_the_first_line_of_excel_no_header_is_needed():
     ) == [("a, b", "x", "line 2")]
 
 
+@pytest.mark.parametrize("first", ["sep=\r\n", 'sep="\n'])
+def test_a_first_line_without_a_delimiter_names_none(first):
+    message = refusal(ConfigError, "a.csv", f"{first}text,label\na,x\n")
+    assert message.startswith(
+        "`--config.data.text_column` must be a column of a.csv. Received: "
+        "'text'. Choices: 'sep="
+    )
+
+
 def test_it_is_no_first_line_of_excel_elsewhere():
     content = "text,label\nsep=;,x\n"
     assert read("a.csv", content) == [("sep=;", "x", "line 2")]

@@ -156,9 +156,21 @@ def test_a_zip_file_in_a_pipe_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "stdin", Stdin)
     texts = reading.read_texts("-", TextDataConfig())
     assert refusal(DataError, list, texts) == (
-        "stdin, line 1: is a zip file, which cannot be read from a pipe. "
-        "Unpack it before with `unzip -p FILE.zip`"
+        "stdin, line 1: is a zip file in a pipe or in a packed file, where it "
+        "cannot be read. Unpack it before with `unzip -p FILE.zip`"
     )
+
+
+def test_a_zip_file_in_a_zip_file_is_refused():
+    write("a.zip", zipped({"b.zip": zipped({"c.csv": CSV})}))
+    message = refusal(ConfigError, read, "a.zip")
+    assert message.endswith(
+        "Received: 'a.zip'. It is a zip file in a pipe or in a packed file, "
+        "where it cannot be read. Unpack it before with `unzip -p FILE.zip`."
+    )
+    # As it says: `unzip -p a.zip` writes this.
+    write("b.zip", zipped({"c.csv": CSV}))
+    assert read("b.zip") == ROWS
 
 
 @pytest.mark.parametrize(
