@@ -111,7 +111,8 @@ def _of_epochs(config, epochs, is_extension):
                 "epochs."
             )
     if stop and lower and stop + skipped <= lower + 1 and lower <= most:
-        other = ", or the other one to more than it" if lower < most else ""
+        longer = lower + 2 - skipped
+        other = f", or that one to {longer} or more" if lower < most else ""
         yield (
             f"`--config.optimizer.plateau_patience={lower}` has no effect: "
             f"--config.trainer.early_stopping_patience={stop} ends the run "

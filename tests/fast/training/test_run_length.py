@@ -1,5 +1,6 @@
 """Settings that do not fit the length of a run."""
 
+import itertools
 import re
 
 import pytest
@@ -88,7 +89,7 @@ CASES = {
         },
         "`--config.optimizer.plateau_patience=2` has no effect: "
         "--config.trainer.early_stopping_patience=2 ends the run before. Set "
-        "it to 1 or less, or the other one to more than it.",
+        "it to 1 or less, or that one to 3 or more.",
     ),
     "plateau after the stop and the end": (
         {
@@ -209,3 +210,27 @@ def test_an_extension_waits_from_the_end_of_the_finished_run(
     lines = list(run_length.warnings(config, steps, has_validation=True))
     assert len(lines) == (words is not None)
     assert words is None or words in lines[0]
+
+
+@pytest.mark.parametrize("first_epoch, expected", [(0, 20), (2, 30)])
+def test_the_advised_longer_patience_of_early_stopping_does_not_warn(
+    first_epoch, expected
+):
+    """Added epochs of a run or of an extension, and two patiences."""
+    num_advised = 0
+    for epochs, stop, lower in itertools.product(range(1, 8), repeat=3):
+        settings = {
+            "trainer.epochs": first_epoch + epochs,
+            "trainer.early_stopping_patience": stop,
+            "optimizer.plateau_patience": lower,
+        }
+        config = ExperimentConfig().with_overrides(SETTINGS | settings)
+        steps = steps_lib.plan(config, 100, 1, first_epoch=first_epoch)
+        (*_, last) = ["", *run_length.warnings(config, steps, True)]
+        if found := re.search(r"or that one to (\d+) or more", last):
+            num_advised += 1
+            config = config.with_overrides(
+                {"trainer.early_stopping_patience": int(found[1])}
+            )
+            assert list(run_length.warnings(config, steps, True)) == []
+    assert num_advised == expected
