@@ -1,6 +1,7 @@
 """Files with weights in a directory of Hugging Face: one, or several shards."""
 
 import os
+import pathlib
 
 from tfmodels.bert import hf_files
 from tfmodels.bert import torch_files
@@ -46,18 +47,18 @@ def find_with_index(path):
     return files if first in files else [first, *files]
 
 
-def are_named(path):
-    """Returns whether a directory has weights, perhaps broken ones.
+def has_safetensors(path):
+    """Returns whether a directory has safe weights, perhaps broken ones.
 
     Args:
         path: `pathlib.Path` of the directory.
     """
-    return any(map(os.path.lexists, _candidates(path)))
+    return any(map(os.path.lexists, _candidates(path, _FILES[:1])))
 
 
-def _candidates(path):
+def _candidates(path, names=_FILES):
     """Yields the files that tell where the weights are, the best first."""
-    for name in _FILES:
+    for name in names:
         yield path / name
         yield path / f"{name}.index.json"
 
@@ -67,7 +68,15 @@ def _shards(index):
     places = hf_files.read_json(index).get("weight_map")
     if not isinstance(places, dict) or not places:
         raise ValueError(f"{index.name} has no weight_map")
-    files = [index.parent / str(name) for name in sorted(set(places.values()))]
+    files = []
+    for name in sorted(set(map(str, places.values()))):
+        inside = pathlib.PurePosixPath(name)
+        if inside.is_absolute() or ".." in inside.parts:
+            raise ValueError(
+                f"{index.name} names {name!r}, which is outside of the "
+                "directory"
+            )
+        files.append(index.parent / name)
     for file in files:
         if not hf_files.is_there(file):
             raise ValueError(f"it has no {file.name}, which {index.name} names")

@@ -180,7 +180,7 @@ def _download(place):
     try:
         path = get(*_HUB_FILES)
         is_keras = any(path.glob(keras_presets.WEIGHTS))
-        if not (is_keras or hf_weight_files.are_named(path)):
+        if not (is_keras or hf_weight_files.has_safetensors(path)):
             path = get("pytorch_model*")
     except Exception as error:
         # The library and the network raise errors of many types.

@@ -232,6 +232,20 @@ def test_shards_are_read(facts, path):
     )
 
 
+@pytest.mark.parametrize("place", ["..", "absolute"])
+def test_an_index_cannot_name_files_outside_of_the_directory(place, tmp_path):
+    path = write_hf(tmp_path / "x", HF_BERT)
+    (path / "model.safetensors").rename(tmp_path / "1.safetensors")
+    parent = tmp_path if place == "absolute" else place
+    index = {"weight_map": {"a": f"{parent}/1.safetensors"}}
+    (path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert refusal(path) == (
+        f"model.safetensors.index.json names '{parent}/1.safetensors', which "
+        "is outside of the directory."
+    )
+    assert presets.files(str(path)) == {}
+
+
 @pytest.mark.parametrize("pooling", ["mean", "pooled"])
 def test_a_pooler_is_needed_for_pooled_only(pooling, tmp_path, caplog):
     path = write_hf(tmp_path / "x", HF_BERT)

@@ -587,6 +587,17 @@ def test_weights_of_pytorch_are_downloaded_if_there_are_no_others(others, hub):
     assert not [name for name in hub.sent if name.endswith((".onnx", ".h5"))]
 
 
+def test_shards_of_pytorch_are_downloaded_with_their_index(hub):
+    write_hf(hub.path, HF_BERT)
+    (hub.path / "model.safetensors").unlink()
+    shard = "pytorch_model-00001-of-00001.bin"
+    shutil.copy(TORCH_FILE, hub.path / shard)
+    index = {"weight_map": {"bert.pooler.dense.bias": shard}}
+    (hub.path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    read("hf://someone/bert")
+    assert {*hub.sent} == {p.name for p in hub.path.iterdir()}
+
+
 @pytest.mark.parametrize("num_shards", [1, 2])
 def test_weights_of_pytorch_are_not_downloaded_beside_others(num_shards, hub):
     write_hf(hub.path, HF_BERT)
