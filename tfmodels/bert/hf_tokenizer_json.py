@@ -63,10 +63,12 @@ def problems(fast):
 def _only_part(part):
     """Returns a part of tokenizer.json, or the only part of a sequence."""
     part = part or {}
-    for name in ("normalizers", "pretokenizers"):
-        parts = part.get(name) or ()
-        if part.get("type") == "Sequence" and len(parts) == 1:
-            return _only_part(parts[0])
+    # No recursion: a file of a stranger can have thousands of levels.
+    while part.get("type") == "Sequence":
+        parts = part.get("normalizers") or part.get("pretokenizers") or ()
+        if len(parts) != 1:
+            break
+        part = parts[0] or {}
     return part
 
 

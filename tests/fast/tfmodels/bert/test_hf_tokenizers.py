@@ -19,6 +19,7 @@ from tokenizers import normalizers
 from tokenizers import pre_tokenizers
 from tokenizers import processors
 
+from tfmodels.bert import hf_tokenizer_json
 from tfmodels.bert import presets
 from tfmodels.bert import wordpiece
 from tfmodels.bert.config import EncoderConfig
@@ -240,6 +241,14 @@ def test_old_forms_of_tokenizer_json_are_read(tmp_path):
     }
     path = write(tmp_path / "x", UNCASED, {}, fast)
     assert_equal_ids(path, reference)
+
+
+def test_any_number_of_sequences_of_one_part_is_that_part():
+    part = {"type": "BertNormalizer"}
+    for _ in range(5000):
+        part = {"type": "Sequence", "normalizers": [part]}
+    found = hf_tokenizer_json.normalizer({"normalizer": part})
+    assert found == {"type": "BertNormalizer"}
 
 
 @pytest.mark.parametrize(
