@@ -154,6 +154,27 @@ def test_an_extension_that_failed_in_its_first_step_blocks_nothing(
     assert fault_runs.steps(other) == [3, 0]
 
 
+def test_best_weights_before_the_first_checkpoint_count(
+    finished, warm, data_file, tmp_path
+):
+    """As a kill between the two leaves them."""
+    workdir = tmp_path / "run"
+    keep = "--config.trainer.keep_checkpoints=9"
+    all_words = words(data_file, finished, workdir, *WARM, keep)
+    step = FIRST_STEP + fault_runs.STEPS_PER_EPOCH
+    fault_runs.stopped(all_words, step + 1)
+    paths = Workdir(workdir)
+    assert step in paths.best.steps.paths()
+    for later in paths.checkpoints.paths():
+        if later > FIRST_STEP:
+            shutil.rmtree(paths.checkpoints.paths()[later])
+    assert fault_runs.steps(workdir) == [FIRST_STEP]
+    lines = refusal([*all_words, "--config.seed=7"]).splitlines()
+    assert lines[1:] == ["`--config.seed` was 42. Received: 7."]
+    fault_runs.train(all_words)
+    assert fault_runs.outcome(workdir) == fault_runs.outcome(warm)
+
+
 def test_patience_counts_from_the_first_added_epoch(
     finished, data_file, tmp_path
 ):

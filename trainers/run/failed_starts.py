@@ -21,9 +21,10 @@ def is_begun(paths):
     found = paths.checkpoints.paths()
     if not all(map(_is_start, found, found.values())):
         return True
-    # An extension begins with the best weights of the run that it extends.
-    is_extension = any(step > 0 for step in found)
-    return bool(paths.best.steps.paths()) and not is_extension
+    # An extension begins with the best weights of the run that it extends,
+    # which are not of a later step.
+    first = max(found, default=-1)
+    return any(step > first for step in paths.best.steps.paths())
 
 
 def is_extension_start(paths):

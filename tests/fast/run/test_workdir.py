@@ -158,6 +158,20 @@ def test_a_run_is_resumed_or_refused(left, answers, resume, tmp_path):
         assert sorted(path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("best, is_begun", [([16, 8], False), ([24, 8], True)])
+def test_best_weights_of_an_extension_count_after_its_start(
+    best, is_begun, tmp_path
+):
+    """It begins with those of the run that it extends."""
+    paths = make_run(tmp_path)
+    facts = {"run": {"extends": {"step": 16, "epoch": 2}}}
+    paths.checkpoints.publish(16, lambda path: None, facts)
+    for step in best:
+        paths.best.save({}, step=step, facts={})
+    assert paths.check(make_config()) is is_begun
+    assert failed_starts.is_extension_start(paths) is not is_begun
+
+
 def test_half_a_checkpoint_is_none(tmp_path):
     paths = make_run(tmp_path, checkpoints=[3])
     name = paths.checkpoints.directory / "step-00000003"
