@@ -203,6 +203,11 @@ def make_models():
     pathlib.Path("my models/mini").symlink_to(package_paths.find(MINILM))
 
 
+def make_config_of_a_stranger():
+    pathlib.Path("run").mkdir()
+    pathlib.Path("run/config.json").write_text("{}")
+
+
 def make_metrics():
     make_run()
     pathlib.Path("run/metrics.json").write_text("{}")
@@ -465,6 +470,12 @@ CASES = [
         [*IMAGES, "--workdir=file"],
         ["--workdir=run"],
         make=lambda: pathlib.Path("file").touch(),
+    ),
+    Case(
+        "`--workdir` must be a new directory, or that of a run",
+        IMAGES,
+        ["--workdir=other"],
+        make=make_config_of_a_stranger,
     ),
     Case(
         "{} contains a run with {}, but without its checkpoints",

@@ -92,8 +92,9 @@ class Workdir:
                 resume.
 
         Raises:
-            ConfigError: The path is a file, is not writable, is in use, or
-                contains a run that `config` does not describe or allow.
+            ConfigError: The path is a file, is not writable, is in use,
+                contains a run that `config` does not describe or allow, or a
+                `config.json` of another program.
             RunError: The directory contains a run that lost its checkpoints.
         """
         try:
@@ -122,6 +123,12 @@ class Workdir:
                 f"{str(self.path)!r}, which does not."
             )
         has_config = (self.path / "config.json").exists()
+        if has_config and not is_begun and not self._is_config_of_a_run():
+            raise ConfigError(
+                "`--workdir` must be a new directory, or that of a run. "
+                f"Received: {str(self.path)!r}, with a config.json that no run "
+                "has written. Choose another name."
+            )
         if has_config and (is_begun or resume == "must"):
             identity.check_same_config(self.read_config(), config, self.path)
         if is_begun and not has_checkpoints:
@@ -130,6 +137,15 @@ class Workdir:
             with (self.path / "lock").open("a+", encoding="utf-8") as file:
                 self._take(file)  # Closing the file releases the lock.
         return is_begun
+
+    def _is_config_of_a_run(self):
+        """Returns whether a start could replace `config.json`."""
+        try:
+            tree = self._read_json("config.json")
+        except ConfigError:
+            return False
+        # Its values do not count: the code of a failed start can be gone.
+        return isinstance(tree, dict) and "trainer" in tree
 
     def _check_no_results(self):
         """Refuses to start a run if results of a run exist."""

@@ -158,6 +158,29 @@ def test_a_run_is_resumed_or_refused(left, answers, resume, tmp_path):
         assert sorted(path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("resume", ["auto", "never"])
+@pytest.mark.parametrize("content", ['{"model_type": "bert"}', "[]", ""])
+def test_a_configuration_of_another_program_is_not_replaced(
+    content, resume, tmp_path
+):
+    """Such as in the directory of a pretrained encoder."""
+    (tmp_path / "config.json").write_text(content)
+    assert problem_of(tmp_path, make_config(resume)) == (
+        "`--workdir` must be a new directory, or that of a run. Received: "
+        f"{str(tmp_path)!r}, with a config.json that no run has written. "
+        "Choose another name."
+    )
+    assert os.listdir(tmp_path) == ["config.json"]
+
+
+def test_a_failed_start_of_code_that_is_gone_is_replaced(tmp_path):
+    paths = make_run(tmp_path)
+    tree = json.loads((tmp_path / "config.json").read_text())
+    tree["model"]["kind"] = "gone:Model"
+    (tmp_path / "config.json").write_text(json.dumps(tree))
+    assert paths.check(make_config()) is False
+
+
 @pytest.mark.parametrize("best, is_begun", [([16, 8], False), ([24, 8], True)])
 def test_best_weights_of_an_extension_count_after_its_start(
     best, is_begun, tmp_path
