@@ -52,6 +52,8 @@ class TrainerConfig:
         "Seconds that the workers of TF_CONFIG wait for each other at the "
         "start.",
         above=0,
+        # Timers of the system cannot wait for 300 years.
+        at_most=1_000_000,
         may_change=True,
     )
     dtype_policy: str = setting(

@@ -347,6 +347,11 @@ def test_a_source_can_be_of_a_package_of_the_user():
         ("trainer.steps_per_execution", -1, "at least 0"),
         ("trainer.save_every_steps", -1, "at least 0"),
         ("trainer.save_every_seconds", -0.5, "at least 0"),
+        (
+            "trainer.start_timeout_seconds",
+            1e10,
+            "above 0 and at most 1000000",
+        ),
         ("trainer.keep_checkpoints", 0, "at least 1"),
         ("trainer.early_stopping_patience", -1, "at least 0"),
         ("trainer.early_stopping_min_delta", -0.1, "at least 0"),
