@@ -141,9 +141,10 @@ def _distance(weight):
 
 def _shorten(name):
     """Returns a name of at most 24 columns, to leave room for the cells."""
+    # More characters are too many in any case.
     widths = [
         1 + (unicodedata.east_asian_width(character) in "WF")
-        for character in name
+        for character in name[: _MOST_COLUMNS + 1]
     ]
     if sum(widths) <= _MOST_COLUMNS:
         return name

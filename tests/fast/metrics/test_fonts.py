@@ -93,11 +93,13 @@ def test_a_font_that_was_installed_later_is_found(monkeypatch, caplog):
         ("a\tb\nc", "a b c"),
         ("a\u200db\ufe0f\u2066", "a\u200db\ufe0f\u2066"),
         ("x" * 25, "x" * 23 + "…"),
+        # Its columns are not summed for each of its letters.
+        ("x" * 1_000_000, "x" * 23 + "…"),
         # A Chinese character is as wide as two letters.
         ("é" * 24, "é" * 24),
         ("\uff01" * 13, "#0"),
     ],
-    ids=["white space", "invisible", "long", "accents", "wide"],
+    ids=["white space", "invisible", "long", "huge", "accents", "wide"],
 )
 def test_labels_fit_beside_the_cells(name, label):
     assert fonts.drawable((name,))[0] == [label]
