@@ -11,7 +11,7 @@ _INVISIBLE = {
     *range(0x180B, 0x1810),
     *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0),
 }
-_QUOTES = dict.fromkeys("\u2018\u2019\u02bc\u2032\u0060", "'")
+_QUOTES = dict.fromkeys("\u2018\u2019\u02bc\u2032\u0060\u00b4", "'")
 _QUOTES |= dict.fromkeys("\u201c\u201d\u2033", '"')
 
 
@@ -27,7 +27,9 @@ def key(name):
     >>> key("Caf\\u00e9\\u200b") == key("cafe\\u0301")
     True
     """
-    visible = "".join(c for c in name if not _is_invisible(c))
+    # NFKC makes a space and an accent of the accent on a keyboard, and two
+    # marks of one. Others are marks only after it.
+    visible = "".join(_mark(c) for c in name if not _is_invisible(c))
     # The letters of `casefold` can be composed again.
     folded = unicodedata.normalize("NFKC", visible).casefold()
     folded = unicodedata.normalize("NFKC", folded)

@@ -27,6 +27,9 @@ from trainers.runtime import look_alikes
         ("e-mail", "e\u2013mail"),
         ("don't", "don\u2019t"),
         ('"a"', "\u201ca\u201d"),
+        ("don't", "don\u00b4t"),
+        ('5"', "5\u2033"),
+        ("a-", "a\u207b"),
     ],
 )
 def test_names_look_alike(one, other):
