@@ -42,6 +42,8 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/(/?)")
 _USER = re.compile(r"~[^/]*")
 # `$HOME/run`, `${HOME}/run`, `%USERPROFILE%/run`: nothing has replaced them.
 _VARIABLE = re.compile(r"\$\w+|\$\{\w+\}|%\w+%")
+# The same behind the start, where only capital letters make it certain.
+_INSIDE = re.compile(r"\$[A-Z][A-Z0-9_]+|\$\{\w+\}|%[A-Z][A-Z0-9_]+%")
 _HUB = re.compile(
     r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([\w.-]+/[\w.-]+)"
 )
@@ -81,6 +83,12 @@ def problem(path, schemes=(), is_written=False):
         return (
             f"a path on this machine: nothing has replaced {variable[0]}; "
             f"write the path itself; a file of that name is ./{variable[0]}"
+        )
+    variable = _INSIDE.search(path)
+    if variable and not (path.startswith("./") or os.path.lexists(path)):
+        return (
+            f"a path on this machine: nothing has replaced {variable[0]}, and "
+            "nothing there has this name; write the path itself"
         )
     user = _USER.match(path)
     if user and os.path.expanduser(user[0]) == user[0]:

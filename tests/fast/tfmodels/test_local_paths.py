@@ -1,5 +1,7 @@
 """What is a path on this machine, and what is an address."""
 
+import pathlib
+
 import pytest
 
 from tfmodels import local_paths
@@ -27,6 +29,9 @@ from tfmodels.settings import with_home
         "part-*.csv",
         "a$b.csv",
         "./$HOME",
+        "./a/$HOME",
+        "a/$b/100%",
+        "US$A",
         "100%",
     ],
 )
@@ -134,6 +139,27 @@ def test_a_variable_that_nothing_has_replaced(path, name):
         f"a path on this machine: nothing has replaced {name}; write the path "
         f"itself; a file of that name is ./{name}"
     )
+
+
+@pytest.mark.parametrize(
+    "path, name",
+    [
+        ("{}/$USER/run", "$USER"),
+        ("{}/run-$SLURM_JOB_ID", "$SLURM_JOB_ID"),
+        ("{}/${{x}}.csv", "${x}"),
+        ("{}/%USERNAME%/run", "%USERNAME%"),
+    ],
+)
+def test_a_variable_behind_the_start_is_a_name_only_if_it_exists(
+    path, name, tmp_path
+):
+    path = path.format(tmp_path)
+    assert local_paths.problem(path) == (
+        f"a path on this machine: nothing has replaced {name}, and nothing "
+        "there has this name; write the path itself"
+    )
+    pathlib.Path(path).mkdir(parents=True)
+    assert local_paths.problem(path) is None
 
 
 def test_a_page_of_hugging_face_is_a_name_of_a_preset():
