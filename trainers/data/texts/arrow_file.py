@@ -58,7 +58,7 @@ def read_rows(file, data, columns, report, *, source, open_fn):
         for batch in read_fn(list(columns.values())):
             # Damaged offsets would read memory of others.
             batch.validate(full=True)
-            for row in batch.to_pylist():
+            for row in _rows(batch):
                 number += 1
                 try:
                     for name, names in named.items():
@@ -82,6 +82,25 @@ def read_rows(file, data, columns, report, *, source, open_fn):
             f"{file}, row {number + 1}: is damaged, cut off or of another "
             f"kind: {words}"
         ) from None
+
+
+def _rows(batch):
+    """Returns a dict of each row, with types for values that Python lacks."""
+    try:
+        return batch.to_pylist()
+    except (ArithmeticError, LookupError, ValueError):
+        return [
+            {name: _value(batch[name][i]) for name in batch.schema.names}
+            for i in range(batch.num_rows)
+        ]
+
+
+def _value(scalar):
+    try:
+        return scalar.as_py()
+    except (ArithmeticError, LookupError, ValueError):
+        # Such as nanoseconds, or a day after the year 9999.
+        return scalar.type
 
 
 def _open_parquet(file):

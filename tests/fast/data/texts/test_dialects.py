@@ -460,6 +460,17 @@ def test_values_of_columns_that_cannot_be_used_are_named(name):
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
+def test_a_value_that_python_lacks_is_named_by_its_type(name):
+    """The year 3,170,843."""
+    times = pyarrow.array([0, 10**17], pyarrow.timestamp("ms"))
+    write_table(name, pyarrow.table({"text": ["a", "b"], "label": times}))
+    assert refusal(DataError, name).splitlines()[2] == (
+        f"  {name}, row 2: 'label' must be a string, a whole number, true or "
+        'false. Received: "timestamp[ms]"'
+    )
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
 @pytest.mark.parametrize("content", [b"", b"text,label\na,b\n", None])
 def test_a_damaged_file_of_columns_is_refused(name, content):
     if content is None:
