@@ -34,6 +34,8 @@ _HUB_FILES = (
     keras_presets.WEIGHTS,
     "assets/*",
 )
+# Problems in an error. A file can have one for each of its tokens.
+_SHOWN = 10
 # Prefixes of the names of presets outside of KerasHub.
 _SCHEMES = ("hf", "kaggle", "modelscope")
 
@@ -86,6 +88,8 @@ def check(preset):
         )
     if reader is hf_directories:
         problems = hf_directories.problems(path, facts)
+        if more := len(problems[_SHOWN:]):
+            problems[_SHOWN:] = [f"and {more:,} more problems"]
         if problems:
             raise ValueError(
                 f"{FLAG} cannot be used. Received: {str(path)!r}: "

@@ -673,6 +673,17 @@ def test_added_tokens_that_become_equal_are_refused(
     assert found == [[UNCASED.index("good"), *([last] * (1 + lowercase))]]
 
 
+def test_the_first_ten_problems_are_named(tmp_path):
+    names = [f"{letter}{n}" for n in range(2000) for letter in "aA"]
+    added = {name: 99 + number for number, name in enumerate(names)}
+    path = write(tmp_path / "x", UNCASED, {})
+    (path / "added_tokens.json").write_text(json.dumps(added))
+    problems = refusal(path).split("; ")
+    assert len(problems) == 11
+    assert problems[0].startswith("its added tokens 'a0' and 'A0' are the same")
+    assert problems[10] == "and 1,990 more problems."
+
+
 def test_added_tokens_that_differ_in_the_text_are_not_equal(tmp_path):
     """Those that are searched in the text itself, `[CLS]`, and empty ones.
 
