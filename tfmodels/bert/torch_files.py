@@ -6,6 +6,7 @@ only those that a tensor needs, and replaces them by its own.
 
 import math
 import pickle
+import pickletools
 import typing
 import zipfile
 
@@ -22,6 +23,8 @@ _DTYPES = {
     "LongStorage": "<i8",
     "ShortStorage": "<i2",
 }
+# They store an object for later use, by a number.
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 # First object of files of PyTorch before 1.6.
 _MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -86,7 +89,7 @@ def _open_zip(file):
             return dtype, read
 
         with archive.open(main) as stream:
-            return _Unpickler(stream, make_storage).load()
+            return _load(stream, make_storage)
 
 
 def _open_stream(file):
@@ -111,7 +114,7 @@ def _open_stream(file):
         stream.seek(0)
 
         def load():
-            return _Unpickler(stream, make_storage).load()
+            return _load(stream, make_storage)
 
         if load() != _MAGIC:
             raise ValueError("it is no file of torch.save")
@@ -125,6 +128,17 @@ def _open_stream(file):
             places[key] = stream.tell(), size
             stream.seek(size, 1)
     return found
+
+
+def _load(stream, make_storage):
+    """Returns the object of the pickle that begins here."""
+    begin = stream.tell()
+    for count, (step, number, _) in enumerate(pickletools.genops(stream)):
+        # `pickle` takes memory for all numbers up to this one, at once.
+        if step.name in _PUTS and number > count:
+            raise pickle.UnpicklingError("it does not number its objects")
+    stream.seek(begin)
+    return _Unpickler(stream, make_storage).load()
 
 
 def _numpy_dtype(name):

@@ -150,6 +150,19 @@ def test_a_tensor_ends_with_its_storage(tmp_path):
         torch_files.open_file(file)["w"].read()
 
 
+def test_a_small_file_does_not_fill_the_memory(tmp_path):
+    file = tmp_path / "x.bin"
+    for number in (2, 3, 2**25):  # 2**25 * 16 bytes.
+        pickled = b"\x80\x02}r" + number.to_bytes(4, "little") + b"."
+        for write in (write_zip, pathlib.Path.write_bytes):
+            write(file, pickled)
+            if number == 2 and write is write_zip:
+                assert torch_files.open_file(file) == {}
+            elif number > 2:
+                words = "it does not number its objects"
+                assert refusal(file) == f"x.bin cannot be read: {words}"
+
+
 def test_a_damaged_storage_is_found(tmp_path):
     file = tmp_path / "x.bin"
     whole = (FILES / "since_1_6.bin").read_bytes()
@@ -201,7 +214,8 @@ def test_other_files_are_refused(tmp_path):
     file.write_bytes((FILES / "before_1_6.bin").read_bytes()[:900])
     assert refusal(file).startswith(start)
     file.write_bytes(b"")
-    assert refusal(file) == f"{start}Ran out of input"
+    words = "pickle exhausted before seeing STOP"
+    assert refusal(file) == f"{start}{words}"
     file.write_bytes(pickle.dumps({"a": 1}))
     assert refusal(file) == f"{start}it is no file of torch.save"
     write_zip(file, pickle.dumps([1]))
