@@ -25,6 +25,9 @@ _LOG_AFTER_SECONDS = 5.0  # Then log which workers are missing.
 # up to 10 s to notice that another worker was lost.
 _STRANGER_SECONDS = 30.0
 _ANSWER_SECONDS = 2.0
+# A worker that has the answer says so at once, but a machine on which many
+# start can stop it for a while. If nobody waited, it would not come again.
+_MET_SECONDS = 60.0
 _MARK = "tfmodels-trainers"
 _MET = b"met\n"
 _LONGEST = 1 << 20  # Bytes of a greeting.
@@ -164,8 +167,10 @@ def _greet(cluster, index):
 
 def _receive(connection):
     """Returns a line, or the first bytes of what is no greeting."""
-    data = b""
+    data, end = b"", time.monotonic() + _ANSWER_SECONDS
     while not data.endswith(b"\n") and len(data) < _LONGEST:
+        # A program that sends byte by byte has no more time.
+        connection.settimeout(max(end - time.monotonic(), 1e-3))
         more = connection.recv(65536)
         data += more
         if not more or not data.startswith(b"["):
@@ -245,12 +250,12 @@ class _Handler(socketserver.BaseRequestHandler):
 
     def handle(self):
         """Answers; counts a worker once it has the answer."""
-        self.request.settimeout(_ANSWER_SECONDS)
         cluster = self.server.cluster
         found = _parsed(_receive(self.request))
         # A worker with another TF_CONFIG also needs an answer, for its error.
         if found is None:
             return
+        self.request.settimeout(_MET_SECONDS)
         self.request.sendall(_greeting(cluster))
         addresses, index = found
         if self.request.recv(len(_MET)) == _MET:

@@ -107,6 +107,45 @@ def answering(address, handle_fn):
         server.shutdown()
 
 
+def test_a_worker_that_is_slow_to_say_that_it_has_the_answer_counts(
+    monkeypatch,
+):
+    monkeypatch.setattr(rendezvous, "_ANSWER_SECONDS", 0.05)
+    cluster, other = make_clusters(2)
+    with rendezvous._listening(cluster) as greeted_by:
+        host, port = cluster.addresses[0].split(":")
+        with socket.create_connection((host, int(port)), 60) as connection:
+            connection.sendall(rendezvous._greeting(other))
+            assert connection.recv(65536) == rendezvous._greeting(cluster)
+            time.sleep(0.2)  # More than the time for an answer.
+            connection.sendall(b"met\n")
+            assert connection.recv(1) == b""
+    assert greeted_by == {1}
+
+
+def test_a_program_that_sends_byte_by_byte_has_the_time_of_an_answer(
+    monkeypatch,
+):
+    monkeypatch.setattr(rendezvous, "_ANSWER_SECONDS", 0.2)
+    one, other = socket.socketpair()
+    has_ended = threading.Event()
+
+    def send():
+        with other:
+            while not has_ended.wait(0.02):
+                other.sendall(b"[")
+
+    thread = threading.Thread(target=send)
+    with one:
+        thread.start()
+        try:
+            with pytest.raises(TimeoutError):
+                rendezvous._receive(one)
+        finally:
+            has_ended.set()
+            thread.join()
+
+
 def answer_http(connection):
     connection.recv(65536)
     connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n<html>")
