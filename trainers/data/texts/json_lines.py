@@ -3,6 +3,7 @@
 The reader skips a byte order mark and blank lines.
 """
 
+import collections
 import json
 
 from trainers.data.texts import file_kinds
@@ -75,9 +76,9 @@ def _without_repeats(pairs):
     """Returns the dict of an object, or raises an error for equal keys."""
     row = dict(pairs)
     if len(row) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ProblemError(f"has the key {twice!r} more than once")
+        counts = collections.Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ProblemError(f"has the key {twice[:40]!r} more than once")
     return row
 
 

@@ -444,6 +444,10 @@ def test_json_lines_are_read_exactly(name, packed):
     assert places == [f"{name}, line {n}" for n in (1, 3, 5, 6, 7)]
 
 
+# The last two are equal.
+MANY_KEYS = b"{%s}" % b",".join(
+    b'"%080d":1' % min(n, 10**5 - 2) for n in range(10**5)
+)
 WANTED = "'label' must be a string, a whole number, true or false. Received: "
 
 
@@ -496,6 +500,11 @@ WANTED = "'label' must be a string, a whole number, true or false. Received: "
         "a key twice": (
             b'{"text": "a", "text": "b", "label": "c"}',
             "has the key 'text' more than once",
+        ),
+        # It is found without a comparison of each two.
+        "the last of many keys twice": (
+            MANY_KEYS,
+            f"has the key '{'0' * 40}' more than once",
         ),
         "half a pair": (
             b'{"text": "\\ud83d", "label": "b"}',
