@@ -27,7 +27,8 @@ def _refuse(what, tier):
 
 
 def _refuse_processes(event, args):
-    if event in _STARTS and _RUNNING:
+    # In this order: at the end of Python, both are `None`.
+    if _RUNNING and event in _STARTS:
         _refuse(f"start a process ({event})", "process")
 
 
