@@ -21,11 +21,13 @@ def text_report(metrics):
     """
     per_class, count = metrics["per_class"], metrics["num_examples"]
     rows = table_rows(metrics)
+    # Whether rows with examples are left out between these.
+    is_cut = len(rows) < sum(x["support"] > 0 for x in per_class.values())
     names = [markdown.one_line(name) for name in rows]
     width = max(map(len, [*names, "weighted avg"]))
     lines = [_row("", _HEADER, width), ""]
     for place, (row, name) in enumerate(zip(rows, names, strict=True)):
-        if len(rows) < len(per_class) and place == _SHOWN:
+        if is_cut and place == _SHOWN:
             lines.append(f"{'...':>{width}}")
         numbers = per_class[row]
         lines.append(_row(name, [*_of(numbers), numbers["support"]], width))
@@ -34,7 +36,7 @@ def text_report(metrics):
     for average in ("macro", "weighted"):
         numbers = [*_of(metrics, f"{average}_"), count]
         lines.append(_row(f"{average} avg", numbers, width))
-    return "\n".join([*lines, *_notes(metrics, len(rows))]) + "\n"
+    return "\n".join([*lines, *_notes(metrics, len(rows), is_cut)]) + "\n"
 
 
 def table_rows(metrics):
@@ -79,12 +81,13 @@ def by_f1(metrics):
     return sorted(measured, key=lambda name: per_class[name]["f1"])
 
 
-def _notes(metrics, num_rows):
+def _notes(metrics, num_rows, is_cut):
     """Yields what is left out of the table and of the macro average."""
     num_classes = len(metrics["per_class"])
     if num_rows < num_classes:
+        words = "the lowest and the highest F1" if is_cut else "examples"
         yield (
-            f"The table has the classes with the lowest and the highest F1. "
+            f"The table has the classes with {words}. "
             f"{num_classes - num_rows:,} of {num_classes:,} classes are left "
             "out. `per_class` in metrics.json, and in what `evaluate` prints, "
             "has all of them."

@@ -151,6 +151,16 @@ def test_few_classes_with_examples_of_many_are_all_in_the_table():
     lines = report.text_report(of([3, 40], [3, 3], names)).splitlines()
     assert [line.split()[0] for line in lines[2:4]] == ["c40", "c3"]
     assert lines[4] == ""
+    assert lines[8] == (
+        "The table has the classes with examples. 58 of 60 classes are left "
+        "out. `per_class` in metrics.json, and in what `evaluate` prints, has "
+        "all of them."
+    )
+    labels = range(30)
+    lines = report.text_report(of(labels, labels, names)).splitlines()
+    # Nothing is left out between two of them.
+    found = [line.split()[0] for line in lines[2:32]]
+    assert found == names[:30] and lines[32] == ""
 
 
 def test_white_space_in_a_name_does_not_break_the_table():
