@@ -37,9 +37,9 @@ def resolve(name, data, sizes):
     specs = _given(data, sizes)
     to_cut = cut(data, sizes)
     if to_cut and specs["train"]:
-        split = next(
-            (s for s in sizes if specs["train"].startswith(s)), "train"
-        )
+        # `train_extra` begins with the name of another split, `train`.
+        found = (s for s in sizes if specs["train"].startswith(s))
+        split = max(found, key=len, default="train")
         raise ConfigError(
             f"`--config.data.{to_cut[0]}` must be given together with "
             f"--config.data.train: the source has the splits "

@@ -21,6 +21,7 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import ImageDataConfig
 from trainers.data import paths
+from trainers.data import split_specs
 from trainers.data.images import loading
 from trainers.errors import ConfigError
 from trainers.errors import DataError
@@ -1154,6 +1155,16 @@ def test_train_needs_the_other_splits_to_be_given_too(
         "--config.data.train: the source has the splits train. Received: ''. "
         f"Example: --config.data.{missing}='train[90%:]' with "
         "--config.data.train='train[:90%]', or `none`."
+    )
+
+
+def test_the_example_is_of_the_split_that_the_setting_names():
+    data = ImageDataConfig(train="train_extra[:50%]")
+    with pytest.raises(ConfigError) as error:
+        split_specs.resolve("train", data, {"train": 10, "train_extra": 20})
+    assert str(error.value).endswith(
+        " Example: --config.data.validation='train_extra[90%:]' with "
+        "--config.data.train='train_extra[:90%]', or `none`."
     )
 
 
