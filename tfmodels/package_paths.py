@@ -3,8 +3,6 @@
 import importlib.util
 import pathlib
 
-from tfmodels import local_paths
-
 _SCHEME = "package://"
 
 
@@ -12,8 +10,7 @@ def find(path):
     """Returns the path on disk of a path or of `package://PKG/DIR`.
 
     Args:
-        path: str. A path, where `~` is the home directory, or
-            `package://PKG/DIR`.
+        path: str. A path, or `package://PKG/DIR`.
 
     Returns:
         `pathlib.Path`. It may not exist.
@@ -22,7 +19,7 @@ def find(path):
         LookupError: The package is not installed, or is a single module.
     """
     if not path.startswith(_SCHEME):
-        return pathlib.Path(local_paths.expanded(path))
+        return pathlib.Path(path)
     package, _, inside = path.removeprefix(_SCHEME).partition("/")
     try:
         spec = importlib.util.find_spec(package)

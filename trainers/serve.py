@@ -29,7 +29,8 @@ def _define(field):
         int: absl_flags.DEFINE_integer,
         tuple[str, ...]: absl_flags.DEFINE_list,
     }[field.type]
-    return define(field.name, field.default or None, field.metadata["doc"])
+    flag = define(field.name, field.default or None, field.metadata["doc"])
+    return flags.path(flag) if field.metadata["is_path"] else flag
 
 
 _FLAGS = [_define(f) for f in settings_lib.FLAGS]

@@ -14,16 +14,15 @@ import os
 import pathlib
 import re
 import resource
-import runpy
 import shlex
 import socket
 import sys
 
+import command_flags
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags as absl_flags
 from absl.testing import flagsaver
 from repository import ROOT
 
@@ -93,30 +92,21 @@ def run(command, words):
     Returns:
         str. The error, or `None`.
     """
-    before = set(absl_flags.FLAGS)
     tf_config = os.environ.get("TF_CONFIG")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [command])
-        # The command marks its flags that are paths.
-        patch.setattr(flags, "_SCHEMES", dict(flags._SCHEMES))
-        file = ROOT / "trainers" / f"{command}.py"
-        module = runpy.run_path(str(file), run_name=command)
+    with command_flags.defined(command) as module:
         check = module.get("check", lambda *arguments: None)
         try:
-            with flagsaver.flagsaver():
-                if command == "launch":
-                    check(None, None, list(words))
-                else:
-                    argv = [command, *words]
-                    check(*flags.parse(argv, **_TAKEN[command]))
+            if command == "launch":
+                check(None, None, list(words))
+            else:
+                argv = [command, *words]
+                check(*flags.parse(argv, **_TAKEN[command]))
         except (ConfigError, RunError) as error:
             return str(error)
         finally:
             os.environ.pop("TF_CONFIG", None)  # The launcher sets it.
             if tf_config is not None:
                 os.environ["TF_CONFIG"] = tf_config
-            for name in set(absl_flags.FLAGS) - before:
-                delattr(absl_flags.FLAGS, name)
     return None
 
 

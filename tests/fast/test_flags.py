@@ -6,8 +6,10 @@ import re
 import runpy
 import sys
 
+import command_flags
 import own_kinds
 import pytest
+from absl import flags as absl_flags
 from absl.testing import flagsaver
 from repository import ROOT
 
@@ -688,6 +690,41 @@ def test_a_home_is_found_in_every_path(monkeypatch, tmp_path):
     assert config.data.test == f"{pwd.getpwnam('root').pw_dir}/a.csv"
     assert config.data.cache_dir == str(tmp_path)
     assert config.model.encoder.vocabulary == f"{tmp_path}/v.txt"
+
+
+@pytest.mark.parametrize(
+    "command, names",
+    [
+        ("evaluate", ["split"]),
+        ("predict", ["model_dir", "split"]),
+        (
+            "serve",
+            [
+                "model_base_path",
+                "batching_config",
+                "models_config",
+                "monitoring_config",
+                "token_file",
+            ],
+        ),
+    ],
+)
+def test_a_home_is_found_in_the_paths_of_a_command(command, names, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    with command_flags.defined(command):
+        words = [f"--{name}=~/{name}" for name in names]
+        flags.parse([command, *words], needs=())
+        values = [absl_flags.FLAGS[name].value for name in names]
+    assert values == [f"/home/me/{name}" for name in names]
+
+
+def test_a_home_is_found_in_files_to_predict(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    files = ["~/a.png", "b.png"]
+    with command_flags.defined("predict") as module:
+        flags.parse(["predict", "--model_dir=m"], needs=())
+        module["check"](None, None, files)
+    assert files == ["/home/me/a.png", "b.png"]
 
 
 MOUNT = "a path on this machine: mount the bucket, `mount-s3 BUCKET DIR`, and "

@@ -131,9 +131,9 @@ def resolve_path(path):
     Raises:
         ConfigError: There is no such file or package.
     """
-    local_path.checked(path, "--config.data.path", ("package",))
+    place = local_path.checked(path, "--config.data.path", ("package",))
     try:
-        file = package_paths.find(path)
+        file = package_paths.find(place)
     except LookupError:
         raise ConfigError(
             "`--config.data.path` must be package://PKG/DIR with an "

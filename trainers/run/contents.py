@@ -7,7 +7,6 @@ import json
 import pathlib
 
 from tfmodels import package_paths
-from tfmodels import settings
 from tfmodels.bert import presets
 from tfmodels.bert.config import EncoderConfig
 from trainers.config import tree
@@ -155,7 +154,7 @@ def paths(config):
         config: `ExperimentConfig`.
     """
     return {
-        name: settings.with_home(field, value)
+        name: value
         for name, field, value in tree.leaves(config)
         if field.metadata["is_path"] and not field.metadata["may_change"]
     }

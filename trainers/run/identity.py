@@ -8,6 +8,7 @@ import hashlib
 
 from tfmodels import settings
 from trainers.config import experiment
+from trainers.config import overrides
 from trainers.config import tree
 from trainers.config import user_code
 from trainers.config.data import SPLITS
@@ -120,9 +121,7 @@ def _path_differences(then, now):
     examples, it is not known here.
     """
     sums = [x.get("files", {}) for x in (then, now)]
-    old, new = (
-        contents.paths(experiment.from_tree(x["config"])) for x in (then, now)
-    )
+    old, new = (_paths(experiment.from_tree(x["config"])) for x in (then, now))
     for name in filter(new.__contains__, old):
         is_known = name in sums[0] and name in sums[1]
         if is_known and sums[0][name] == sums[1][name]:
@@ -147,9 +146,13 @@ def is_same(then, now):
         then, now: `ExperimentConfig`.
     """
     trees = tree.to_tree(then), tree.to_tree(now)
-    return not any(config_differences(*trees)) and contents.paths(
-        then
-    ) == contents.paths(now)
+    has_same_paths = _paths(then) == _paths(now)
+    return has_same_paths and not any(config_differences(*trees))
+
+
+def _paths(config):
+    # Older versions wrote `~` into `config.json`.
+    return contents.paths(overrides.with_home(config))
 
 
 def check_same_config(then, now, workdir):

@@ -8,7 +8,6 @@ import re
 from tfmodels import local_paths
 from tfmodels.settings import broken_rule
 from tfmodels.settings import setting
-from tfmodels.settings import with_home
 from trainers.errors import ConfigError
 from trainers.prediction import bearer_token
 from trainers.server import hosts
@@ -118,12 +117,6 @@ class Settings:
         at_least=1,
     )
     token: str = ""
-
-    def __post_init__(self):
-        """Replaces `~` in paths."""
-        for field in FLAGS:
-            value = with_home(field, getattr(self, field.name))
-            object.__setattr__(self, field.name, value)
 
     @property
     def name(self):

@@ -14,8 +14,10 @@ from trainers.config.trainer import TrainerConfig
 from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.distribution import strategies
+from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
 from trainers.objectives.objective import Objective
+from trainers.run.workdir import Workdir
 from trainers.runtime.columns import Ragged
 
 NAMES = ["cat", "dog", "owl"]
@@ -59,6 +61,20 @@ def make(strategy, count=21, lengths=None):
     )
     logits = network(task.inputs.preprocess({"image": images})).numpy()
     return found, labels, logits
+
+
+def test_a_home_is_found_in_the_paths_of_a_config(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(evaluator, "load_best", lambda *arguments: (None, {}))
+    config = ExperimentConfig()
+    Workdir(tmp_path).create(config, NAMES)
+    config.data.path = "~/none"
+    with pytest.raises(ConfigError) as error:
+        evaluator.evaluate(config, "~")
+    assert str(error.value) == (
+        f"`--config.data.path` must exist. Received: '{tmp_path}/none'."
+    )
+    assert config.data.path == "~/none"
 
 
 @pytest.mark.parametrize("is_by_length", [False, True])

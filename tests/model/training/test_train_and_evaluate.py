@@ -32,6 +32,19 @@ def smoke(**trainer):
     return config
 
 
+def test_a_home_is_found_in_the_paths_of_a_config(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = smoke()
+    config.data.path = "~/none"
+    with pytest.raises(ConfigError) as error:
+        trainer_lib.train_and_evaluate(config, "~/run")
+    assert str(error.value) == (
+        f"`--config.data.path` must exist. Received: '{tmp_path}/none'."
+    )
+    assert (tmp_path / "run").is_dir()
+    assert config.data.path == "~/none"
+
+
 def weights_of(workdir):
     (path,) = (workdir / "best").iterdir()
     with np.load(path / "weights.npz") as archive:

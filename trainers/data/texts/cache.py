@@ -18,6 +18,7 @@ import shutil
 
 import numpy as np
 
+from tfmodels import local_paths
 from trainers.errors import DataError
 from trainers.errors import RunError
 from trainers.runtime import atomic
@@ -41,7 +42,7 @@ def cache_dir(name):
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     # Without a home directory, `~` is a directory below the current one.
     return pathlib.Path(
-        os.path.expanduser(name or os.path.join(home, "tfmodels-trainers"))
+        local_paths.expanded(name or os.path.join(home, "tfmodels-trainers"))
     )
 
 

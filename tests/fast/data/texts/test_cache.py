@@ -96,6 +96,7 @@ def test_the_directory_is_that_of_the_user_unless_named(monkeypatch):
         (None, "/somewhere/.cache/tfmodels-trainers"),
         ("", "/somewhere/.cache/tfmodels-trainers"),
         ("/var/xdg", "/var/xdg/tfmodels-trainers"),
+        ("~/xdg", "/somewhere/xdg/tfmodels-trainers"),
     ):
         monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
         if xdg is not None:
