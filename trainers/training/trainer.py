@@ -15,17 +15,12 @@ from trainers.distribution import workers as workers_lib
 from trainers.distribution.workers import Workers
 from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
-from trainers.objectives import objective as objective_lib
-from trainers.run import contents
 from trainers.run import failed_starts
-from trainers.run import identity as identity_lib
 from trainers.run.workdir import Workdir
+from trainers.training import beginning
 from trainers.training import checkpointing
-from trainers.training import extending
 from trainers.training import fitting
 from trainers.training import precision
-from trainers.training import run_length
-from trainers.training import steps as steps_lib
 from trainers.training import tracking
 from trainers.training.trackers import loading
 
@@ -67,7 +62,14 @@ def train_and_evaluate(config, workdir, export_fn=None):
     config = overrides.with_home(config)
     with _opened(config, workdir) as process:
         task, splits = _load_data(process)
-        identity, checkpoint, steps = _begin(process, task, splits)
+        identity, checkpoint, steps = beginning.begin(
+            task,
+            splits,
+            config=process.config,
+            strategy=process.strategy,
+            workers=process.workers,
+            paths=process.paths,
+        )
         run = fitting.Run(
             config=process.config,
             task=task,
@@ -175,69 +177,6 @@ def _check_best_metric(objective, config, validation):
         )
 
 
-def _begin(process, task, splits):
-    """Begins or resumes the run; writes the files that describe it.
-
-    Returns:
-        `(identity, checkpoint, steps)`: the identity of the run, the
-        `Checkpoint` from which it resumes, or `None`, and its `Steps`.
-
-    Raises:
-        ConfigError: The work directory contains another run, or the settings
-            do not fit the number of examples.
-    """
-    config, workers, paths = process.config, process.workers, process.paths
-    num_replicas = process.strategy.num_replicas_in_sync
-    state = objective_lib.json_state(task.objective)
-    saved = paths.saved_config()
-    if saved is None and config.trainer.extend_from:
-        saved = Workdir(config.trainer.extend_from).saved_config()
-    saved = saved or config
-    assets = contents.with_texts_of(task.inputs.assets(), config, saved)
-    identity = identity_lib.identity(
-        config, splits, state, assets, num_replicas
-    )
-    checkpoint = checkpointing.restore_latest(paths, identity)
-    is_new = checkpoint is None
-    if is_new and config.trainer.extend_from:
-        checkpoint = extending.start(config, identity, paths)
-    if checkpoint is None and config.trainer.resume == "must":
-        raise ConfigError(
-            "`--workdir` must contain a checkpoint of this run for "
-            f"--config.trainer.resume=must. Received: {str(paths.path)!r}, "
-            "with the start of another run. Start with "
-            "--config.trainer.resume=auto."
-        )
-    extends = checkpoint and checkpoint.extends
-    if extends:
-        identity["extends"] = extends
-    step = checkpoint.step if checkpoint else None
-    # After this call all workers have read the checkpoints, so that the chief
-    # can change them.
-    workers.check_same([identity, step], "settings, data and checkpoints")
-    if workers.is_chief and not is_new:
-        checkpointing.set_aside_newer(paths, step)
-    first_batch = checkpoint.position.batch if checkpoint else 0
-    steps = steps_lib.plan(
-        config,
-        len(splits.train),
-        num_replicas,
-        first_batch,
-        first_epoch=extends["epoch"] if extends else 0,
-    )
-    if workers.is_chief:
-        has_validation = bool(splits.validation)
-        for line in run_length.warnings(config, steps, has_validation):
-            logging.getLogger(__name__).warning(line)
-    if checkpoint:
-        _log_position(checkpoint, steps, config.trainer.epochs)
-    if workers.is_chief:
-        if is_new:
-            failed_starts.clear(paths, config)
-        paths.create(contents.with_paths_of(config, saved), state, assets)
-    return identity, checkpoint, steps
-
-
 def _fit(run, network, model, identity, checkpoint, process):
     """Returns the result of `fitting.fit`, for texts with token numbers."""
     examples = run.splits.train
@@ -288,21 +227,3 @@ def _padding_share(config, task, examples, steps):
             "padding: %.1f %% of the ids of an epoch", 100 * share
         )
     return share
-
-
-def _log_position(checkpoint, steps, epochs):
-    """Logs the position from which the run resumes."""
-    position = checkpoint.position
-    total = steps.per_epoch * epochs
-    where = (
-        "the end of training"
-        if position.stopped
-        else f"epoch {position.epoch + 1} of {epochs}, "
-        f"step {position.batch} of {steps.per_epoch}"
-    )
-    logging.getLogger(__name__).info(
-        "continuing from step %s of %s: %s",
-        f"{checkpoint.step:,}",
-        f"{total:,}",
-        where,
-    )

@@ -210,7 +210,7 @@ def test_a_finished_run_again_trains_nothing_and_has_the_same_results(
     files = ("history.json", "labels.json", "config.json")
     before = {name: (tmp_path / name).read_bytes() for name in files}
     weights = weights_of(tmp_path)
-    with caplog.at_level(logging.INFO, "trainers.training.trainer"):
+    with caplog.at_level(logging.INFO, "trainers.training.beginning"):
         again = trainer_lib.train_and_evaluate(smoke(epochs=2), tmp_path)
     for metrics in (first, again):
         metrics["train"].pop("seconds")  # That of both processes.
@@ -261,7 +261,7 @@ def test_a_signal_stops_a_run_and_the_same_call_resumes_it(
     )
     assert signal.getsignal(signal.SIGTERM) is before
     assert not (run / "metrics.json").exists()
-    with caplog.at_level(logging.INFO, "trainers.training.trainer"):
+    with caplog.at_level(logging.INFO, "trainers.training.beginning"):
         metrics = trainer_lib.train_and_evaluate(config, run)
     assert "continuing from step 32 of 48: epoch 3 of 3, step 0 of 16" in (
         caplog.messages
