@@ -6,7 +6,6 @@ flags are reported at once.
 """
 
 import pathlib
-import re
 import sys
 
 from absl import flags as absl_flags
@@ -15,6 +14,7 @@ from tfmodels import settings
 from trainers.config import experiment
 from trainers.config import files
 from trainers.config import local_path
+from trainers.config import override_words
 from trainers.config import overrides
 from trainers.config import tree
 from trainers.errors import ConfigError
@@ -68,8 +68,6 @@ FAILED = 1
 WRONG_USAGE = 2
 STOPPED = 75  # By a signal; the same command resumes. EX_TEMPFAIL.
 INTERRUPTED = 130  # 128 + SIGINT, as in shells.
-
-_OVERRIDE = re.compile(r"--?(no)?config\.([^=]*)(=.*)?$", re.DOTALL)
 
 
 def run(
@@ -155,9 +153,9 @@ def parse(argv, needs=("config", "workdir"), takes_files=False, names=None):
         ConfigError: One line for each problem. It names the flag and the
             choices.
     """
-    words, rest = _split_overrides(argv)
+    words, rest = override_words.split(argv)
     _given.clear()
-    _given.update(f"config.{_OVERRIDE.match(word)[2]}" for word in words)
+    _given.update(override_words.names(words))
     names = names or _own_flags()
     try:
         arguments = _FLAGS(rest)[1:]
@@ -209,63 +207,9 @@ def parse(argv, needs=("config", "workdir"), takes_files=False, names=None):
                 "yours."
             )
         return None, workdir, arguments
-    config = _override(files.load(file), words)
+    config = override_words.apply(files.load(file), words)
     experiment.validate(config)
     return config, workdir, arguments
-
-
-def _split_overrides(argv):
-    """Separates `--config.x=y` (also `--config.x y`) from other words."""
-    found, rest = [], []
-    words = list(argv)
-    while words:
-        word = words.pop(0)
-        if word == "--":
-            return found, [*rest, word, *words]
-        match = _OVERRIDE.match(word)
-        if not match:
-            rest.append(word)
-            continue
-        # Without `=`, the next word is the value. If that word is a flag as
-        # well, this flag is a boolean.
-        is_bare = match[3] is None and not match[1]
-        if is_bare and words and not words[0].startswith("--"):
-            word += "=" + words.pop(0)
-        found.append(word)
-    return found, rest
-
-
-def _override(config, words):
-    """Applies `--config.x=y` words; the last word for a setting wins.
-
-    Raises:
-        ConfigError: A setting does not exist, or a value has a wrong type.
-    """
-    texts = {}
-    parsed = [(word, *_OVERRIDE.match(word).groups()) for word in words]
-    for _, no, leaf, text in parsed:
-        # It decides which other settings there are.
-        if f"config.{leaf}" == tree.OBJECTIVE and text and not no:
-            texts[tree.OBJECTIVE] = text[1:]
-    config = overrides.apply(config, texts)
-    fields = {name: field for name, field, _ in tree.leaves(config)}
-    for word, no, leaf, text in parsed:
-        name = tree.MOVED.get(f"config.{leaf}", f"config.{leaf}")
-        if name not in fields:
-            raise overrides.unknown_setting(name, fields)
-        is_bool = fields[name].type is bool
-        if no and (not is_bool or text):
-            raise ConfigError(
-                f"`--no{name}` is for settings that are true or false, and "
-                f"takes no value. Received: {word!r}. Choices: --{name}=VALUE."
-            )
-        if text is None and not is_bool:
-            raise ConfigError(
-                f"`--{name}` must be {settings.type_words(fields[name])}. "
-                "Received: nothing."
-            )
-        texts[name] = text[1:] if text else str(not no)
-    return overrides.apply(config, texts)
 
 
 def _own_flags():
@@ -285,9 +229,11 @@ def _help_text():
     file = _config_in(sys.argv)
     config = files.load(file) if file else experiment.ExperimentConfig()
     # `--` is between the flags of two commands.
-    words = _split_overrides([w for w in sys.argv if w != "--"])[0]
+    words, _ = override_words.split([w for w in sys.argv if w != "--"])
     # The objective decides which settings there are.
-    config = _override(config, [w for w in words if tree.OBJECTIVE in w])
+    config = override_words.apply(
+        config, [w for w in words if tree.OBJECTIVE in w]
+    )
     lines += [
         "",
         f"Settings of {file}. Each is a flag, shown with its value:"
