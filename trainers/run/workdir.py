@@ -1,13 +1,9 @@
 """Defines the files of a work directory."""
 
 import contextlib
-import fcntl
 import json
-import logging
-import os
 import pathlib
 import shlex
-import socket
 import tempfile
 
 from trainers.config import experiment
@@ -16,6 +12,7 @@ from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.run import failed_starts
 from trainers.run import identity
+from trainers.run import lock_file
 from trainers.run.best_weights import BestWeights
 from trainers.run.step_directories import StepDirectories
 from trainers.runtime import atomic
@@ -133,9 +130,7 @@ class Workdir:
             identity.check_same_config(self.read_config(), config, self.path)
         if is_begun and not has_checkpoints:
             self._check_no_results()
-        if (self.path / "lock").exists():
-            with (self.path / "lock").open("a+", encoding="utf-8") as file:
-                self._take(file)  # Closing the file releases the lock.
+        lock_file.check_free(self.path)
         return is_begun
 
     def _is_config_of_a_run(self):
@@ -161,41 +156,15 @@ class Workdir:
     def lock(self):
         """Locks the directory in a `with` block against other trainers.
 
-        The operating system releases the lock when the process ends for any
-        reason.
-
         Raises:
             ConfigError: Another trainer holds the lock.
         """
-        with (self.path / "lock").open("a+", encoding="utf-8") as file:
-            self._take(file)
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-            file.flush()
+        with lock_file.held(self.path):
             # A process that was killed while it wrote a file left these.
             for path in atomic.temporaries(self.path):
                 if path.is_file():
                     path.unlink()
             yield
-
-    def _take(self, file):
-        """Locks the open lock file, or raises `ConfigError`."""
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read(200).strip() or "unknown"
-            raise ConfigError(
-                "`--workdir` must not be in use by another trainer. "
-                f"Received: {str(self.path)!r}, held by {holder}."
-            ) from None
-        except OSError as error:
-            logging.getLogger(__name__).warning(
-                "%s cannot be locked (%s): make sure that no two trainers "
-                "use it at the same time.",
-                self.path,
-                error.strerror,
-            )
 
     def saved_config(self):
         """Returns the `ExperimentConfig` of a run that has begun, or `None`.
