@@ -16,48 +16,15 @@ part of a large list.
 """
 
 import base64
-import dataclasses
 
 import numpy as np
-from tensorflow.core.framework import types_pb2
 
-from trainers.server import json_pieces
 from trainers.server import nested_lists
 from trainers.server import scalars
 from trainers.server import statuses
+from trainers.server import tensor_types
 
 _BYTES_SUFFIX = "_bytes"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Type:
-    """A type of tensors in JSON.
-
-    Attributes:
-        name: str. Name in errors.
-        dtype: type. NumPy type.
-        kinds: frozenset of Python types that the JSON values can have.
-    """
-
-    name: str
-    dtype: type
-    kinds: frozenset
-
-
-def _types():
-    number = frozenset((int, float))
-    yield types_pb2.DT_FLOAT, _Type("float", np.float32, number)
-    yield types_pb2.DT_DOUBLE, _Type("double", np.float64, number)
-    yield types_pb2.DT_BOOL, _Type("bool", np.bool_, frozenset((bool,)))
-    text = frozenset((str, dict, json_pieces.Repeated))
-    yield types_pb2.DT_STRING, _Type("string", object, text)
-    for bits in (8, 16, 32, 64):
-        for name in (f"int{bits}", f"uint{bits}"):
-            kind = types_pb2.DataType.Value(f"DT_{name.upper()}")
-            yield kind, _Type(name, getattr(np, name), frozenset((int,)))
-
-
-_TYPES = dict(_types())
 
 
 def to_array(value, name, info):
@@ -74,7 +41,7 @@ def to_array(value, name, info):
     Raises:
         StatusError: The value is ragged, or has another type or shape.
     """
-    kind = _type_of(info, value)
+    kind = tensor_types.of(info, value)
     shape = nested_lists.shape_of(value)
     rows, below = (value, shape[1:]) if shape else ([value], [])
     array = _convert_rows(rows, below, kind)
@@ -82,7 +49,7 @@ def to_array(value, name, info):
         _explain(value, shape, kind)
     _check_shape(shape, name, info)
     if array is None:  # A number that does not fit.
-        _convert(nested_lists.flatten(value)[1], kind)
+        tensor_types.convert(nested_lists.flatten(value)[1], kind)
     return array.reshape(shape)
 
 
@@ -102,7 +69,7 @@ def rows_to_array(rows, name, info, prefix):
     Raises:
         StatusError: A row is ragged, or has another type or shape.
     """
-    kind = _type_of(info, rows)
+    kind = tensor_types.of(info, rows)
     first = nested_lists.shape_of(rows[0])
     array = _convert_rows(rows, first, kind)
     if array is not None:
@@ -137,7 +104,7 @@ def _convert_rows(rows, first, kind):
         ):
             return None
         try:
-            arrays.append(_convert(values, kind))
+            arrays.append(tensor_types.convert(values, kind))
         except statuses.StatusError:
             return None
     return np.concatenate(arrays) if arrays else np.array([], kind.dtype)
@@ -148,18 +115,7 @@ def _refuse(row, first, kind):
     shape = nested_lists.shape_of(row)
     _explain(row, shape, kind)
     _compare_shapes(first, shape)
-    _convert(nested_lists.flatten(row)[1], kind)
-
-
-def _type_of(info, value):
-    if info.dtype not in _TYPES:
-        # The message of TensorFlow Serving. No value has a right type here.
-        name = types_pb2.DataType.Name(info.dtype).removeprefix("DT_").lower()
-        raise statuses.StatusError(
-            "UNIMPLEMENTED",
-            f"Conversion of JSON Value: {scalars.quote(value)} to type: {name}",
-        )
-    return _TYPES[info.dtype]
+    tensor_types.convert(nested_lists.flatten(row)[1], kind)
 
 
 def _explain(value, shape, kind, level=0):
@@ -219,49 +175,6 @@ def _check_shape(shape, name, info):
             f"Input `{name}` must have the shape {_words(expected)}, -1 for "
             f"any size. Received: {_words(shape)}."
         )
-
-
-def _convert(values, kind):
-    """Returns a flat array. The values have the right JSON types."""
-    if kind.dtype is object:
-        encoded = (
-            scalars.encode_text(v)
-            if type(v) is str
-            else scalars.decode_base64(v)
-            for v in values
-        )
-        return np.fromiter(encoded, object, len(values))
-    if not values:
-        return np.array([], kind.dtype)
-    convert = _floats if float in kind.kinds else _integers
-    parts = nested_lists.parts(values)
-    return np.concatenate([convert(part, kind) for part in parts])
-
-
-def _integers(values, kind):
-    try:
-        return np.array(values, kind.dtype)
-    except OverflowError:
-        limits = np.iinfo(kind.dtype)
-        wrong = next(v for v in values if not limits.min <= v <= limits.max)
-        raise statuses.invalid(
-            f"JSON Value: {scalars.quote(wrong)} Type: Number is not of "
-            f"expected type: {kind.name}"
-        ) from None
-
-
-def _floats(values, kind):
-    exact = np.array(values, np.float64)
-    with np.errstate(over="ignore"):
-        array = exact.astype(kind.dtype)
-    beyond = np.isinf(array) & np.isfinite(exact)
-    if beyond.any():
-        wrong = scalars.quote(values[int(beyond.argmax())])
-        raise statuses.invalid(
-            f"Cannot convert JSON value: {wrong} to {kind.name}: it is too "
-            "large."
-        )
-    return array
 
 
 def _shortest(array):

@@ -16,6 +16,7 @@ from trainers.server import json_pieces
 from trainers.server import nested_lists
 from trainers.server import predict_json
 from trainers.server import request_json
+from trainers.server import tensor_types
 from trainers.server import tensors
 
 
@@ -906,7 +907,7 @@ def test_a_wrong_row_of_many_is_found_in_few_looks(
 
     for module, name in (
         (nested_lists, "flatten"),
-        (tensors, "_convert"),
+        (tensor_types, "convert"),
         (tensors, "_explain"),
     ):
         monkeypatch.setattr(module, name, count(getattr(module, name)))
