@@ -12,6 +12,7 @@ import re
 
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import csv_advice
+from trainers.data.texts import decoding
 from trainers.data.texts import file_kinds
 from trainers.data.texts import streams
 from trainers.data.texts.text_format import TextFormat
@@ -57,7 +58,7 @@ def read_rows(file, data, columns, report, *, delimiter=","):
     rows = numbered_rows(file, data, delimiter, explain)
     for line, row, problem in rows:
         if positions is None:
-            if isinstance(problem, streams.WrongBytes):
+            if isinstance(problem, decoding.WrongBytes):
                 report(line, problem)
                 return
             if problem or not _has_columns(row, columns, data):
@@ -139,7 +140,7 @@ def _checked(lines, data, wrong):
     The reader needs a wrong line, too, to find the end of the row.
     """
     for number, line in enumerate(lines, 1):
-        if problem := streams.problem(line, data.encoding):
+        if problem := decoding.problem(line, data.encoding):
             wrong.append((number, problem))
         yield _ESCAPE.sub(_doubled, line) if _has_escapes(data) else line
 

@@ -6,6 +6,7 @@ The file is read object by object: it can be one line of any length.
 import json
 import re
 
+from trainers.data.texts import decoding
 from trainers.data.texts import file_kinds
 from trainers.data.texts import objects
 from trainers.data.texts import streams
@@ -147,22 +148,22 @@ class _Text:
     def _error(self, words, position):
         if wrong := self._wrong_byte(self._start, len(self._part)):
             # UTF-16 can be told only from an even number of bytes on.
-            chunk = streams.problem(self._chunk, self._encoding) or wrong
-            return _SyntaxError(streams.WrongBytes.of(wrong, chunk.sample))
+            chunk = decoding.problem(self._chunk, self._encoding) or wrong
+            return _SyntaxError(decoding.WrongBytes.of(wrong, chunk.sample))
         line = self._line + self._part.count("\n", 0, position)
         return _SyntaxError(f"is not JSON: {words}, in line {line}")
 
     def _wrong_byte(self, start, stop):
         """Returns the problem of the first wrong byte, or `None`."""
         text = self._part[start:stop]
-        problem = streams.problem(text, self._encoding)
+        problem = decoding.problem(text, self._encoding)
         if problem is None:
             return None
-        before = start + streams.first_mark(text)
+        before = start + decoding.first_mark(text)
         line = self._line + self._part.count("\n", 0, before)
         # A position in a line of megabytes helps nobody.
         words = f"{problem.partition(' at position')[0]} in line {line}"
-        return streams.WrongBytes.of(words, problem.sample)
+        return decoding.WrongBytes.of(words, problem.sample)
 
     def _read(self, size):
         """Reads so many characters more; returns whether there are any."""

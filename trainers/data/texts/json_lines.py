@@ -6,6 +6,7 @@ The reader skips a byte order mark and blank lines.
 import collections
 import json
 
+from trainers.data.texts import decoding
 from trainers.data.texts import file_kinds
 from trainers.data.texts import objects
 from trainers.data.texts import streams
@@ -42,7 +43,7 @@ def read_rows(file, data, columns, report):
                 "the suffix .json, or set --config.data.source=json."
             )
         try:
-            if problem := streams.problem(line, data.encoding):
+            if problem := decoding.problem(line, data.encoding):
                 raise ProblemError(problem)
             row = parse(json.JSONDecoder(**STRICT).decode, line)
             yield number, objects.read_values(row, columns, data.encoding)

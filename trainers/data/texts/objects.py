@@ -7,7 +7,7 @@ JSON form is the name of the class.
 import json
 
 from trainers.data.texts import columns as columns_lib
-from trainers.data.texts import streams
+from trainers.data.texts import decoding
 
 
 class ProblemError(Exception):
@@ -54,10 +54,10 @@ def text_of(content, name, encoding):
     Raises:
         ProblemError: The bytes are not in the encoding.
     """
-    text = streams.decode(content, encoding)
-    if problem := streams.problem(text, encoding):
+    text = decoding.decode(content, encoding)
+    if problem := decoding.problem(text, encoding):
         words = f"{name!r} {problem}"
-        raise ProblemError(streams.WrongBytes.of(words, problem.sample))
+        raise ProblemError(decoding.WrongBytes.of(words, problem.sample))
     return text
 
 

@@ -9,7 +9,7 @@ columns, report)` yields `(place, values)`:
 
 For a row that cannot be used, it calls `report(place, problem)` and continues
 with the next row. For bytes that are not in `data.encoding`, the problem is a
-`streams.WrongBytes`, and the error says what the encoding seems to be.
+`decoding.WrongBytes`, and the error says what the encoding seems to be.
 """
 
 import numpy as np
@@ -19,6 +19,7 @@ from trainers.data import examples as examples_lib
 from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.data.texts import columns as columns_lib
+from trainers.data.texts import decoding
 from trainers.data.texts import streams
 from trainers.data.texts import wrong_bytes
 from trainers.data.texts.text_format import TextFormat
@@ -154,7 +155,7 @@ def read_plain_texts(file, data, flag):
         DataError: The file cannot be read, or a line is not in the encoding.
     """
     for where, text in streams.read_plain_texts(file, data.encoding):
-        if problem := streams.problem(text, data.encoding):
+        if problem := decoding.problem(text, data.encoding):
             advice = wrong_bytes.advice_for_lines(
                 file, problem, data.encoding, flag
             )
@@ -163,7 +164,7 @@ def read_plain_texts(file, data, flag):
 
 
 def _is_wrong(problem):
-    return isinstance(problem, streams.WrongBytes)
+    return isinstance(problem, decoding.WrongBytes)
 
 
 def _first(sentences):

@@ -6,6 +6,7 @@ Each file is one text. Hidden files are skipped.
 import hashlib
 
 from trainers.data import class_folders
+from trainers.data.texts import decoding
 from trainers.data.texts import packed
 from trainers.data.texts import streams
 from trainers.data.texts.text_format import TextFormat
@@ -41,7 +42,7 @@ def read_rows(folder, data, columns, report):
         )
     for file in list_texts(folder):
         text = streams.read_text(file, data.encoding)
-        if problem := streams.problem(text, data.encoding):
+        if problem := decoding.problem(text, data.encoding):
             report(file, problem)
         else:
             yield file, {"text": text.encode(), "label": file.parent.name}

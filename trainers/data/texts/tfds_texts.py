@@ -10,8 +10,8 @@ from trainers.data import examples
 from trainers.data import split_specs
 from trainers.data import tfds_data
 from trainers.data.examples import Examples
+from trainers.data.texts import decoding
 from trainers.data.texts import rows
-from trainers.data.texts import streams
 from trainers.errors import ConfigError
 from trainers.errors import raise_problems
 
@@ -151,7 +151,7 @@ def _parse_rows(texts, labels, names, places, objective):
 
 def _decode(content):
     """Returns UTF-8 as a str, or raises `ValueError` with the problem."""
-    text = streams.decode(content, "utf-8")
-    if problem := streams.problem(text, "utf-8"):
+    text = decoding.decode(content, "utf-8")
+    if problem := decoding.problem(text, "utf-8"):
         raise ValueError(problem)
     return text

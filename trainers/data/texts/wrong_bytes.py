@@ -2,6 +2,7 @@
 
 import os
 
+from trainers.data.texts import decoding
 from trainers.data.texts import streams
 from trainers.errors import DataError
 from trainers.runtime import text_encoding
@@ -15,7 +16,7 @@ def advice(name, problems, encoding, flag, is_mixed):
 
     Args:
         name: str or path. Of the file, for the message.
-        problems: List of `streams.WrongBytes`, in the order of the rows.
+        problems: List of `decoding.WrongBytes`, in the order of the rows.
         encoding: str. The encoding of the settings.
         flag: str. The flag that sets it.
         is_mixed: bool. Whether other rows have letters beyond ASCII.
@@ -52,7 +53,7 @@ def advice_for_lines(file, problem, encoding, flag):
 
     Args:
         file: Path of a file of lines, or `-` for stdin.
-        problem: `streams.WrongBytes` of one row.
+        problem: `decoding.WrongBytes` of one row.
         encoding, flag: As for `advice`.
 
     Returns:
@@ -72,7 +73,7 @@ def _survey(file, encoding):
     found, is_mixed, size = [], False, 0
     try:
         for line in streams.read_lines(file, encoding):
-            problem = streams.problem(line, encoding)
+            problem = decoding.problem(line, encoding)
             if problem is None:
                 is_mixed |= not line.isascii()
                 continue
