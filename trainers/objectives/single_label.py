@@ -10,19 +10,14 @@ from trainers.metrics import classification
 from trainers.metrics import names as names_lib
 from trainers.metrics import pictures
 from trainers.metrics import report
+from trainers.objectives import class_card
+from trainers.objectives import class_outputs
 from trainers.objectives import class_weights
+from trainers.objectives import cross_entropy
 from trainers.objectives import labels
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
 from trainers.runtime import look_alikes
-from trainers.runtime import markdown
-from trainers.runtime.json_like import json_like
-
-# What the table of a model card shows, of a split and of a class.
-_OVERALL = ("accuracy", "macro_f1", "roc_auc", "pr_auc", "loss")
-_OF_CLASS = ("precision", "recall", "f1", "support")
-# Names in a sentence of a model card.
-_SHOWN = 10
 
 
 @dataclasses.dataclass(slots=True)
@@ -192,18 +187,7 @@ class SingleLabel(Objective):
         return len(self.names)
 
     def example_losses(self, targets, logits):
-        """Returns the training loss of each example.
-
-        It is -sum(t * (1 - p) ** gamma * log(p)) over the classes, times the
-        weight of the class of the example. p is the softmax of the logits; t
-        is the target (1 - s) * label + s / num_classes with the label
-        smoothing s; gamma is `focal_gamma`, and 0 gives the cross-entropy.
-
-        References:
-            Lin et al. 2017, Focal Loss for Dense Object Detection,
-            https://arxiv.org/abs/1708.02002. Keras's
-            `CategoricalFocalCrossentropy` with alpha=1 is the same, but cuts p
-            at 1e-7, from where on its gradient is 0.
+        """Returns the training loss of each example, see `cross_entropy`.
 
         Args:
             targets: int32[batch]. Labels.
@@ -212,31 +196,13 @@ class SingleLabel(Objective):
         Returns:
             `float32[batch]`.
         """
-        import tensorflow as tf
-
-        logits = tf.cast(logits, tf.float32)
-        smoothing, gamma = (
-            self._config.label_smoothing,
-            self._config.focal_gamma,
+        return cross_entropy.losses(
+            targets,
+            logits,
+            smoothing=self._config.label_smoothing,
+            gamma=self._config.focal_gamma,
+            weights=self._weights,
         )
-        if gamma:
-            # Of each class, [batch, num_classes].
-            log_p = tf.nn.log_softmax(logits)
-            # Not 0: below 1, the power has no finite slope there.
-            doubt = tf.maximum(-tf.math.expm1(log_p), 1e-7)
-            all_losses = -(doubt**gamma) * log_p
-            losses = tf.gather(all_losses, targets, batch_dims=1)
-        else:
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                targets, logits
-            )
-            all_losses = -tf.nn.log_softmax(logits) if smoothing else None
-        if smoothing:
-            uniform = tf.reduce_mean(all_losses, axis=-1)
-            losses = (1 - smoothing) * losses + smoothing * uniform
-        if self._weights is not None:
-            losses *= tf.gather(self._weights, targets)
-        return losses
 
     def make_train_metrics(self):
         """Returns the metrics that training shows.
@@ -361,71 +327,18 @@ class SingleLabel(Objective):
         return self.names[target]
 
     def outputs(self, logits):
-        """Returns the outputs of a signature.
-
-        Args:
-            logits: float32[batch, num_classes].
-
-        Returns:
-            Dict of `logits` and `probabilities`, both `float32[batch,
-            num_classes]`, `class_id: int64[batch]` and `label: string[batch]`.
-        """
-        import tensorflow as tf
-
-        class_id = tf.argmax(logits, axis=-1)
-        return {
-            "logits": logits,
-            "probabilities": tf.nn.softmax(logits),
-            "class_id": class_id,
-            "label": tf.gather(tf.constant(self.names), class_id),
-        }
+        """Returns the outputs of a signature, see `class_outputs.outputs`."""
+        return class_outputs.outputs(logits, self.names)
 
     def ranking(self, logits):
-        """Returns all classes, best first. Equal scores are in label order.
-
-        Args:
-            logits: float32[batch, num_classes].
-
-        Returns:
-            Dict of `classes: string[batch, num_classes]` and `scores:
-            float32[batch, num_classes]`. The scores are probabilities.
-        """
-        import tensorflow as tf
-
-        # Among equal elements, the op puts the lower index first.
-        scores, order = tf.math.top_k(tf.nn.softmax(logits), len(self.names))
-        return {"classes": tf.gather(self.names, order), "scores": scores}
+        """Returns all classes, best first, see `class_outputs.ranking`."""
+        return class_outputs.ranking(logits, self.names)
 
     def answers(self, outputs, *, is_short=False, scores=False):
-        """Yields the answer of each row for `predict`.
-
-        Args:
-            outputs: Dict of arrays: `label`, `class_id`, `probabilities` and
-                `logits`, or only what a short answer needs.
-            is_short: bool. Whether an answer has `label` and `probability`, in
-                place of all outputs.
-            scores: bool. Whether a short answer also has `scores`, the
-                probability of each class by its name.
-
-        Yields:
-            dict.
-        """
-        for row, label in enumerate(outputs["label"]):
-            probabilities = outputs["probabilities"][row]
-            answer = {"label": json_like(label)}
-            if not is_short:
-                answer |= {
-                    "class_id": int(outputs["class_id"][row]),
-                    "probabilities": probabilities.tolist(),
-                    "logits": outputs["logits"][row].tolist(),
-                }
-            else:
-                answer["probability"] = float(probabilities.max())
-            if is_short and scores:
-                answer["scores"] = dict(
-                    zip(self.names, probabilities.tolist(), strict=True)
-                )
-            yield answer
+        """Yields the answer of each row, see `class_outputs.answers`."""
+        return class_outputs.answers(
+            outputs, self.names, is_short=is_short, scores=scores
+        )
 
     def counts(self, targets):
         """Returns the number of examples of each class.
@@ -455,78 +368,16 @@ class SingleLabel(Objective):
             )
 
     def purpose(self, what):
-        """Returns what a model does, for the model card.
-
-        Args:
-            what: str. The inputs in words, for example "texts".
-        """
-        is_long = len(self.names) > report.MOST_ROWS
-        shown = self.names[:_SHOWN] if is_long else self.names
-        names = ", ".join(map(markdown.code, shown))
-        if is_long:
-            names += ", ... (the manifest of the version names all of them)"
-        return f"Classifies {what} into {len(self.names):,} classes: {names}"
+        """Returns what a model does, see `class_card.purpose`."""
+        return class_card.purpose(what, self.names)
 
     def quality(self, metrics):
-        """Returns the tables of metrics for the model card.
-
-        Args:
-            metrics: dict from `measure`.
-        """
-        of_class = metrics["per_class"]
-        names = report.table_rows(metrics)
-        title = "class"
-        if len(names) < len(of_class):
-            title = f"class, lowest and highest F1 of {len(of_class):,}"
-        return [
-            (
-                ["accuracy", "macro F1", "ROC-AUC", "PR-AUC", "log loss"],
-                [[metrics[key] for key in _OVERALL]],
-            ),
-            (
-                [title, "precision", "recall", "F1", "examples"],
-                [
-                    [name, *(of_class[name][key] for key in _OF_CLASS)]
-                    for name in names
-                ],
-            ),
-        ]
+        """Returns the tables of metrics, see `class_card.quality`."""
+        return class_card.quality(metrics)
 
     def limits(self, split, metrics):
-        """Returns what users of a model must know, for the model card.
-
-        Args:
-            split: str. Name of the split that was measured, or `None`.
-            metrics: dict from `measure`, or `None`.
-        """
-        lines = [
-            "The model answers every input with one of its "
-            f"{len(self.names):,} classes. It cannot answer that none of them "
-            "fits.",
-            "The calibration of the probabilities was not measured.",
-        ]
-        if metrics:
-            words = [
-                f"{markdown.code(x)} (F1 {metrics['per_class'][x]['f1']:.4f})"
-                for x in report.by_f1(metrics)[:3]
-            ]
-            lines.append(
-                f"Weakest classes on the split {split}: {', '.join(words)}."
-            )
-            lines += self._unmeasured(split, metrics)
-        return lines
-
-    def _unmeasured(self, split, metrics):
-        """Yields which classes the split does not have."""
-        of_class = metrics["per_class"]
-        names = [x for x in self.names if not of_class[x]["support"]]
-        if names:
-            words = ", ".join(map(markdown.code, names[:_SHOWN]))
-            more = ", ..." if len(names) > _SHOWN else ""
-            yield (
-                f"Not measured, because the split {split} has no example: "
-                f"{words}{more} ({len(names):,} classes)."
-            )
+        """Returns what users must know, see `class_card.limits`."""
+        return class_card.limits(split, metrics, self.names)
 
 
 def _are_words(targets):
