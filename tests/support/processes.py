@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -184,3 +185,12 @@ class Moment:
         except FileNotFoundError:
             return set()
         return {n for n in names if (".tmp-" in n) == (self.sign == "saving")}
+
+
+def is_gone(pid):
+    """Returns whether a process has ended, even if its exit code is unread."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return text.rpartition(")")[2].split()[0] in "ZX"

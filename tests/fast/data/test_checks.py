@@ -1,7 +1,10 @@
 """Rules for data: each is broken once, and the message is asserted."""
 
+import functools
+
 import numpy as np
 import pytest
+import refusals
 
 from trainers.data import checks
 from trainers.data import examples as examples_lib
@@ -20,12 +23,8 @@ def make_examples(labels=(0, 1), images=None):
     )
 
 
-def refusal(function, *args):
-    """Returns the message of the `DataError` that the call must raise."""
-    with pytest.raises(DataError) as caught:
-        function(*args)
-    assert type(caught.value) is DataError
-    return str(caught.value)
+# The message of the `DataError` that a call must raise.
+refusal = functools.partial(refusals.refusal, DataError)
 
 
 # --- Images ------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """Labels: each rule is broken once, and the message is asserted."""
 
+import functools
 import logging
 
 import numpy as np
 import pytest
+import refusals
 
 from trainers.data.examples import Examples
 from trainers.data.places import Places
@@ -19,12 +21,8 @@ def make_examples(labels=(0, 1)):
     )
 
 
-def refusal(function, *args):
-    """Returns the message of the `DataError` that the call must raise."""
-    with pytest.raises(DataError) as caught:
-        function(*args)
-    assert type(caught.value) is DataError
-    return str(caught.value)
+# The message of the `DataError` that a call must raise.
+refusal = functools.partial(refusals.refusal, DataError)
 
 
 # --- Numbers -----------------------------------------------------------------

@@ -8,6 +8,7 @@ import socket
 
 import pytest
 import single_labels
+from refusals import lock_refusal
 
 from trainers.config import experiment
 from trainers.errors import ConfigError
@@ -463,20 +464,13 @@ def test_history_is_replaced(tmp_path):
     assert os.listdir(tmp_path) == ["history.json"]
 
 
-def lock_problem(path):
-    with pytest.raises(ConfigError) as error:
-        with Workdir(path).lock():
-            pass
-    return str(error.value)
-
-
 def test_the_lock_is_free_after_an_error(tmp_path):
     for _ in range(3):
         with pytest.raises(KeyError):
             with Workdir(tmp_path).lock():
                 raise KeyError
     with Workdir(tmp_path).lock():
-        assert lock_problem(tmp_path).endswith(
+        assert lock_refusal(tmp_path).endswith(
             f"held by process {os.getpid()} on {socket.gethostname()}."
         )
 

@@ -7,19 +7,10 @@ import json
 import os
 
 import pytest
+from small_files import publish
 
 from trainers.errors import RunError
 from trainers.runtime import atomic
-
-
-def publish(parent, files, facts=None, **kwargs):
-    final = parent / "final"
-    with atomic.temporary_dir(parent, "final") as path:
-        for name, data in files.items():
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            (path / name).write_bytes(data)
-        atomic.publish(path, final, facts or {}, **kwargs)
-    return final
 
 
 def test_text_is_replaced_in_one_step(tmp_path):

@@ -9,6 +9,7 @@ import comparison
 import pytest
 import scenarios
 import worker_runs
+from processes import is_gone
 
 from trainers.run.workdir import Workdir
 
@@ -75,15 +76,6 @@ def wait_for_checkpoint(launcher, workdir, at_least):
         return max(Workdir(workdir).checkpoints.paths(), default=0) >= at_least
 
     worker_runs.wait_until(is_there)
-
-
-def is_gone(pid):
-    """Returns whether a process has ended, even if its exit code is unread."""
-    try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return text.rpartition(")")[2].split()[0] in "ZX"
 
 
 def check_ended_well(ended, workdir, name):

@@ -13,6 +13,7 @@ import sys
 import time
 
 import pytest
+from processes import is_gone
 
 from trainers.config import files
 from trainers.distribution import worker_process
@@ -98,15 +99,6 @@ def notes(folder):
     """Returns what workers noted, by start and index."""
     facts = [json.loads(file.read_text()) for file in folder.glob("*.json")]
     return sorted(facts, key=lambda worker: (worker["again"], worker["index"]))
-
-
-def is_gone(pid):
-    """Returns whether a process has ended, even if its exit code is unread."""
-    try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return text.rpartition(")")[2].split()[0] in "ZX"
 
 
 def wait_until(condition):

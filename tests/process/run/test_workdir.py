@@ -4,10 +4,9 @@ import os
 import signal
 import socket
 
-import pytest
+from refusals import lock_refusal
 from waiting import waiting
 
-from trainers.errors import ConfigError
 from trainers.run.workdir import Workdir
 
 # It has the lock while it waits.
@@ -20,17 +19,10 @@ with Workdir(sys.argv[1]).lock():
 """
 
 
-def lock_problem(path):
-    with pytest.raises(ConfigError) as error:
-        with Workdir(path).lock():
-            pass
-    return str(error.value)
-
-
 def test_a_second_holder_is_refused_and_told_of_the_first(tmp_path):
     with waiting(HOLDER, tmp_path) as process:
         for _ in range(2):
-            assert lock_problem(tmp_path) == (
+            assert lock_refusal(tmp_path) == (
                 "`--workdir` must not be in use by another trainer. "
                 f"Received: {str(tmp_path)!r}, held by process {process.pid} "
                 f"on {socket.gethostname()}."
@@ -46,7 +38,7 @@ def test_a_second_holder_is_refused_and_told_of_the_first(tmp_path):
 def test_a_refused_one_touches_nothing(tmp_path):
     with waiting(HOLDER, tmp_path):
         (tmp_path / "config.json.tmp-1").write_text("being written")
-        lock_problem(tmp_path)
+        lock_refusal(tmp_path)
         assert (tmp_path / "config.json.tmp-1").read_text() == "being written"
 
 
@@ -61,7 +53,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path):
 def test_a_lock_without_a_process_id_is_a_lock(tmp_path):
     with waiting(HOLDER, tmp_path):
         (tmp_path / "lock").write_text(" \n")
-        assert lock_problem(tmp_path) == (
+        assert lock_refusal(tmp_path) == (
             "`--workdir` must not be in use by another trainer. "
             f"Received: {str(tmp_path)!r}, held by unknown."
         )

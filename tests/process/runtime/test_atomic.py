@@ -5,20 +5,10 @@ import signal
 import subprocess
 import sys
 
+from small_files import publish
 from waiting import waiting
 
 from trainers.runtime import atomic
-
-
-def publish(parent, files, facts=None, **kwargs):
-    final = parent / "final"
-    with atomic.temporary_dir(parent, "final") as path:
-        for name, data in files.items():
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            (path / name).write_bytes(data)
-        atomic.publish(path, final, facts or {}, **kwargs)
-    return final
-
 
 # It has written half of a directory when it waits.
 WRITER = """

@@ -15,6 +15,7 @@ import pytest
 import single_labels
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from refusals import refusal
 
 from tfmodels import MnistMlpConfig
 from trainers import tasks
@@ -59,14 +60,6 @@ def load_one(source, path, split, class_names, **settings):
         image_shape=shape,
         decode_fn=decode_fn(shape),
     )
-
-
-def refusal(kind, function, *args, **settings):
-    """Returns the message of the one error that the call must raise."""
-    with pytest.raises(kind) as caught:
-        function(*args, **settings)
-    assert type(caught.value) is kind
-    return str(caught.value)
 
 
 def numbered_images(count):

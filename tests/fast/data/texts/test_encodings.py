@@ -1,19 +1,21 @@
 """Texts in other encodings: read with the setting, else refused with it."""
 
+import functools
 import gzip
 import io
 import json
 import os
-import pathlib
 import re
 import sys
 import threading
 
 import pyarrow
 import pytest
+import refusals
 import single_labels
 import tensorflow as tf
 from pyarrow import parquet
+from small_files import write
 
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import reading
@@ -64,12 +66,6 @@ def rows_in(encoding):
     return CHINESE if encoding == "gb18030" else ROWS
 
 
-def write(name, content):
-    file = pathlib.Path(name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-
-
 def read(name, **settings):
     data = TextDataConfig(
         train=name, validation="none", test="none", **settings
@@ -79,10 +75,8 @@ def read(name, **settings):
     return list(zip(texts, examples.targets, strict=True))
 
 
-def refusal(function, *args, **settings):
-    with pytest.raises(DataError) as caught:
-        function(*args, **settings)
-    return str(caught.value)
+# The message of the `DataError` that a call must raise.
+refusal = functools.partial(refusals.refusal, DataError)
 
 
 def setting_of(message, flag="--config.data.encoding"):

@@ -19,6 +19,7 @@ from PIL import Image
 from pyarrow import feather
 from pyarrow import orc
 from pyarrow import parquet
+from refusals import refusal
 
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import packed
@@ -45,12 +46,6 @@ def labelled(name, **settings):
 def predicted(name, **settings):
     texts = reading.read_texts(name, TextDataConfig(**settings))
     return [text.decode() for _, text in texts]
-
-
-def refusal(kind, function, *args, **settings):
-    with pytest.raises(kind) as caught:
-        function(*args, **settings)
-    return str(caught.value)
 
 
 # --- Texts that begin like another format ------------------------------------

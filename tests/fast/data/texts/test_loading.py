@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import single_labels
 import tensorflow as tf
+from refusals import refusal
 from repository import ROOT
+from small_files import write_csv
 
 from tfmodels.bert import vocabulary_learner
 from tfmodels.bert import wordpiece
@@ -37,11 +39,6 @@ def make_tokenizer(train_texts, vocabulary=VOCABULARY, lowercase=True):
     return wordpiece.WordPieceTokenizer(
         vocabulary, lowercase=lowercase, max_bytes=100_000
     )
-
-
-def write_csv(name, rows, header="text,label"):
-    lines = [header, *(",".join(row) for row in rows)]
-    pathlib.Path(name).write_text("\n".join(lines) + "\n")
 
 
 def write_three():
@@ -74,14 +71,6 @@ def load(make_tokenizer_fn=make_tokenizer, facts=("v", True), **settings):
         tokenizer_facts=list(facts),
     )
     return splits, objective.names, vocabulary
-
-
-def refusal(kind, function, *args, **settings):
-    """Returns the message of the one error that the call must raise."""
-    with pytest.raises(kind) as caught:
-        function(*args, **settings)
-    assert type(caught.value) is kind
-    return str(caught.value)
 
 
 def entries():

@@ -4,12 +4,13 @@ import bz2
 import gzip
 import io
 import lzma
-import pathlib
 import sys
 import zipfile
 
 import pytest
 import single_labels
+from refusals import refusal
+from small_files import write
 
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import packed
@@ -46,24 +47,12 @@ PACKERS = {
 }
 
 
-def write(name, content):
-    file = pathlib.Path(name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-
-
 def read(name, **settings):
     data = TextDataConfig(
         train=name, validation="none", test="none", **settings
     )
     examples = single_labels.read_splits(data)["train"]
     return list(zip(examples.features["text"], examples.targets, strict=True))
-
-
-def refusal(kind, function, *args, **settings):
-    with pytest.raises(kind) as caught:
-        function(*args, **settings)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", PACKERS)

@@ -15,6 +15,8 @@ import pytest
 import single_labels
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from refusals import refusal
+from small_files import write
 
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import reading
@@ -40,12 +42,6 @@ def config(train="", **settings):
     )
 
 
-def write(name, content):
-    file = pathlib.Path(name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-
-
 def read(name, content, **settings):
     """Returns texts, labels and places of a file with this content."""
     write(name, content)
@@ -62,14 +58,6 @@ def columns(examples):
     assert {type(label) for label in examples.targets} == {str}
     places = [examples.places[row] for row in range(len(examples))]
     return texts.tolist(), examples.targets.tolist(), places
-
-
-def refusal(kind, function, *args, **settings):
-    """Returns the message of the one error that the call must raise."""
-    with pytest.raises(kind) as caught:
-        function(*args, **settings)
-    assert type(caught.value) is kind
-    return str(caught.value)
 
 
 NO_HEADER = (

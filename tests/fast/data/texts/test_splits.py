@@ -7,6 +7,9 @@ import random
 
 import pytest
 import single_labels
+from refusals import refusal
+from small_files import write
+from small_files import write_csv
 
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import hash_split
@@ -22,31 +25,12 @@ def directory(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write(name, content):
-    file = pathlib.Path(name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(content)
-
-
-def write_csv(name, rows, header="text,label"):
-    lines = [header, *(",".join(row) for row in rows)]
-    write(name, "\n".join(lines).encode() + b"\n")
-
-
 def texts(examples):
     return [text.decode() for text in examples.features["text"]]
 
 
 def contents(splits):
     return {name: texts(examples) for name, examples in splits.items()}
-
-
-def refusal(kind, function, *args, **settings):
-    """Returns the message of the one error that the call must raise."""
-    with pytest.raises(kind) as caught:
-        function(*args, **settings)
-    assert type(caught.value) is kind
-    return str(caught.value)
 
 
 def numbered(count, label="x"):

@@ -14,6 +14,7 @@ import tokenizers
 from hf_presets import HF_BERT
 from hf_presets import HF_DISTILBERT
 from hf_presets import write_hf
+from refusals import preset_refusal
 from tokenizers import AddedToken
 from tokenizers import normalizers
 from tokenizers import pre_tokenizers
@@ -155,14 +156,6 @@ def assert_equal_ids(path, reference):
     assert len({i for ids in found for i in ids}) > 10
 
 
-def refusal(path):
-    with pytest.raises(ValueError) as error:
-        presets.check(str(path))
-    start = f"{FLAG} cannot be used. Received: {str(path)!r}: "
-    assert str(error.value).startswith(start)
-    return str(error.value).removeprefix(start)
-
-
 def messages_of(path, caplog):
     caplog.clear()
     presets.read(EncoderConfig(preset=str(path)))
@@ -280,7 +273,7 @@ def test_any_number_of_sequences_of_one_part_is_that_part():
 def test_what_bert_does_not_do_is_refused(changes, problem, tmp_path):
     fast = fast_of(make_reference(UNCASED), **changes)
     path = write(tmp_path / "x", UNCASED, GENERIC, fast)
-    assert refusal(path) == f"its tokenizer.json {problem}."
+    assert preset_refusal(path) == f"its tokenizer.json {problem}."
 
 
 @pytest.mark.parametrize("has_kind", [True, False])
@@ -301,7 +294,7 @@ def test_other_models_are_refused_by_name(model, has_lines, has_kind, tmp_path):
     if has_lines:
         (path / "vocab.txt").write_text("".join(f"{t}\n" for t in UNCASED))
     name = type(model).__name__
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         f"its tokenizer.json is a {name} model, not WordPiece."
     )
 
@@ -331,14 +324,14 @@ def test_other_models_are_refused_by_name(model, has_lines, has_kind, tmp_path):
 )
 def test_other_settings_are_refused(config, problem, tmp_path):
     path = write(tmp_path / "x", UNCASED, config)
-    assert refusal(path) == f"{problem}."
+    assert preset_refusal(path) == f"{problem}."
 
 
 def test_the_class_can_be_in_config_json(tmp_path):
     """So do the Japanese models of 2020 say what they are."""
     facts = HF_BERT | {"tokenizer_class": "BertJapaneseTokenizer"}
     path = write(tmp_path / "x", UNCASED, {"do_lower_case": False}, facts=facts)
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         "its tokenizer is a BertJapaneseTokenizer, not BERT's."
     )
 
@@ -404,7 +397,7 @@ def test_two_vocabularies_must_agree(tmp_path):
     assert_equal_ids(path, reference)
     (path / "vocab.txt").write_text("".join(f"{t}\n" for t in lines))
     number = len(UNCASED) - 2
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         "vocab.txt and tokenizer.json contradict each other: '##z' has the id "
         f"{number}, or {number + 1}. Delete the wrong file."
     )
@@ -616,7 +609,7 @@ def test_added_tokens_that_cannot_be_searched_are_refused(
     fast = fast_of(reference)
     fast["added_tokens"][0] |= change
     path = write(tmp_path / "x", [*UNCASED, "<b>"], {}, fast)
-    assert refusal(path) == problem.format(id=number)
+    assert preset_refusal(path) == problem.format(id=number)
 
 
 @pytest.mark.parametrize(
@@ -647,7 +640,7 @@ def test_added_tokens_that_become_equal_are_refused(
     if kind == "added_tokens.json":
         # It names tokens of other tests.
         (path / "special_tokens_map.json").unlink()
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         f"its added tokens {tokens[0]!r} and {tokens[1]!r} are the same text "
         "after its tokenizer has normalized them, and the library "
         "`tokenizers` chooses at random. Delete one of them from each file "
@@ -711,7 +704,7 @@ def test_added_tokens_that_differ_in_the_text_are_not_equal(tmp_path):
 def test_special_tokens_need_an_id(tmp_path):
     config = {"additional_special_tokens": ["[E1]", "good"]}
     path = write(tmp_path / "x", UNCASED, config)
-    assert refusal(path) == "its special token '[E1]' has no id."
+    assert preset_refusal(path) == "its special token '[E1]' has no id."
 
 
 def test_added_tokens_need_vectors(tmp_path):

@@ -15,6 +15,7 @@ from hf_presets import HF_DISTILBERT
 from hf_presets import hf_weights
 from hf_presets import write_hf
 from hf_presets import write_weights
+from refusals import preset_refusal
 from safetensors import numpy as safetensors
 
 from tfmodels.bert import presets
@@ -56,14 +57,6 @@ def assert_loaded(path, facts):
     for name in ours:
         value = found[name].reshape(ours[name].shape)
         np.testing.assert_array_equal(value, ours[name], err_msg=name)
-
-
-def refusal(path):
-    with pytest.raises(ValueError) as error:
-        presets.check(str(path))
-    start = f"{FLAG} cannot be used. Received: {str(path)!r}: "
-    assert str(error.value).startswith(start)
-    return str(error.value).removeprefix(start)
 
 
 def test_a_file_of_pytorch_alone_is_read(facts, path):
@@ -183,7 +176,7 @@ def test_quantized_weights_are_refused(tmp_path):
     )
     # bitsandbytes adds the scales.
     write_weights(path, theirs | {f"{name[:-6]}SCB": np.ones(8, np.float32)})
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         "its weights contain tensors that an encoder of this family does not "
         "have: encoder.layer.1.output.dense.SCB."
     )
@@ -206,9 +199,9 @@ def test_what_belongs_to_the_encoder_is_never_left_out(name, tmp_path):
         "its weights contain tensors that an encoder of this family does not "
         f"have: {name}"
     )
-    assert refusal(path) == f"{message}."
+    assert preset_refusal(path) == f"{message}."
     write_weights(path, theirs | {name: other, f"{name}_2": other})
-    assert refusal(path) == f"{message} and 1 more."
+    assert preset_refusal(path) == f"{message} and 1 more."
 
 
 def test_shards_are_read(facts, path):
@@ -226,7 +219,7 @@ def test_shards_are_read(facts, path):
     (path / "model.safetensors.index.json").write_text(json.dumps(index))
     assert_loaded(path, facts)
     (path / "model-00002-of-00002.safetensors").unlink()
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         "it has no model-00002-of-00002.safetensors, which "
         "model.safetensors.index.json names."
     )
@@ -329,7 +322,7 @@ def test_sizes_that_the_weights_do_not_have_are_refused(
     changes, problem, tmp_path
 ):
     path = write_hf(tmp_path / "x", HF_BERT, **changes)
-    assert refusal(path) == problem
+    assert preset_refusal(path) == problem
 
 
 @pytest.mark.parametrize(
@@ -369,7 +362,7 @@ def test_sizes_that_the_weights_do_not_have_are_refused(
 def test_damaged_files_give_one_line(name, content, problem, tmp_path):
     path = write_hf(tmp_path / "x", HF_BERT)
     (path / name).write_text(content, encoding="latin-1")
-    assert refusal(path) == problem.format(path=path)
+    assert preset_refusal(path) == problem.format(path=path)
 
 
 def test_a_number_in_place_of_vectors_is_refused(path, facts):
@@ -377,13 +370,13 @@ def test_a_number_in_place_of_vectors_is_refused(path, facts):
     (name,) = (n for n in theirs if n.endswith("position_embeddings.weight"))
     scalar = np.array(1, np.float32)
     safetensors.save_file({name: scalar}, path / "model.safetensors")
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         f"config.json says {facts['model_type']}, but the names of its weights "
         "say neither BERT nor DistilBERT."
     )
     tensors = {k: np.ascontiguousarray(v) for k, v in theirs.items()}
     safetensors.save_file(tensors | {name: scalar}, path / "model.safetensors")
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         "its files cannot be read: IndexError: tuple index out of range."
     )
 
@@ -397,20 +390,20 @@ def test_several_encoders_are_refused(tmp_path):
         for k, v in theirs.items()
     }
     write_weights(path, tensors)
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         "its weights contain 2 encoders: 'answer.', 'query.'."
     )
 
 
 def test_other_weights_are_refused(path, facts):
     write_weights(path, {"wte.weight": np.zeros((2, 2), np.float32)})
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         "its weights contain no embeddings.position_embeddings.weight of an "
         "encoder, but wte.weight."
     )
     other = HF_DISTILBERT if facts is HF_BERT else HF_BERT
     write_weights(path, hf_weights(other)[0])
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         f"config.json says {facts['model_type']}, but the names of its weights "
         f"say {other['model_type']}."
     )
@@ -426,7 +419,7 @@ def test_a_pointer_of_git_lfs_is_said_to_be_one(name, tmp_path):
     if "model" not in name:
         write_weights(path, hf_weights(HF_BERT)[0])
     (path / name).write_text(POINTER)
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         f"{name} is a pointer of Git LFS, not the file itself. "
         f"Run `git -C {path} lfs pull`."
     )
@@ -451,20 +444,20 @@ def test_missing_and_damaged_weights_are_refused(path):
     file = path / "model.safetensors"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         "model.safetensors cannot be read: Error while deserializing header: "
         "incomplete metadata, file not fully covered."
     )
     file.unlink()
     none = "it has no model.safetensors or pytorch_model.bin"
-    assert refusal(path) == f"{none}."
+    assert preset_refusal(path) == f"{none}."
     (path / "tf_model.h5").write_bytes(b"")
     (path / "adapter_model.safetensors").write_bytes(b"")
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         f"{none}, but adapter_model.safetensors, tf_model.h5."
     )
     file.symlink_to("../blobs/0123")
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         "model.safetensors is a link to ../blobs/0123, which does not exist. "
         "Copy the file itself, or download it again."
     )
