@@ -1,7 +1,7 @@
 """Each message that names a flag is provoked, and its advice is followed.
 
 `tests/fast/data/test_advice.py` does the same for the messages about data. A
-message that has no row here fails the last test. `{}` in a row stands for a
+message that has no row here fails the last test. `{}` in a row matches any
 value in the message.
 """
 
@@ -1450,7 +1450,7 @@ ELSEWHERE = {
     "the run was on {} replicas. Received: {}. Give it as many": (
         f"{_FAULT}test_changed_runs.py::"
         "test_another_number_of_replicas_is_refused",
-        # With workers. Nothing follows it with GPUs, of which there are none.
+        # Workers only: the advice about GPUs needs several of them.
         f"{_FAULT}workers/test_launched_workers.py::"
         "test_ctrl_c_ends_all_and_the_same_command_resumes",
     ),
@@ -1519,7 +1519,7 @@ ELSEWHERE = {
     ),
     "none of the {} checkpoints in {} is whole": (
         f"{_FAULT}test_damaged_checkpoints.py::"
-        "test_if_all_are_damaged_nothing_is_begun_anew",
+        "test_no_run_restarts_if_all_checkpoints_are_damaged",
         "tests/fast/training/test_checkpointing.py::"
         "test_what_was_saved_is_restored",
     ),

@@ -220,7 +220,7 @@ def test_equal_data_at_another_place_does_not_change_the_end(
 
 
 class _OutOfMemoryError(Exception):
-    """Stands for what ends a start, such as too little memory."""
+    """An error that ends a start, such as too little memory."""
 
 
 def fail(callback):

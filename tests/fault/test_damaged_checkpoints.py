@@ -155,7 +155,9 @@ def test_the_command_warns_and_resumes(workdir, run_words, user_env, reference):
     assert fault_runs.outcome(workdir) == reference
 
 
-def test_if_all_are_damaged_nothing_is_begun_anew(workdir, run_words, user_env):
+def test_no_run_restarts_if_all_checkpoints_are_damaged(
+    workdir, run_words, user_env
+):
     for step in fault_runs.steps(workdir):
         flip("arrays.npz", step)(path_of(workdir, step))
     before = fault_runs.tree(workdir)
@@ -212,7 +214,7 @@ def test_verify_without_checkpoints_ends_with_one(workdir, run_command):
     assert run.stderr == f"error: no checkpoints in {workdir}/checkpoints.\n"
 
 
-def test_a_run_that_lost_its_checkpoints_is_not_begun_anew(workdir, run_words):
+def test_a_run_that_lost_its_checkpoints_does_not_restart(workdir, run_words):
     shutil.rmtree(workdir / "checkpoints")
     before = fault_runs.tree(workdir)
     with pytest.raises(RunError) as error:

@@ -90,7 +90,7 @@ def test_it_resumes_exactly_and_without_the_finished_run(
     killed = fault_runs.run(user_env, code, all_words)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert killed.stderr.splitlines()[0] == (
-        f"extending {source} by 2 epochs. The learning rate begins anew: 0.01, "
+        f"extending {source} by 2 epochs. The learning rate restarts: 0.01, "
         "cosine after 4 steps of warm-up."
     )
     assert fault_runs.whole_steps(workdir)[0] == saved
@@ -100,7 +100,7 @@ def test_it_resumes_exactly_and_without_the_finished_run(
     assert fault_runs.outcome(workdir) == fault_runs.outcome(warm)
 
 
-def test_the_learning_rate_begins_anew(warm):
+def test_the_learning_rate_restarts(warm):
     """The step of the optimizer counts on, and trackers see only new epochs."""
     history = json.loads((warm / "history.json").read_text())
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5, 6]

@@ -156,7 +156,7 @@ class _Unpickler(pickle.Unpickler):
         self._make_storage = make_storage
 
     def find_class(self, module, name):
-        """Returns what stands for a class or function that the file names."""
+        """Returns a replacement for a class or function that the file names."""
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
         found = _REPLACED.get((module, name))
@@ -176,7 +176,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Dict(dict):
-    """Stands for an `OrderedDict`; drops its attributes, the `_metadata`."""
+    """Replaces `OrderedDict`; drops its attributes, the `_metadata`."""
 
     __slots__ = ()
 
@@ -200,7 +200,7 @@ class _Call:
 
 
 def _make_tensor(storage, offset, shape, strides, *ignored):
-    """Stands for `torch._utils._rebuild_tensor_v2`."""
+    """Replaces `torch._utils._rebuild_tensor_v2`."""
     name, read = storage
     shape, strides = tuple(shape), tuple(strides)
 

@@ -19,7 +19,7 @@ class TrainerConfig:
         "",
         "Work directory of a finished run that this run extends, in a work "
         "directory of its own. `epochs` then counts the finished ones, too. "
-        "The learning rate begins anew for the added ones. Empty means a run "
+        "The learning rate restarts for the added ones. Empty means a run "
         "from its start.",
         is_path=True,
     )

@@ -18,8 +18,8 @@ from trainers.runtime.json_like import json_like
 
 # Beside what an objective keeps of an example.
 _ROW = "row of the example"
-# Of a batch on each replica: 4 MB, of which there are several copies at a time.
-# A batch of 256 rows has more only with more than 4,096 classes.
+# Most logits of a batch on each replica: 4 MB. Memory contains several copies
+# of them. With up to 4,096 classes, a batch of 256 rows has no more.
 _MOST_LOGITS = 2**20
 
 

@@ -53,7 +53,7 @@ class Transposed:
         """Removes the matrix."""
         self._parts.clear()
         if self._file:
-            # Of a full disk, there was an error before.
+            # A full disk has already raised its error.
             with contextlib.suppress(OSError):
                 self._file.close()
 

@@ -13,7 +13,7 @@ def losses(targets, logits, *, smoothing=0.0, gamma=0.0, weights=None):
         Lin et al. 2017, Focal Loss for Dense Object Detection,
         https://arxiv.org/abs/1708.02002. Keras's
         `CategoricalFocalCrossentropy` with alpha=1 is the same, but cuts p
-        at 1e-7, from where on its gradient is 0.
+        at 1e-7, and below that its gradient is 0.
 
     Args:
         targets: int32[batch]. Labels.
@@ -30,7 +30,7 @@ def losses(targets, logits, *, smoothing=0.0, gamma=0.0, weights=None):
 
     logits = tf.cast(logits, tf.float32)
     if gamma:
-        # Of each class, [batch, num_classes].
+        # [batch, num_classes]
         log_p = tf.nn.log_softmax(logits)
         # Not 0: below 1, the power has no finite slope there.
         doubt = tf.maximum(-tf.math.expm1(log_p), 1e-7)

@@ -125,7 +125,7 @@ class Objective:
         raise NotImplementedError
 
     def check_splits(self, splits, cut=()):
-        """Checks that one can learn from the splits and measure with them.
+        """Checks that the splits are enough for training and evaluation.
 
         Args:
             splits: Dict by split of `Examples` with targets of `fitted`.

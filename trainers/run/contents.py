@@ -66,8 +66,8 @@ def _exists(path):
 def _sum_of(path, is_preset=False):
     """Returns the SHA-256 sum of a file, or of the files of a folder.
 
-    Of a pretrained encoder, the files count that are read. Of other folders,
-    hidden files and Markdown do not count: copies often lack them.
+    For a pretrained encoder, only the files that are read count. For other
+    folders, hidden files and Markdown do not count: copies often lack them.
     """
     root = package_paths.find(path)
     if root.is_file():

@@ -3,8 +3,8 @@
 An extension is a run in a work directory of its own. It begins where the
 finished run ended: with its weights, optimizer, dropout seeds, history and best
 epoch. It then trains as if the finished run had had more epochs from its start.
-Only the learning rate begins anew, for the added epochs. A finished schedule
-would be at its end, which is zero or close to it.
+Only the learning rate restarts, for the added epochs: a finished schedule is at
+its end, which is zero or close to it.
 """
 
 import pathlib

@@ -15,7 +15,7 @@ from trainers.errors import RunError
 from trainers.runtime import atomic
 
 _LOSSES = ("loss", "val_loss")
-# Of single labels, which have many metrics. Of others, the first ones.
+# The table shows these, if a run has them, and otherwise its first two.
 _FIRST = ("val_accuracy", "val_macro_f1")
 _REPLACED = atomic.REPLACED
 _NAME = re.compile(r"step-(\d{8}|[1-9]\d{8,})")

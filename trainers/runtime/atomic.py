@@ -72,7 +72,7 @@ def temporary_dir(parent, name):
         except FileExistsError:
             continue
         # This process holds the lock until it ends, so that no other process
-        # removes the directory. Before it held the lock, one can have done so.
+        # removes the directory. Another one can have removed it before.
         lock = _locked(path, wait=True)
         if lock is not None and path.exists():
             break

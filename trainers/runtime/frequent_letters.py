@@ -1,10 +1,10 @@
-"""Whether letters stand together in texts of people, or by accident."""
+"""Tells texts of people from letters that are there by accident."""
 
 import unicodedata
 
 # Letters that people write, without rare ones: encodings of two bytes, and the
-# largest first byte. Of the Chinese letters of Unicode, each has a quarter, and
-# of the Korean ones a fifth. So seldom, other bytes read as UTF-16 give one.
+# largest first byte. Each has a quarter of the Chinese letters of Unicode, or a
+# fifth of the Korean ones. Other bytes that are read as UTF-16 rarely give one.
 _FREQUENT = (
     *(("gb2312", 0xD7), ("big5", 0xC6), ("shift_jis", 0x97)),
     ("euc_kr", 0xC8),

@@ -84,7 +84,7 @@ def hint(name, names):
 
 
 def shown(name):
-    """Returns a name in quotes, with escapes where its look does not tell.
+    """Returns a name in quotes. Characters that look like others are escaped.
 
     Args:
         name: str.

@@ -58,7 +58,7 @@ class TwoSignals:
             frame: Ignored; Python passes it to signal handlers.
         """
         now, name = time.monotonic(), signal.Signals(number).name
-        # Another signal can interrupt each call, and no line without one.
+        # Another signal can interrupt any call, but no line without a call.
         is_first = self.name is None
         if is_first:
             self._one_until = now + ONE_REQUEST_SECONDS

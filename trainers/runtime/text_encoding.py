@@ -43,7 +43,8 @@ _TEXT_SHARE = 0.01
 _NO_TEXT = ("Cc", "Cn", "Co", "Cs")
 _CONTROL_BYTES = bytes(b for b in range(32) if not chr(b).isspace())
 _OTHER_BYTES = bytes(b for b in range(256) if b not in _CONTROL_BYTES)
-# UTF-16 of an alphabet has one in each pair of bytes, but for spaces.
+# Smallest share of control bytes in UTF-16. In an alphabet, every second byte
+# is one, except in spaces.
 _WIDE_SHARE = 0.3
 # Fewer letters of UTF-16 are no proof: 0.25 ** 4 is 1 in 256.
 _FEW_LETTERS = 4

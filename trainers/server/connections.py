@@ -98,7 +98,7 @@ class Protocol(h11_impl.H11Protocol):
         """Prepares the next request of the connection."""
         # After the call below, it can be the state of the next request.
         if self.conn.their_state is h11.SEND_BODY:
-            # No time counts for the rest of a body that nobody has read.
+            # No limit of time applies to the unread rest of a body.
             self.transport.close()
         super().on_response_complete()
         self._watch_head()

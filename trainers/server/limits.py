@@ -216,8 +216,8 @@ class Body:
         self.has_more = True
         # A request without these headers has no body.
         self._is_announced = self.length > 0 or "transfer-encoding" in headers
-        # A proxy before the server may read another length. What follows could
-        # then be a request of somebody else.
+        # A proxy before the server may read another length. The rest
+        # could then be a request of another client.
         self._is_ambiguous = "transfer-encoding" in headers and (
             "content-length" in headers or scope.get("http_version") == "1.0"
         )

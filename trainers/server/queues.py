@@ -79,7 +79,7 @@ class Queue:
         return batches.joined(await asyncio.gather(*futures))
 
     def _fits(self, size):
-        """Returns whether the last batch has room for so many rows."""
+        """Returns whether the last batch has room for this number of rows."""
         most = self._scheduler.parameters.batch_limit
         return bool(
             most is not None
@@ -88,7 +88,7 @@ class Queue:
         )
 
     def _sizes(self, size):
-        """Returns the rows of each part of a request with so many rows.
+        """Returns the number of rows of each part of a request.
 
         As in TensorFlow Serving, the first part fills the last batch.
         """

@@ -6,7 +6,7 @@ import asyncio
 class Rounds:
     """A semaphore that is free from time to time, however many tasks wait.
 
-    After some tasks have entered, further ones wait until nobody is inside.
+    After some tasks have entered, further ones wait until all have left.
 
     >>> async def work(rounds):
     ...     async with rounds:
@@ -20,7 +20,7 @@ class Rounds:
 
         Args:
             at_a_time: int. Most tasks that are inside at the same time.
-            in_a_round: int. Most tasks that enter until nobody is inside.
+            in_a_round: int. Most tasks that enter before all must have left.
         """
         self._at_a_time = at_a_time
         self._in_a_round = in_a_round

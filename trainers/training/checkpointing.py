@@ -61,11 +61,11 @@ class Checkpoint:
         metrics: dict. Numbers of the last finished epoch, shown to the user.
         best_step: int. Step of the best weights at that time; `None` before
             the first. `Writer` sets it.
-        best: Where an extension begins, the best weights of the run that it
-            extends: a pair of the arrays and the other arguments of
+        best: The best weights of the finished run, at the beginning of its
+            extension: a pair of the arrays and the other arguments of
             `Writer.save_best`. Otherwise `None`.
-        extends: dict. Of an extension, the `step` and the `epoch` at which it
-            began; otherwise `None`.
+        extends: dict. The `step` and the `epoch` at which an extension began;
+            otherwise `None`.
     """
 
     step: int

@@ -12,9 +12,9 @@ from trainers.runtime import atomic
 from trainers.training import checkpointing
 from trainers.training.checkpointing import Position
 
-# The trackers of the new directory begin as new. The rest belongs to the
-# learning rate, which begins anew.
-_BEGIN_ANEW = ("Tracking", "ReduceLearningRate")
+# Callbacks that start without their saved state: the trackers are those of the
+# new directory, and the learning rate restarts.
+_RESTARTED = ("Tracking", "ReduceLearningRate")
 _LEARNING_RATE = "optimizer/learning_rate"
 
 
@@ -55,7 +55,7 @@ def start(config, identity, paths):
         callbacks={
             name: state
             for name, state in checkpoint.callbacks.items()
-            if name not in _BEGIN_ANEW
+            if name not in _RESTARTED
         },
         best=_read_best(source, checkpoint.best_step),
         extends={"step": checkpoint.step, "epoch": epochs},
@@ -82,7 +82,7 @@ def _log(config, source, epochs):
         share = optimizer.warmup_fraction
         warmup = f" after a warm-up of {share:.0%} of the added steps"
     logging.getLogger(__name__).info(
-        "extending %s by %d epochs. The learning rate begins anew: %s, %s%s.",
+        "extending %s by %d epochs. The learning rate restarts: %s, %s%s.",
         source.path,
         added,
         optimizer.learning_rate,

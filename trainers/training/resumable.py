@@ -169,7 +169,7 @@ class ResumableCallbacks(keras.callbacks.CallbackList):
     def _set_states(self, checkpoint):
         for name, callback in self._stateful():
             if checkpoint.best and name not in checkpoint.callbacks:
-                continue  # It begins anew in an extension.
+                continue  # It restarts in an extension.
             try:
                 callback.set_state(checkpoint.callbacks[name])
             except (LookupError, TypeError, ValueError, AttributeError) as e:

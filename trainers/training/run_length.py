@@ -86,7 +86,7 @@ def _of_epochs(config, epochs, is_extension):
     trainer, optimizer = config.trainer, config.optimizer
     stop, lower = trainer.early_stopping_patience, optimizer.plateau_patience
     # A run waits after its first epoch at the earliest. An extension knows the
-    # best epoch before it begins, and plateaus begin anew.
+    # best epoch before it begins, but counts plateaus from its start.
     skipped = 0 if is_extension else 1
     most_stop, most = max(epochs - 1 - skipped, 0), max(epochs - 2, 0)
     # Also if the patience of early stopping is lowered as advised.

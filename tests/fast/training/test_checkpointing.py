@@ -311,7 +311,7 @@ def test_a_checkpoint_without_a_file_is_not_used(name, paths, caplog):
 
 
 @pytest.mark.parametrize("steps", [(4,), (4, 5, 8)])
-def test_a_run_does_not_begin_anew_where_all_are_damaged(steps, paths, caplog):
+def test_no_run_restarts_if_all_checkpoints_are_damaged(steps, paths, caplog):
     write(paths, *steps)
     for path in paths.checkpoints.paths().values():
         corrupt(path, "arrays.npz", flip)

@@ -48,7 +48,7 @@ def train(model, config, num_steps=3):
 
 
 def noise_like(arrays, seed=0):
-    """Returns arrays of the same kinds, every element of chance."""
+    """Returns random arrays of the same kinds and shapes."""
     rng = np.random.default_rng(seed)
     return {
         name: rng.normal(size=array.shape).astype(array.dtype)

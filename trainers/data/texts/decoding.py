@@ -130,7 +130,7 @@ def decoded(stream, encoding, is_text=False):
     try:
         yield text
     finally:
-        text.detach()  # Whoever opened the stream closes it.
+        text.detach()  # The caller closes the stream.
 
 
 def _wrong_characters(start, encoding):

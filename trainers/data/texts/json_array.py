@@ -70,13 +70,13 @@ class _SyntaxError(Exception):
 
 
 class _Text:
-    """The text of a file, of which only a part is in memory."""
+    """The text of a file. Only a part of it is in memory."""
 
     def __init__(self, file, encoding):
         self._chunks = streams.read_chunks(file, encoding)
         self._encoding = encoding
         self._decoder = json.JSONDecoder(**STRICT)
-        # The part in memory, where to read on in it, and its first line.
+        # The part in memory, the next position in it, and its first line.
         self._part, self._start, self._line = "", 0, 1
         self._is_array = False
         self._chunk = ""  # The last part that was read.
@@ -115,7 +115,7 @@ class _Text:
         self._start += len(wanted)
 
     def _next_character(self):
-        """Goes to the next character that is no white space; "" at the end."""
+        """Returns the next character that is no white space; "" at the end."""
         while True:
             self._start = _SPACE.match(self._part, self._start).end()
             if self._start < len(self._part):
@@ -124,7 +124,7 @@ class _Text:
                 return ""
 
     def _value(self):
-        """Returns the value that begins here and its problem; goes on."""
+        """Reads a value; returns it and its problem."""
         while True:
             start = self._start
             try:
@@ -147,7 +147,7 @@ class _Text:
 
     def _error(self, words, position):
         if wrong := self._wrong_byte(self._start, len(self._part)):
-            # UTF-16 can be told only from an even number of bytes on.
+            # Only an even number of bytes shows whether it is UTF-16.
             chunk = decoding.problem(self._chunk, self._encoding) or wrong
             return _SyntaxError(decoding.WrongBytes.of(wrong, chunk.sample))
         line = self._line + self._part.count("\n", 0, position)
@@ -161,12 +161,12 @@ class _Text:
             return None
         before = start + decoding.first_mark(text)
         line = self._line + self._part.count("\n", 0, before)
-        # A position in a line of megabytes helps nobody.
+        # A position in a line of megabytes does not help.
         words = f"{problem.partition(' at position')[0]} in line {line}"
         return decoding.WrongBytes.of(words, problem.sample)
 
     def _read(self, size):
-        """Reads so many characters more; returns whether there are any."""
+        """Reads `size` more characters; returns whether there are any."""
         self._line += self._part.count("\n", 0, self._start)
         parts, found = [self._part[self._start :]], 0
         self._start = 0

@@ -29,7 +29,8 @@ from trainers.errors import raise_problems
 
 ENCODING = "--config.data.encoding"
 _UNUSABLE = "rows that cannot be used"
-# Reading ends after so many rows that cannot be used: memory must contain them.
+# Reading ends after this number of rows that cannot be used: memory must
+# contain them.
 _MOST_PROBLEMS = 100_000
 # Files whose encoding an error names.
 _MOST_ADVICE = 3

@@ -15,7 +15,7 @@ def advice(name, problems, encoding, flag, is_mixed):
     """Returns the setting that reads a file, or why there is none.
 
     Args:
-        name: str or path. Of the file, for the message.
+        name: str or path. Name of the file in the message.
         problems: List of `decoding.WrongBytes`, in the order of the rows.
         encoding: str. The encoding of the settings.
         flag: str. The flag that sets it.

@@ -45,7 +45,7 @@ class Mlflow(tracker.Tracker):
         """Makes the tracker; writes nothing."""
         super().__init__(workdir)
         self._file = workdir / "tracking" / "mlflow.json"
-        self._metrics = []  # Of the current step.
+        self._metrics = []  # Those of the current step.
         self._logged = {}  # Last step, by name of the metric.
         self._pictures = set()  # Pairs of name and step, texts.
 
@@ -58,8 +58,8 @@ class Mlflow(tracker.Tracker):
         uri = os.environ.get("MLFLOW_TRACKING_URI") or known.get(
             "store", f"sqlite:///{pathlib.Path('mlflow.db').resolve()}"
         )
-        # Of two processes that create the tables of a file, one would fail. For
-        # a server, there is no such directory, and nothing is locked.
+        # If two processes create the tables of a file, one of them fails. For a
+        # server, there is no such directory, and nothing is locked.
         place = pathlib.Path(uri.removeprefix("sqlite:///")).parent
         with atomic.lock(place):
             self._client = mlflow.MlflowClient(uri)

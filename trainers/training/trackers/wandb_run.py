@@ -40,8 +40,8 @@ class Wandb(tracker.Tracker):
         """Makes the tracker; writes nothing."""
         super().__init__(workdir)
         self._file = workdir / "tracking" / "wandb.json"
-        self._row = {}  # Of the current step.
-        self._numbers = {}  # Of the current step, what JSON can represent.
+        self._row = {}  # The numbers of the current step.
+        self._numbers = {}  # Those of them that JSON can represent.
         self._recent = []  # Tuples of time, step and numbers.
 
     def begin(self, config, splits, state):

@@ -329,7 +329,7 @@ def test_other_settings_have_their_own_cache_entry():
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-def test_a_file_that_changed_is_read_anew(split):
+def test_a_changed_file_is_read_again(split):
     write_three()
     load()
     file = pathlib.Path(f"{split}.csv")
