@@ -671,7 +671,7 @@ def test_the_first_ten_problems_are_named(tmp_path):
     added = {name: 99 + number for number, name in enumerate(names)}
     path = write(tmp_path / "x", UNCASED, {})
     (path / "added_tokens.json").write_text(json.dumps(added))
-    problems = refusal(path).split("; ")
+    problems = preset_refusal(path).split("; ")
     assert len(problems) == 11
     assert problems[0].startswith("its added tokens 'a0' and 'A0' are the same")
     assert problems[10] == "and 1,990 more problems."

@@ -232,7 +232,7 @@ def test_an_index_cannot_name_files_outside_of_the_directory(place, tmp_path):
     parent = tmp_path if place == "absolute" else place
     index = {"weight_map": {"a": f"{parent}/1.safetensors"}}
     (path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert refusal(path) == (
+    assert preset_refusal(path) == (
         f"model.safetensors.index.json names '{parent}/1.safetensors', which "
         "is outside of the directory."
     )
