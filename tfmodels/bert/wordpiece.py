@@ -110,7 +110,10 @@ class WordPieceTokenizer:
         """
         import tensorflow as tf
 
-        return self._function(tf.convert_to_tensor(text, tf.string))
+        text = tf.convert_to_tensor(text, tf.string)
+        if tf.config.functions_run_eagerly():
+            return self._ids_of(text)
+        return self._function(text)
 
     @functools.cached_property
     def _function(self):
