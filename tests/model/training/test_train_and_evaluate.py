@@ -4,8 +4,10 @@ import io
 import json
 import logging
 import os
+import shutil
 import signal
 
+import fault_runs
 import keras
 import numpy as np
 import own_kinds
@@ -32,6 +34,22 @@ def smoke(**trainer):
     return config
 
 
+def quick(**trainer):
+    """Four steps an epoch, and nothing that only shows or measures them."""
+    config = smoke(trackers=(), **trainer)
+    config.data.train = "train[:100]"
+    config.data.validation = config.data.test = "none"
+    return config
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Config, directory and metrics of one finished run. Read-only."""
+    config = smoke(epochs=3, best_metric="roc_auc")
+    workdir = tmp_path_factory.mktemp("run")
+    return config, workdir, trainer_lib.train_and_evaluate(config, workdir)
+
+
 def test_a_home_is_found_in_the_paths_of_a_config(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     config = smoke()
@@ -51,9 +69,9 @@ def weights_of(workdir):
         return {name: archive[name] for name in archive.files}
 
 
-def test_smoke_learns_and_fills_the_work_directory(tmp_path):
-    metrics = trainer_lib.train_and_evaluate(smoke(epochs=3), tmp_path)
-    assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
+def test_smoke_learns_and_fills_the_work_directory(run):
+    config, workdir, metrics = run
+    assert json.loads((workdir / "metrics.json").read_text()) == metrics
     assert sorted(metrics) == ["test", "train", "validation"]
     assert metrics["train"]["steps"] == 3 * 16  # 500 / 32 = 15.6
     assert metrics["train"]["epochs"] == metrics["train"]["best_epoch"] == 3
@@ -65,16 +83,16 @@ def test_smoke_learns_and_fills_the_work_directory(tmp_path):
     assert sum(sum(row.values()) for row in cells.values()) == 100
     right = sum(row.get(digit, 0) for digit, row in cells.items())
     assert right / 100 == metrics["test"]["accuracy"]
-    config = experiment.from_json((tmp_path / "config.json").read_text())
-    assert config == smoke(epochs=3)
-    labels = json.loads((tmp_path / "labels.json").read_text())
+    saved = experiment.from_json((workdir / "config.json").read_text())
+    assert saved == config
+    labels = json.loads((workdir / "labels.json").read_text())
     assert labels == [str(digit) for digit in range(10)]
 
 
 def test_one_seed_gives_equal_bits_and_another_seed_others(tmp_path):
     runs = {}
     for name, seed in (("a", 7), ("b", 7), ("c", 8)):
-        config = smoke()
+        config = quick()
         config.seed = seed
         config.model.dropout = 0.2
         config.data.random_shift = 0.1
@@ -86,25 +104,18 @@ def test_one_seed_gives_equal_bits_and_another_seed_others(tmp_path):
         assert array.tobytes() != runs["c"][path].tobytes(), path
 
 
-def test_another_process_gives_equal_bits(smoke_workdir, tmp_path):
-    trainer_lib.train_and_evaluate(smoke(), tmp_path)
-    here, there = weights_of(tmp_path), weights_of(smoke_workdir)
-    assert here.keys() == there.keys()
-    for path, array in here.items():
-        assert array.tobytes() == there[path].tobytes(), path
-
-
 @pytest.mark.parametrize(
     "settings",
     [
-        {"trainer.strategy": "mirrored"},
-        {"trainer.dtype_policy": "mixed_bfloat16"},
-        {"trainer.dtype_policy": "mixed_float16"},
-        {"data.global_batch_size": 1000},
-        {"data.validation": "none"},
-        {"data.test": "none"},
-        {"data.test": "test[:1]"},
         {
+            "trainer.dtype_policy": "mixed_bfloat16",
+            "data.global_batch_size": 1000,
+            "data.test": "none",
+        },
+        {"data.validation": "none", "data.test": "test[:1]"},
+        {
+            "trainer.strategy": "mirrored",
+            "trainer.dtype_policy": "mixed_float16",
             "optimizer.name": "adamw",
             "optimizer.schedule": "cosine",
             "optimizer.warmup_steps": 5,
@@ -114,7 +125,7 @@ def test_another_process_gives_equal_bits(smoke_workdir, tmp_path):
     ids=lambda settings: ",".join(f"{k}={v}" for k, v in settings.items()),
 )
 def test_setting_trains_to_a_lower_loss(settings, tmp_path):
-    config = smoke(epochs=2)
+    config = smoke(epochs=2, trackers=())
     for name, value in settings.items():
         part, _, leaf = name.partition(".")
         setattr(getattr(config, part), leaf, value)
@@ -139,8 +150,9 @@ def test_xla_trains_to_a_lower_loss(run_command, tmp_path):
         "trainers.train",
         "--config=configs/mnist_mlp.py:smoke",
         f"--workdir={tmp_path}",
-        "--config.trainer.epochs=2",
+        "--config.trainer.trackers=",
         "--config.trainer.jit_compile=true",
+        code=fault_runs.NO_EXPORT,
     )
     assert run.returncode == 0, run.stderr
     assert "doesn't support" not in run.stderr
@@ -149,7 +161,7 @@ def test_xla_trains_to_a_lower_loss(run_command, tmp_path):
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_weights(tmp_path):
-    config = smoke(epochs=5)
+    config = smoke(epochs=5, trackers=())
     config.optimizer.name = "sgd"
     # Explodes after some epochs and not at once.
     config.optimizer.learning_rate = 1e12
@@ -162,21 +174,28 @@ def test_nan_stops_the_run_and_keeps_the_last_good_weights(tmp_path):
     assert not (tmp_path / "export").exists()
 
 
-def test_early_stopping_ends_the_run_and_the_best_epoch_is_kept(tmp_path):
+def test_early_stopping_ends_the_run_and_the_best_epoch_is_kept(
+    smoke_workdir, tmp_path
+):
+    """With the bits of a run of that epoch alone, in another process."""
     config = smoke(
         epochs=30,
         early_stopping_patience=2,
         best_metric="accuracy",
         # Nothing is better than the first epoch by so much.
         early_stopping_min_delta=0.9,
+        trackers=(),
     )
     metrics = trainer_lib.train_and_evaluate(config, tmp_path)
     assert metrics["train"]["epochs"] == 3
     assert metrics["train"]["best_epoch"] == 1
-    once = smoke(epochs=1)
-    first = trainer_lib.train_and_evaluate(once, tmp_path / "once")
-    assert metrics["test"] == first["test"]
     assert [p.name for p in (tmp_path / "best").iterdir()] == ["step-00000016"]
+    once = json.loads((smoke_workdir / "metrics.json").read_text())
+    assert metrics["test"] == once["test"]
+    here, there = weights_of(tmp_path), weights_of(smoke_workdir)
+    assert here.keys() == there.keys()
+    for path, array in here.items():
+        assert array.tobytes() == there[path].tobytes(), path
 
 
 def test_a_second_run_in_a_work_directory_is_refused_where_that_is_wanted(
@@ -204,19 +223,20 @@ def test_a_run_that_has_to_go_on_is_refused_where_there_is_none(tmp_path):
 
 
 def test_a_finished_run_again_trains_nothing_and_has_the_same_results(
-    tmp_path, caplog
+    run, tmp_path, caplog
 ):
-    first = trainer_lib.train_and_evaluate(smoke(epochs=2), tmp_path)
+    config, workdir, first = run
+    shutil.copytree(workdir, tmp_path, dirs_exist_ok=True)
     files = ("history.json", "labels.json", "config.json")
     before = {name: (tmp_path / name).read_bytes() for name in files}
     weights = weights_of(tmp_path)
     with caplog.at_level(logging.INFO, "trainers.training.beginning"):
-        again = trainer_lib.train_and_evaluate(smoke(epochs=2), tmp_path)
-    for metrics in (first, again):
-        metrics["train"].pop("seconds")  # That of both processes.
-    assert again == first
+        again = trainer_lib.train_and_evaluate(config, tmp_path)
+    # That of both processes.
+    seconds = {"seconds": again["train"]["seconds"]}
+    assert again == first | {"train": first["train"] | seconds}
     assert caplog.messages == [
-        "continuing from step 32 of 32: the end of training"
+        "continuing from step 48 of 48: the end of training"
     ]
     assert {name: (tmp_path / name).read_bytes() for name in files} == before
     for path, array in weights_of(tmp_path).items():
@@ -245,7 +265,8 @@ def without_times(metrics):
 def test_a_signal_stops_a_run_and_the_same_call_resumes_it(
     tmp_path, monkeypatch, caplog
 ):
-    config = smoke(epochs=3, save_every_steps=5)
+    config = smoke(epochs=3, save_every_steps=5, trackers=())
+    config.data.train = "train[:100]"
     config.model.dropout = 0.2
     config.optimizer.ema_momentum = 0.9
     config.optimizer.plateau_patience = 1
@@ -257,25 +278,24 @@ def test_a_signal_stops_a_run_and_the_same_call_resumes_it(
         with pytest.raises(Stopped) as error:
             trainer_lib.train_and_evaluate(config, run)
     assert str(error.value) == (
-        "Stopped by SIGTERM after step 32; the same command resumes from there."
+        "Stopped by SIGTERM after step 8; the same command resumes from there."
     )
     assert signal.getsignal(signal.SIGTERM) is before
     assert not (run / "metrics.json").exists()
     with caplog.at_level(logging.INFO, "trainers.training.beginning"):
         metrics = trainer_lib.train_and_evaluate(config, run)
-    assert "continuing from step 32 of 48: epoch 3 of 3, step 0 of 16" in (
+    assert "continuing from step 8 of 12: epoch 3 of 3, step 0 of 4" in (
         caplog.messages
     )
     assert without_times(metrics) == without_times(whole)
     expected = weights_of(tmp_path / "whole")
     for path, array in weights_of(run).items():
         assert array.tobytes() == expected[path].tobytes(), path
-    again = trainer_lib.train_and_evaluate(config, run)
-    assert without_times(again) == without_times(whole)
 
 
 def test_a_run_resumes_with_a_state_that_json_changes(tmp_path):
-    config = smoke()
+    config = quick()
+    config.data.test = "test[:100]"
     config.task = own_kinds.KeyedLabelsConfig()
     metrics = trainer_lib.train_and_evaluate(config, tmp_path)
     labels = json.loads((tmp_path / "labels.json").read_text())
@@ -284,8 +304,10 @@ def test_a_run_resumes_with_a_state_that_json_changes(tmp_path):
     assert without_times(again) == without_times(metrics)
 
 
-def test_another_setting_is_refused_and_the_run_stays_as_it_is(tmp_path):
-    trainer_lib.train_and_evaluate(smoke(), tmp_path)
+def test_another_setting_is_refused_and_the_run_stays_as_it_is(
+    smoke_workdir, tmp_path
+):
+    shutil.copytree(smoke_workdir, tmp_path, dirs_exist_ok=True)
     files = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     config = smoke(epochs=2)
     config.seed = 5
@@ -321,22 +343,21 @@ def scalar(accumulator, tag):
     ]
 
 
-def test_tensorboard_has_curves_graph_images_matrix_and_hparams(tmp_path):
-    config = smoke(epochs=2)
-    metrics = trainer_lib.train_and_evaluate(config, tmp_path)
-    train = read_events(tmp_path, "train")
-    validation = read_events(tmp_path, "validation")
+def test_tensorboard_has_curves_graph_images_matrix_and_hparams(run):
+    _, workdir, metrics = run
+    train = read_events(workdir, "train")
+    validation = read_events(workdir, "validation")
     for accumulator, tags in (
         (train, ["loss", "accuracy", "learning_rate", "examples_per_second"]),
         (validation, ["loss", "accuracy", "macro_f1"]),
     ):
         for tag in tags:
             steps = [step for step, _ in scalar(accumulator, tag)]
-            assert steps == [16, 32], tag
+            assert steps == [16, 32, 48], tag
     assert scalar(train, "learning_rate")[0][1] == pytest.approx(1e-3)
     # The best epoch is the last here, and so is what it was measured at.
-    assert metrics["train"]["best_epoch"] == 2
-    assert scalar(validation, "accuracy")[1][1] == pytest.approx(
+    assert metrics["train"]["best_epoch"] == 3
+    assert scalar(validation, "accuracy")[2][1] == pytest.approx(
         metrics["validation"]["accuracy"]
     )
     names = [node.name for node in train.Graph().node]
@@ -348,7 +369,7 @@ def test_tensorboard_has_curves_graph_images_matrix_and_hparams(tmp_path):
     assert shown[:2] == [b"28", b"28"] and len(shown) == 2 + 16
     assert all(png.startswith(b"\x89PNG") for png in shown[2:])
     matrices = validation.Tensors("confusion_matrix")
-    assert [event.step for event in matrices] == [16, 32]
+    assert [event.step for event in matrices] == [16, 32, 48]
     assert matrices[0].tensor_proto.string_val[2].startswith(b"\x89PNG")
     start = plugin_data_pb2.HParamsPluginData.FromString(
         validation.SummaryMetadata(
@@ -361,8 +382,8 @@ def test_tensorboard_has_curves_graph_images_matrix_and_hparams(tmp_path):
     assert "_hparams_/session_end_info" in validation.Tags()["tensors"]
 
 
-def test_damaged_weights_are_reported(tmp_path):
-    trainer_lib.train_and_evaluate(smoke(), tmp_path)
+def test_damaged_weights_are_reported(smoke_workdir, tmp_path):
+    shutil.copytree(smoke_workdir / "best", tmp_path / "best")
     (path,) = (tmp_path / "best").iterdir()
     content = bytearray((path / "weights.npz").read_bytes())
     content[len(content) // 2] ^= 1
@@ -374,7 +395,7 @@ def test_damaged_weights_are_reported(tmp_path):
 
 
 def test_model_of_another_shape_than_the_data_is_refused(tmp_path):
-    config = smoke()
+    config = smoke(trackers=())
     config.data.source = "npz"
     config.data.path = str(tmp_path / "small.npz")
     np.savez(
@@ -409,10 +430,10 @@ def test_float16_scales_the_loss(tmp_path):
 
 def test_refused_steps_leave_no_run_in_the_work_directory(tmp_path):
     with pytest.raises(ConfigError, match="steps_per_execution"):
-        trainer_lib.train_and_evaluate(smoke(steps_per_execution=7), tmp_path)
+        trainer_lib.train_and_evaluate(quick(steps_per_execution=7), tmp_path)
     names = sorted(p.name for p in tmp_path.iterdir())
     assert names == ["data_report.json", "lock"]
-    trainer_lib.train_and_evaluate(smoke(), tmp_path)
+    trainer_lib.train_and_evaluate(quick(), tmp_path)
 
 
 def test_pictures_of_a_padded_batch_are_labelled_without_padding(tmp_path):
@@ -456,16 +477,8 @@ def test_an_unknown_best_metric_is_refused_before_training(
     assert not (tmp_path / "config.json").exists()
 
 
-@pytest.mark.parametrize(
-    "metric, reason",
-    [
-        ("roc_auc", "has only examples of the class '1'"),
-        ("pr_auc", "has only examples of the class '1'"),
-        ("per_class/0/recall", "has no example of the class '0'"),
-    ],
-)
 def test_a_metric_that_validation_does_not_define_is_refused_before_training(
-    metric, reason, tmp_path
+    tmp_path,
 ):
     labels = np.array([0, 1] * 10 + [1] * 5)
     images = np.random.default_rng(0).integers(0, 256, (25, 28, 28), np.uint8)
@@ -476,7 +489,7 @@ def test_a_metric_that_validation_does_not_define_is_refused_before_training(
         x_test=images[20:],
         y_test=labels[20:],
     )
-    config = smoke(best_metric=metric).with_overrides(
+    config = smoke(trackers=()).with_overrides(
         {
             "data.source": "npz",
             "data.path": str(tmp_path / "images.npz"),
@@ -486,30 +499,31 @@ def test_a_metric_that_validation_does_not_define_is_refused_before_training(
         }
     )
     workdir = tmp_path / "run"
-    with pytest.raises(ConfigError) as error:
-        trainer_lib.train_and_evaluate(config, workdir)
-    assert str(error.value) == (
-        "`--config.trainer.best_metric` must be a metric that differs between "
-        f"models on the validation split. Received: {metric!r}, but the split "
-        f"{reason}. Choose another metric, for example "
-        "--config.trainer.best_metric=loss, or name another split with "
-        "--config.data.validation."
-    )
-    assert not (workdir / "config.json").exists()
+    for metric, reason in (
+        ("roc_auc", "has only examples of the class '1'"),
+        ("pr_auc", "has only examples of the class '1'"),
+        ("per_class/0/recall", "has no example of the class '0'"),
+    ):
+        config.trainer.best_metric = metric
+        with pytest.raises(ConfigError) as error:
+            trainer_lib.train_and_evaluate(config, workdir)
+        assert str(error.value) == (
+            "`--config.trainer.best_metric` must be a metric that differs "
+            "between models on the validation split. Received: "
+            f"{metric!r}, but the split {reason}. Choose another metric, for "
+            "example --config.trainer.best_metric=loss, or name another split "
+            "with --config.data.validation."
+        )
+        assert not (workdir / "config.json").exists()
     # The advice helps.
     config.trainer.best_metric = "loss"
     trainer_lib.train_and_evaluate(config, workdir)
 
 
-@pytest.mark.parametrize("metric", ["roc_auc", "per_class/3/recall"])
-def test_a_run_keeps_the_epoch_that_is_best_by_its_metric(metric, tmp_path):
-    metrics = trainer_lib.train_and_evaluate(
-        smoke(epochs=3, best_metric=metric), tmp_path
-    )
-    values = read_events(tmp_path, "validation")
-    if metric == "roc_auc":
-        by_epoch = [value for _, value in scalar(values, metric)]
-        best = by_epoch.index(max(by_epoch)) + 1
-        assert metrics["train"]["best_epoch"] == best
-        assert metrics["validation"][metric] == pytest.approx(max(by_epoch))
-    assert 1 <= metrics["train"]["best_epoch"] <= 3
+def test_a_run_keeps_the_epoch_that_is_best_by_its_metric(run):
+    config, workdir, metrics = run
+    values = scalar(read_events(workdir, "validation"), "roc_auc")
+    by_epoch = [value for _, value in values]
+    best = by_epoch.index(max(by_epoch)) + 1
+    assert metrics["train"]["best_epoch"] == best
+    assert metrics["validation"]["roc_auc"] == pytest.approx(max(by_epoch))
