@@ -1,5 +1,7 @@
 """Moving averages of the weights: their formula, and who takes them."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -43,13 +45,24 @@ def names(arrays, start, end=""):
     ]
 
 
+@pytest.fixture(scope="module")
+def life_of(tmp_path_factory):
+    """Returns a function from policy and momentum to a run. Read-only."""
+
+    @functools.cache
+    def live(policy, momentum):
+        config = make_config(momentum, trainer__dtype_policy=policy)
+        return tiny_runs.live(config, tmp_path_factory.mktemp("run"))
+
+    return live
+
+
 @pytest.mark.parametrize(
     "policy, momentum",
     [(policy, MOMENTUM) for policy in POLICIES] + [("float32", 0.999)],
 )
-def test_averages_follow_their_formula(policy, momentum, tmp_path):
-    config = make_config(momentum, trainer__dtype_policy=policy)
-    life = tiny_runs.live(config, tmp_path)
+def test_averages_follow_their_formula(policy, momentum, life_of):
+    life = life_of(policy, momentum)
     assert len(life.record.states) == tiny_runs.STEPS
     expected = None
     for step, arrays in life.record.states.items():
@@ -69,23 +82,9 @@ def test_averages_follow_their_formula(policy, momentum, tmp_path):
     assert len(tiny_runs.differing(averages, weights)) == 4
 
 
-def test_averages_count_updates_and_not_parts_of_batches(tmp_path):
-    config = make_config(dropout=0.0)
-    one = tiny_runs.live(config, tmp_path / "one")
-    config.optimizer.accumulation_steps = 2
-    two = tiny_runs.live(config, tmp_path / "two")
-    for path in WEIGHTS:
-        np.testing.assert_allclose(
-            averages_in(one.state())[path],
-            averages_in(two.state())[path],
-            atol=1e-6,
-        )
-
-
 @pytest.mark.parametrize("policy", POLICIES)
-def test_averages_take_the_place_of_weights_for_a_while(policy, tmp_path):
-    config = make_config(trainer__dtype_policy=policy)
-    life = tiny_runs.live(config, tmp_path)
+def test_averages_take_the_place_of_weights_for_a_while(policy, life_of):
+    life = life_of(policy, MOMENTUM)
     before = life.state()
     with life.model.averaged_weights():
         inside = life.state()
@@ -117,24 +116,6 @@ def test_without_averages_the_weights_stay(strategy):
         assert tiny_runs.differing(state.read(model), before) == []
 
 
-def test_every_replica_gets_the_averages_and_its_weights_back(tmp_path):
-    config = make_config(trainer__strategy="mirrored")
-    life = tiny_runs.live(config, tmp_path)
-
-    def parts():
-        results = life.model.distribute_strategy.experimental_local_results
-        return [
-            [p.numpy().tobytes() for p in results(v.value)]
-            for v in life.model.trainable_variables
-        ]
-
-    before = parts()
-    averages = averages_in(life.state())
-    with life.model.averaged_weights():
-        assert parts() == [[a.tobytes()] * 2 for a in averages.values()]
-    assert parts() == before
-
-
 class Weights(keras.callbacks.Callback):
     """Remembers the weights that callbacks at the end of an epoch see."""
 
@@ -146,11 +127,38 @@ class Weights(keras.callbacks.Callback):
         self.seen.append(state.read(self.model))
 
 
-@pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
-def test_validation_and_the_best_epoch_take_the_averages(strategy, tmp_path):
-    config = make_config(trainer__strategy=strategy)
+@pytest.fixture(scope="module", params=["one_device", "mirrored"])
+def watched_run(request, tmp_path_factory):
+    """`Weights` and `Life` of one run. Read-only."""
+    config = make_config(trainer__strategy=request.param)
     weights = Weights()
-    life = tiny_runs.live(config, tmp_path, further=[weights])
+    workdir = tmp_path_factory.mktemp("run")
+    return weights, tiny_runs.live(config, workdir, further=[weights])
+
+
+def test_every_replica_gets_the_averages_and_its_weights_back(watched_run):
+    _, life = watched_run
+    strategy = life.model.distribute_strategy
+    num_replicas = strategy.num_replicas_in_sync
+
+    def parts():
+        results = strategy.experimental_local_results
+        return [
+            [p.numpy().tobytes() for p in results(v.value)]
+            for v in life.model.trainable_variables
+        ]
+
+    before = parts()
+    averages = averages_in(life.state())
+    with life.model.averaged_weights():
+        assert parts() == [
+            [a.tobytes()] * num_replicas for a in averages.values()
+        ]
+    assert parts() == before
+
+
+def test_validation_and_the_best_epoch_take_the_averages(watched_run):
+    weights, life = watched_run
     for epoch, arrays in enumerate(weights.seen):
         trained = life.record.states[(epoch + 1) * PER_EPOCH]
         averages = averages_in(trained)
@@ -162,13 +170,12 @@ def test_validation_and_the_best_epoch_take_the_averages(strategy, tmp_path):
     assert tiny_runs.differing(kept, averages) == []
     # The loss of the validation is theirs.
     losses = [epoch["val_loss"] for epoch in life.history()]
-    for path, variable in zip(
-        WEIGHTS, life.model.trainable_variables, strict=True
-    ):
+    model = tiny_runs.make_model(make_config())
+    for path, variable in zip(WEIGHTS, model.trainable_variables, strict=True):
         variable.assign(averages[path])
     examples = tiny_runs.make_examples(6, 1)
     images = examples.features["image"].astype(np.float32) / 255
-    logits = life.model({"image": images}, training=False).numpy()
+    logits = model({"image": images}, training=False).numpy()
     logits -= logits.max(axis=1, keepdims=True)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     loss = -np.log(probabilities[np.arange(6), examples.targets]).mean()
@@ -177,12 +184,11 @@ def test_validation_and_the_best_epoch_take_the_averages(strategy, tmp_path):
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_averages_do_not_change_the_trained_weights(policy, tmp_path):
+def test_averages_do_not_change_the_trained_weights(policy, life_of):
     """Averages that are only looked at change no step."""
     runs = {}
     for momentum in (0.0, MOMENTUM):
-        config = make_config(momentum, trainer__dtype_policy=policy)
-        life = tiny_runs.live(config, tmp_path / str(momentum))
+        life = life_of(policy, momentum)
         runs[momentum] = weights_in(life.state())
         last = weights_in(life.record.states[tiny_runs.STEPS])
         assert tiny_runs.differing(runs[momentum], last) == []
@@ -208,10 +214,14 @@ def test_the_end_of_fit_leaves_the_weights():
 
 
 def test_two_replicas_average_what_one_device_averages(tmp_path):
+    """Averages count updates, and not the parts of batches."""
     ends = {}
-    for strategy in ("one_device", "mirrored"):
+    for strategy, parts in (("one_device", 1), ("mirrored", 2)):
         config = make_config(
-            dropout=0.0, optimizer__name="sgd", trainer__strategy=strategy
+            dropout=0.0,
+            optimizer__name="sgd",
+            optimizer__accumulation_steps=parts,
+            trainer__strategy=strategy,
         )
         ends[strategy] = tiny_runs.live(config, tmp_path / strategy).state()
     for find in (weights_in, averages_in):
