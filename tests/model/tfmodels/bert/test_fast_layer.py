@@ -56,8 +56,13 @@ def make_features():
     }
 
 
-def trained_on(network, call=tf.function):
-    """Returns logits and gradients by path of one step."""
+def eager(function):
+    """Takes the place of `tf.function`, and takes no time to trace."""
+    return function
+
+
+def make_step(network, call=tf.function):
+    """Returns a function to logits and gradients by path of one step."""
 
     def step():
         with tf.GradientTape() as tape:
@@ -67,10 +72,20 @@ def trained_on(network, call=tf.function):
             )
         return logits, tape.gradient(loss, network.trainable_variables)
 
-    logits, gradients = call(step)()
+    called = call(step)
     paths = [v.path for v in network.trainable_variables]
-    gradients = map(tf.convert_to_tensor, gradients)
-    return {"": logits} | dict(zip(paths, gradients, strict=True))
+
+    def by_path():
+        logits, gradients = called()
+        gradients = map(tf.convert_to_tensor, gradients)
+        return {"": logits} | dict(zip(paths, gradients, strict=True))
+
+    return by_path
+
+
+def trained_on(network, call=tf.function):
+    """Returns logits and gradients by path of one step."""
+    return make_step(network, call)()
 
 
 CASES = [
@@ -85,7 +100,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: "-".join(c.values()))
 def test_outputs_and_gradients_are_keras_hubs(case):
-    expected = trained_on(make_network("keras_nlp", **case))
+    expected = trained_on(make_network("keras_nlp", **case), eager)
     ours = trained_on(make_network("fast", **case))
     assert list(ours) == list(expected)
     assert np.abs(expected[""]).max() > 1
@@ -97,22 +112,25 @@ def test_outputs_and_gradients_are_keras_hubs(case):
         )
 
 
-@pytest.mark.parametrize("call", [tf.function, lambda f: f], ids=["", "eager"])
-def test_so_they_are_with_all_of_minilms_units(call):
+def test_so_they_are_with_all_of_minilms_units():
     sizes = {"hidden_dim": 384, "intermediate_dim": 1536, "num_heads": 12}
-    # Sums of more numbers: weights that keep them as large.
-    expected, ours = (
-        trained_on(make_network(name, **sizes), call)
-        for name in ("keras_nlp", "fast")
-    )
-    for path, value in expected.items():
-        atol = 1e-5 * max(np.abs(value).max(), 1)
-        np.testing.assert_allclose(ours[path], value, atol=atol, err_msg=path)
+    expected = trained_on(make_network("keras_nlp", **sizes), eager)
+    network = make_network("fast", **sizes)
+    for call in (tf.function, eager):
+        ours = trained_on(network, call)
+        for path, value in expected.items():
+            # Sums of more numbers: weights that keep them as large.
+            atol = 1e-5 * max(np.abs(value).max(), 1)
+            np.testing.assert_allclose(
+                ours[path], value, atol=atol, err_msg=path
+            )
 
 
-@pytest.mark.parametrize("case", CASES[::3], ids=lambda c: "-".join(c.values()))
+@pytest.mark.parametrize(
+    "case", [CASES[0], CASES[9]], ids=lambda c: "-".join(c.values())
+)
 def test_bfloat16_is_not_further_from_float32_than_keras_hubs(case):
-    exact = trained_on(make_network("keras_nlp", **case))
+    exact = trained_on(make_network("keras_nlp", **case), eager)
 
     def error(implementation):
         network = make_network(implementation, dtype="mixed_bfloat16", **case)
@@ -133,9 +151,14 @@ def test_bfloat16_is_not_further_from_float32_than_keras_hubs(case):
     assert np.mean(shares[0]) <= np.mean(shares[1])
 
 
-@pytest.mark.parametrize("call", [tf.function, lambda f: f], ids=["", "eager"])
-@pytest.mark.parametrize("pooling", ["mean", "pooled"])
-def test_recomputed_activations_give_the_same_bits(pooling, call, monkeypatch):
+@pytest.mark.parametrize(
+    "pooling, call, num_traces",
+    [("mean", tf.function, 1), ("pooled", eager, 2)],
+    ids=["mean", "pooled_eager"],
+)
+def test_recomputed_activations_give_the_same_bits(
+    pooling, call, num_traces, monkeypatch
+):
     calls = []
     compute = fast_layer.FastTransformerEncoder._compute
 
@@ -154,10 +177,11 @@ def test_recomputed_activations_give_the_same_bits(pooling, call, monkeypatch):
             recompute_activations=recompute,
         )
         set_seeds(network, 1)
-        first, second = (trained_on(network, call) for _ in range(2))
+        step = make_step(network, call)
+        first, second = step(), step()
         states = [v.numpy() for v in network.non_trainable_variables]
-        # Of two layers, in two steps.
-        assert len(calls) == 2 * 2 * (2 if recompute else 1)
+        # Of two layers.
+        assert len(calls) == 2 * num_traces * (2 if recompute else 1)
         return [first, states, second]
 
     kept, recomputed = with_dropout(False), with_dropout(True)
@@ -223,7 +247,7 @@ def test_frozen_layers_get_no_gradients():
     network = make_network("fast", frozen_layers=1)
     paths = {v.path.partition("/")[0] for v in network.trainable_variables}
     assert paths == {"transformer_layer_1", "logits"}
-    expected = trained_on(make_network("keras_nlp", frozen_layers=1))
+    expected = trained_on(make_network("keras_nlp", frozen_layers=1), eager)
     ours = trained_on(network)
     for path, value in expected.items():
         np.testing.assert_allclose(ours[path], value, rtol=1e-5, atol=1e-5)
@@ -270,7 +294,9 @@ def test_dropout_has_the_statistics_of_keras_hubs():
         k: tf.repeat(v[:1], 2000, 0) for k, v in make_features().items()
     }
     ours, theirs = (
-        make_network(name, dropout=0.25)(features, training=True).numpy()
+        make_network(name, dropout=0.25, num_layers=1)(
+            features, training=True
+        ).numpy()
         for name in ("fast", "keras_nlp")
     )
     away = np.abs(ours.mean(axis=0) - theirs.mean(axis=0))
