@@ -20,8 +20,6 @@ SETTINGS = {
     "float16_averages": {
         "trainer__dtype_policy": "mixed_float16",
         "optimizer__ema_momentum": 0.75,
-    },
-    "schedule": {
         "optimizer__name": "momentum",
         "optimizer__schedule": "cosine",
         "optimizer__warmup_steps": 3,
@@ -58,12 +56,12 @@ def whole_run(tmp_path_factory):
 @pytest.mark.parametrize(
     "name, stops",
     [
-        ("adam", range(1, STEPS + 1)),
-        ("float16_averages", (1, 4, 6)),
-        ("schedule", (3, 8)),
-        ("plateau", (4, 7, 8)),
-        ("mirrored", (3, 8)),
-        ("two_steps_a_call", (2, 10)),
+        # Each step of an epoch, and the last of the run.
+        ("adam", (1, 2, 4, 7, STEPS)),
+        ("float16_averages", (1, 6)),
+        ("plateau", (4, 7)),
+        ("mirrored", (3,)),
+        ("two_steps_a_call", (10,)),
         ("all_steps_a_call", (8,)),
     ],
     ids=SETTINGS,
@@ -75,6 +73,7 @@ def test_a_run_stopped_many_times_equals_an_uninterrupted_run(
     assert whole.ended == "done" and whole.restored is None
     config = tiny_runs.make_config(**SETTINGS[name])
     before = None
+    seen = []
     for step in stops:
         life = tiny_runs.live(config, tmp_path, stop_at=step)
         assert life.ended == "stopped"
@@ -88,17 +87,27 @@ def test_a_run_stopped_many_times_equals_an_uninterrupted_run(
         assert tiny_runs.differing(life.state(), expected) == []
         assert life.restored == before
         before = Position(epoch, batch + 1)
+        seen += life.record.batches
     life = tiny_runs.live(config, tmp_path)
     assert life.restored == before
     tiny_runs.assert_same_end(life, whole)
-    # And once more: nothing is left to do.
-    again = tiny_runs.live(config, tmp_path)
+    # With the running means of their whole epochs.
+    assert seen + life.record.batches == whole.record.batches
+
+
+def test_a_finished_run_has_nothing_left_to_do(whole_run, tmp_path):
+    whole = whole_run("adam")
+    assert [batch[:2] for batch in whole.record.batches] == [
+        (epoch, batch) for epoch in range(3) for batch in range(PER_EPOCH)
+    ]
+    shutil.copytree(whole.paths.path, tmp_path, dirs_exist_ok=True)
+    again = tiny_runs.live(tiny_runs.make_config(), tmp_path)
     assert again.restored == Position(3, 0, stopped=True)
     assert again.record.batches == []
     tiny_runs.assert_same_end(again, whole)
 
 
-@pytest.mark.parametrize("kill_at", [1, 5, 8, 12])
+@pytest.mark.parametrize("kill_at", [1, 8, 12])
 def test_a_run_killed_after_any_step_equals_an_uninterrupted_run(
     kill_at, whole_run, tmp_path
 ):
@@ -117,21 +126,6 @@ def test_a_run_killed_after_any_step_equals_an_uninterrupted_run(
             again.record.states[step], whole.record.states[step]
         ), step
     tiny_runs.assert_same_end(again, whole)
-
-
-def test_batches_and_running_means_are_those_of_the_whole_epoch(
-    whole_run, tmp_path
-):
-    whole = whole_run("adam")
-    config = tiny_runs.make_config()
-    seen = []
-    for stop_at in (2, 7, None):
-        life = tiny_runs.live(config, tmp_path, stop_at=stop_at)
-        seen += life.record.batches
-    assert [batch[:2] for batch in seen] == [
-        (epoch, batch) for epoch in range(3) for batch in range(PER_EPOCH)
-    ]
-    assert seen == whole.record.batches
 
 
 class Begins(keras.callbacks.Callback):
@@ -159,7 +153,7 @@ def test_batches_begin_with_the_number_with_which_they_end(tmp_path):
 
 @pytest.mark.parametrize(
     "name, calls_before",
-    [("adam", 0), ("adam", 2), ("float16_averages", 1)],
+    [("adam", 0), ("float16_averages", 2)],
 )
 def test_a_run_stopped_in_a_validation_equals_an_uninterrupted_run(
     name, calls_before, whole_run, tmp_path
@@ -204,17 +198,15 @@ def test_a_request_in_the_last_batch_of_validation_keeps_its_result(
     tiny_runs.assert_same_end(life, whole_run("adam"))
 
 
-@pytest.mark.parametrize("per_execution", [1, 2, 0])
-def test_the_steps_of_a_call_change_no_bit(per_execution, whole_run, tmp_path):
-    whole = whole_run("adam")
-    config = tiny_runs.make_config(trainer__steps_per_execution=per_execution)
-    tiny_runs.assert_same_end(tiny_runs.live(config, tmp_path), whole)
+@pytest.mark.parametrize("name", ["two_steps_a_call", "all_steps_a_call"])
+def test_the_steps_of_a_call_change_no_bit(name, whole_run):
+    tiny_runs.assert_same_end(whole_run(name), whole_run("adam"))
 
 
 def test_a_run_without_validation_resumes_too(tmp_path):
     config = tiny_runs.make_config()
     whole = tiny_runs.live(config, tmp_path / "whole", num_validation=0)
-    for stop_at in (4, 5, 12):
+    for stop_at in (5, 12):
         life = tiny_runs.live(
             config, tmp_path / "run", stop_at=stop_at, num_validation=0
         )
@@ -224,10 +216,7 @@ def test_a_run_without_validation_resumes_too(tmp_path):
     assert life.best()[0] == 12
 
 
-@pytest.mark.parametrize("stop_at", [6, 8])
-def test_a_run_that_stops_early_stops_there_after_an_interruption(
-    stop_at, tmp_path
-):
+def test_a_run_that_stops_early_stops_there_after_an_interruption(tmp_path):
     config = tiny_runs.make_config(
         trainer__epochs=5,
         trainer__early_stopping_patience=1,
@@ -237,8 +226,9 @@ def test_a_run_that_stops_early_stops_there_after_an_interruption(
     whole = tiny_runs.live(config, tmp_path / "whole")
     assert len(whole.history()) == 2
     assert whole.best()[0] == 4
-    life = tiny_runs.live(config, tmp_path / "run", stop_at=stop_at)
-    assert life.ended == "stopped"
+    for stop_at in (6, 8):
+        life = tiny_runs.live(config, tmp_path / "run", stop_at=stop_at)
+        assert life.ended == "stopped"
     life = tiny_runs.live(config, tmp_path / "run")
     tiny_runs.assert_same_end(life, whole)
     again = tiny_runs.live(config, tmp_path / "run")
@@ -250,12 +240,8 @@ def test_a_run_that_stops_early_stops_there_after_an_interruption(
 @pytest.mark.parametrize(
     "settings, saved",
     [
-        ({"save_every_steps": 1}, range(STEPS + 1)),
-        ({"save_every_steps": 3}, [0, 3, 4, 6, 8, 9, 12]),
         ({"save_every_steps": 5}, [0, 4, 5, 8, 10, 12]),
-        ({"save_every_steps": 100}, [0, 4, 8, 12]),
         ({"save_every_seconds": 1e-9}, range(STEPS + 1)),
-        ({"save_every_seconds": 1e9}, [0, 4, 8, 12]),
         ({}, [0, 4, 8, 12]),
         (
             {"save_every_steps": 2, "steps_per_execution": 0},
@@ -274,20 +260,16 @@ def test_checkpoints_are_at_these_steps(settings, saved, tmp_path):
     assert life.kept() == sorted({*saved, STEPS})
 
 
-@pytest.mark.parametrize("every", [2, 3, 5])
-def test_checkpoints_are_at_the_same_steps_after_an_interruption(
-    every, tmp_path
-):
+def test_checkpoints_are_at_the_same_steps_after_an_interruption(tmp_path):
     config = tiny_runs.make_config(
         trainer__keep_checkpoints=100,
-        trainer__save_every_steps=every,
+        trainer__save_every_steps=3,
         trainer__steps_per_execution=0,
     )
-    tiny_runs.live(config, tmp_path, stop_at=every)
+    tiny_runs.live(config, tmp_path, stop_at=3)
     life = tiny_runs.live(config, tmp_path)
-    if every != 5:
-        assert life.restored.batch == every
-    assert life.kept() == sorted({0, 4, 8, 12, *range(0, STEPS, every)})
+    assert life.restored.batch == 3
+    assert life.kept() == [0, 3, 4, 6, 8, 9, 12]
 
 
 def test_the_saving_may_change_on_the_way(whole_run, tmp_path):
@@ -325,10 +307,9 @@ def test_skipped_updates_do_not_shift_the_data(tmp_path):
     whole = live(tmp_path / "whole")
     skipped = STEPS - int(whole.model.optimizer.iterations)
     assert 0 < skipped <= STEPS
-    for stop_at in (1, 5):
-        life = live(tmp_path / "run", stop_at=stop_at)
-        assert int(life.model.optimizer.iterations) < stop_at
-        assert life.kept()[-1] == stop_at
+    life = live(tmp_path / "run", stop_at=5)
+    assert int(life.model.optimizer.iterations) < 5
+    assert life.kept()[-1] == 5
     tiny_runs.assert_same_end(live(tmp_path / "run"), whole)
 
 
@@ -344,12 +325,11 @@ class Explode(keras.callbacks.Callback):
         state.write(self.model, arrays)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_slot_that_is_not_finite_is_never_saved(value, tmp_path):
+def test_a_slot_that_is_not_finite_is_never_saved(tmp_path):
     name = "optimizer/003/hidden_0_kernel_velocity"
     config = tiny_runs.make_config(trainer__save_every_steps=1)
     with pytest.raises(RunError) as error:
-        tiny_runs.live(config, tmp_path, further=[Explode(name, value)])
+        tiny_runs.live(config, tmp_path, further=[Explode(name, math.inf)])
     assert str(error.value) == (
         "`hidden_0_kernel_velocity` has a value that is NaN or infinite at "
         "step 1; the "
@@ -387,8 +367,8 @@ def forget_a_bit(checkpoint):
     kernel[0, 0] = np.nextafter(kernel[0, 0], np.float32(2))
 
 
-def forget_nothing(checkpoint):
-    pass
+def forget_the_step(checkpoint):
+    """The data begins at another one."""
 
 
 @pytest.fixture(scope="module")
@@ -402,18 +382,14 @@ def stopped_run(tmp_path_factory):
 @pytest.mark.parametrize(
     "change_fn, dataset_step, state_differs, history_differs",
     [
-        (forget_nothing, None, False, False),
         (forget_seeds, None, True, True),
-        (forget_nothing, lambda step: 0, True, True),
-        (forget_nothing, lambda step: step + 1, True, True),
+        (forget_the_step, lambda step: step + 1, True, True),
         (forget_metrics, None, False, True),
         (forget_slots, None, True, True),
         (forget_a_bit, None, True, None),
     ],
     ids=[
-        "nothing",
         "seeds",
-        "data_from_0",
         "data_shifted",
         "metrics",
         "slots",
