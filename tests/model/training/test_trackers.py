@@ -74,8 +74,6 @@ class OnlyNumbers(Tracker):
 class Failing(Tracker):
     """Raises an error in a method."""
 
-    method = "begin"
-
     def __init__(self, workdir):
         super().__init__(workdir)
         setattr(self, self.method, self._fail)
@@ -83,6 +81,26 @@ class Failing(Tracker):
     def _fail(self, *args):
         EVENTS.append(self.method)
         raise OSError("no space:\nnowhere")
+
+
+class FailsToBegin(Failing):
+    method = "begin"
+
+
+class FailsToFlush(Failing):
+    method = "flush"
+
+
+class FailsAtNumbers(Failing):
+    method = "numbers"
+
+
+class FailsToSave(Failing):
+    method = "get_state"
+
+
+class FailsToEnd(Failing):
+    method = "end"
 
 
 class Rows(Objective):
@@ -214,52 +232,63 @@ def test_a_stopped_run_stops_its_trackers(tmp_path, events):
 # Failures.
 
 
-@pytest.mark.parametrize(
-    "method", ["begin", "flush", "numbers", "get_state", "end"]
-)
 def test_a_tracker_that_fails_is_a_warning_and_no_other_stops(
-    method, tmp_path, events, monkeypatch, caplog
+    tmp_path, events, caplog
 ):
-    monkeypatch.setattr(Failing, "method", method)
-    name = f"{__name__}:Failing"
-    life = live(tmp_path, name, "csv", RECORDER)
+    kinds = (
+        FailsToBegin,
+        FailsToFlush,
+        FailsAtNumbers,
+        FailsToSave,
+        FailsToEnd,
+    )
+    names = [f"{__name__}:{kind.__name__}" for kind in kinds]
+    life = live(tmp_path, *names, "csv", RECORDER)
     assert life.ended == "done"
-    assert events.count(method) == 1  # It is off after that.
-    assert [
+    for kind in kinds:
+        assert events.count(kind.method) == 1  # It is off after that.
+    warnings = [
         r.message for r in caplog.records if r.levelno >= logging.WARNING
-    ] == [
+    ]
+    assert sorted(warnings) == sorted(
         f"the tracker {name} failed and is off in this process: "
         "OSError: no space: nowhere"
-    ]
+        for name in names
+    )
     assert [row["step"] for row in read_csv(tmp_path)] == ["4", "8", "12"]
-    assert events[-1][0] == "end" or method == "end"
+    assert events[-1][0] == "end"
 
 
 @pytest.mark.parametrize(
-    "method, what",
+    "methods, named",
     [
-        ("describe", "examples"),
-        ("pictures", "pictures"),
-        ("texts", "texts"),
+        (("describe", "texts"), ("examples", "texts")),
+        (("pictures",), ("pictures",)),
     ],
+    ids=["describe_and_texts", "pictures"],
 )
 def test_what_an_objective_cannot_make_is_a_warning(
-    method, what, tmp_path, events, monkeypatch, caplog
+    methods, named, tmp_path, events, monkeypatch, caplog
 ):
     """Once; the run and its trackers continue without it."""
 
-    def fail(self, value):
-        raise KeyError(f"no {method}")
+    def failing(method):
+        def fail(self, value):
+            raise KeyError(f"no {method}")
 
-    monkeypatch.setattr(SingleLabel, method, fail)
+        return fail
+
+    for method in methods:
+        monkeypatch.setattr(SingleLabel, method, failing(method))
     assert live(tmp_path, RECORDER).ended == "done"
     assert caplog.messages == [
         f"the trackers get no {what} in this process: KeyError: 'no {method}'"
+        for method, what in zip(methods, named, strict=True)
     ]
     seen = {event[0] for event in events}
     assert seen >= {"graph", "numbers", "flush", "end"}
-    assert ("examples" in seen) == (method != "describe")
-    assert ("picture" in seen) == (method != "pictures")
+    assert ("examples" in seen) == ("describe" not in methods)
+    assert ("picture" in seen) == ("pictures" not in methods)
 
 
 def test_names_that_no_font_has_are_a_text_beside_the_picture(
@@ -397,12 +426,11 @@ def test_csv_has_one_row_a_step_and_the_test_metrics(whole):
 @pytest.mark.parametrize(
     "lives",
     [
-        [{"stop_at": 2}, {"stop_at": 4}, {"stop_at": 7}, {"stop_at": 12}],
-        [{"kill_at": 2}, {"kill_at": 6}, {"kill_at": 6}, {"kill_at": 12}],
+        [{"stop_at": 4}, {"stop_at": 7}, {}],
+        [{"kill_at": 6}, {"kill_at": 12}],
         [{"request": tiny_runs.InValidation(4)}],
-        [{}],
     ],
-    ids=["stopped", "killed", "stopped-in-validation", "finished"],
+    ids=["stopped_and_finished", "killed", "stopped_in_validation"],
 )
 def test_csv_of_an_interrupted_run_is_the_same(lives, whole, tmp_path):
     for how in lives:
