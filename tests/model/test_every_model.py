@@ -62,11 +62,11 @@ def make_texts():
     return {"token_ids": token_ids, "padding_mask": mask}
 
 
-def make_bert(pooling="pooled", **encoder):
+def make_bert(pooling="pooled", num_layers=1, **encoder):
     return tfmodels.BertClassifierConfig(
         encoder=tfmodels.EncoderConfig(
             vocabulary_size=VOCABULARY_SIZE,
-            num_layers=2,
+            num_layers=num_layers,
             num_heads=2,
             hidden_dim=8,
             intermediate_dim=16,
@@ -93,7 +93,11 @@ def bert_cases():
         choices(tfmodels.EncoderConfig, "implementation"),
     ):
         config = make_bert(
-            pooling, family=family, implementation=implementation
+            pooling,
+            # Two for each family and implementation, but not in each case.
+            num_layers=2 if pooling == "pooled" else 1,
+            family=family,
+            implementation=implementation,
         )
         unused = {"token_embedding/embeddings": VOCABULARY_SIZE - 1}
         if family == "bert":
@@ -240,18 +244,10 @@ def test_logits_are_float32_under_every_policy(case, network, policy):
         assert 0 < np.abs(logits - full).max() < 0.1
 
 
-@pytest.mark.parametrize(
-    "optimizer",
-    [
-        # Adam makes a step of rounding errors, and SGD does not.
-        OptimizerConfig(name="sgd", learning_rate=1.0),
-        OptimizerConfig(name="adam", learning_rate=0.01),
-    ],
-    ids=lambda optimizer: optimizer.name,
-)
-def test_one_step_changes_every_trainable_weight(case, optimizer):
+def test_one_step_changes_every_trainable_weight(case):
     config = make_config(case)
-    config.optimizer = optimizer
+    # Adam would make a step of rounding errors, too.
+    config.optimizer = OptimizerConfig(name="sgd", learning_rate=1.0)
     network = make_network(case)
     before = {v.path: v.numpy() for v in network.trainable_weights}
     assert len(before) == len(network.weights)

@@ -7,12 +7,15 @@ here. Four of the cases are of a package of a user, `tests/own_package`.
 import copy
 import dataclasses
 import itertools
+import shutil
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny_runs
+import worker_runs
 from repository import ROOT
 
 import tfmodels
@@ -27,6 +30,7 @@ from trainers.runtime import columns
 from trainers.serving import exporter
 from trainers.serving.proof import checker
 from trainers.serving.proof import rules
+from trainers.training import checkpointing
 from trainers.training import fitting
 from trainers.training import state
 from trainers.training import steps as steps_lib
@@ -361,7 +365,7 @@ def test_an_evaluation_counts_each_example_once(loaded, monkeypatch):
     for name, values in found[0].items():
         assert len(values) == 15
         np.testing.assert_allclose(found[1][name], values, atol=1e-6)
-    for number in (0, 8, 14):
+    for number in (0, 14):
         alone = examples.take(np.array([number]))
         one = collected(Evaluator(loaded.network, task, alone).batches())
         for name, values in found[0].items():
@@ -514,13 +518,36 @@ def test_two_replicas_measure_what_one_measures(loaded, two_replicas):
         np.testing.assert_allclose(two[name], values, atol=1e-6)
 
 
+class Copy(keras.callbacks.Callback):
+    """Copies a work directory as a kill after step 7 would leave it."""
+
+    def __init__(self, workdir, copy):
+        super().__init__()
+        self._workdir = workdir
+        self._copy = copy
+        self._step = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._step += 1
+        if self._step == 7:
+            saved = self._workdir / "checkpoints" / "step-00000006"
+            # A thread writes it, and nothing after it until step 8.
+            worker_runs.wait_until(saved.exists)
+            shutil.copytree(self._workdir, self._copy)
+
+
 def test_a_resumed_run_is_the_uninterrupted_run(loaded, tmp_path):
-    """Bit for bit, stopped inside of the second epoch."""
+    """Bit for bit, from a checkpoint inside of the second epoch."""
+    config = copy.deepcopy(loaded.config)
+    config.trainer.save_every_steps = 6
+    config.trainer.keep_checkpoints = 100
     parts = {"loaded": (loaded.task, loaded.splits)}
-    whole = tiny_runs.live(loaded.config, tmp_path / "whole", **parts)
-    part = tiny_runs.live(loaded.config, tmp_path / "part", stop_at=6, **parts)
-    assert part.ended == "stopped"
-    rest = tiny_runs.live(loaded.config, tmp_path / "part", **parts)
+    directories = tmp_path / "whole", tmp_path / "part"
+    whole = tiny_runs.live(
+        config, directories[0], further=[Copy(*directories)], **parts
+    )
+    rest = tiny_runs.live(config, directories[1], **parts)
+    assert rest.restored == checkpointing.Position(1, 2)
     tiny_runs.assert_same_end(rest, whole)
 
 
