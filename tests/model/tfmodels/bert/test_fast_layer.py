@@ -90,11 +90,16 @@ def trained_on(network, call=tf.function):
 
 CASES = [
     {"family": family, "pooling": pooling, "activation": activation}
-    for family, pooling, activation in itertools.product(
-        ("bert", "distil_bert"),
-        ("mean", "pooled"),
-        ("gelu", "gelu_approximate", "relu"),
-    )
+    for family, pooling, activation in [
+        *itertools.product(
+            ("bert",),
+            ("mean", "pooled"),
+            ("gelu", "gelu_approximate", "relu"),
+        ),
+        # The layers are the same; what is around them is not.
+        ("distil_bert", "mean", "relu"),
+        ("distil_bert", "pooled", "gelu"),
+    ]
 ]
 
 
@@ -127,7 +132,7 @@ def test_so_they_are_with_all_of_minilms_units():
 
 
 @pytest.mark.parametrize(
-    "case", [CASES[0], CASES[9]], ids=lambda c: "-".join(c.values())
+    "case", [CASES[0], CASES[-1]], ids=lambda c: "-".join(c.values())
 )
 def test_bfloat16_is_not_further_from_float32_than_keras_hubs(case):
     exact = trained_on(make_network("keras_nlp", **case), eager)
