@@ -13,6 +13,9 @@ from trainers.training import trainer
 def make_config(policy="auto"):
     config = files.load("configs/mnist_mlp.py:smoke")
     config.trainer.dtype_policy = policy
+    config.trainer.trackers = ()
+    config.data.train = "train[:100]"
+    config.data.validation = config.data.test = "none"
     return config
 
 
