@@ -74,7 +74,7 @@ def make_config(csv_file):
                 warmup_fraction=0.1,
                 global_clipnorm=1.0,
             ),
-            trainer=TrainerConfig(epochs=1),
+            trainer=TrainerConfig(epochs=1, trackers=()),
         )
         for name, value in changes.items():
             *parts, leaf = name.split("__")
@@ -135,9 +135,8 @@ def test_a_run_learns_and_fills_the_work_directory(run):
     assert report["splits"]["train"]["examples"] == num_train
 
 
-@pytest.mark.parametrize("pooling", ["mean", "pooled"])
 def test_a_run_needs_its_checkpoint_of_hugging_face_only_to_begin(
-    pooling, make_config, tmp_path
+    make_config, tmp_path
 ):
     """The checkpoint has no pooler, and an added token."""
     words = [*hf_presets.VOCABULARY, *WORDS["ham"], *WORDS["spam"]]
@@ -155,33 +154,36 @@ def test_a_run_needs_its_checkpoint_of_hugging_face_only_to_begin(
         path, {k: v for k, v in tensors.items() if "pooler" not in k}
     )
     config = make_config(
-        model__encoder__preset=str(path), model__pooling=pooling
+        model__encoder__preset=str(path),
+        model__pooling="pooled",
+        data__sequence_length=8,
     )
-    metrics = trainer.train_and_evaluate(config, tmp_path / "run")
+    run = tmp_path / "run"
+    metrics = trainer.train_and_evaluate(config, run)
     shutil.rmtree(path)
     task = tasks.make_task(config)
-    inputs = task.inputs.restored(tmp_path / "run")
+    inputs = task.inputs.restored(run)
     (ids,) = inputs.tokenizer(["prize FREE  click free click"]).to_list()
     free, click = words.index("free"), words.index("click")
     assert ids == [words.index("prize"), free, click, size]
-    found = evaluator.evaluate(config, tmp_path / "run", "test")
+    found = evaluator.evaluate(config, run, "test")
     assert found == metrics["test"]
-    if pooling == "pooled":
-        second = exporter.export_best(config, tmp_path / "run")
-        assert second.name == "2"
-        answers = [
-            SessionModel(second.parent / name)(
-                "serving_default", {"text": [b"prize free click"]}
-            )["logits"]
-            for name in "12"
-        ]
-        assert (answers[0] == answers[1]).all()
+    network, _ = evaluator.load_best(
+        tasks.restore_task(config, Workdir(run)), Workdir(run)
+    )
+    token_ids = inputs.tokenizer(["prize free click"])
+    features = inputs.preprocess({"token_ids": token_ids})
+    served = SessionModel(exporter.export_best(config, run))(
+        "serving_default", {"text": [b"prize free click"]}
+    )
+    expected = network(features, training=False)
+    np.testing.assert_allclose(served["logits"], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("split", ["validation", "test"])
-def test_evaluating_a_finished_run_gives_its_metrics(run, split):
+def test_evaluating_a_finished_run_gives_its_metrics(run):
     config, workdir, metrics = run
-    assert evaluator.evaluate(config, workdir, split) == metrics[split]
+    found = evaluator.evaluate(config, workdir, "validation")
+    assert found == metrics["validation"]
 
 
 @pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
@@ -211,16 +213,6 @@ def test_every_example_of_an_evaluation_has_its_line(strategy, run, csv_file):
     assert sorted(rows) == list(range(len(splits.train)))
 
 
-def test_equal_seeds_give_equal_bits(run, make_config, tmp_path):
-    config, workdir, _ = run
-    # The second run takes its data from the cache.
-    trainer.train_and_evaluate(config, tmp_path / "again")
-    first, again = weights_of(workdir), weights_of(tmp_path / "again")
-    assert first.keys() == again.keys()
-    for path, array in first.items():
-        assert array.tobytes() == again[path].tobytes(), path
-
-
 # Without dropout, whose masks differ; with momentum, as Adam makes a step of
 # full length from the rounding errors of a gradient that is 0.
 STEADY = {
@@ -231,35 +223,28 @@ STEADY = {
 }
 
 
-@pytest.fixture(scope="module")
-def steady_weights(make_config, tmp_path_factory):
-    """Weights of a run on one device, with several steps in a call."""
-    workdir = tmp_path_factory.mktemp("steady")
+def test_weights_do_not_depend_on_how_a_step_is_computed(make_config, tmp_path):
+    """Several steps in a call, or each alone in parts on two replicas."""
     config = make_config(**STEADY)
-    num_steps = trainer.train_and_evaluate(config, workdir)["train"]["steps"]
+    metrics = trainer.train_and_evaluate(config, tmp_path / "one")
+    num_steps = metrics["train"]["steps"]
     assert steps.plan(config, num_steps * 8, 1).per_execution > 1
-    return weights_of(workdir)
+    config = make_config(
+        **STEADY,
+        trainer__steps_per_execution=1,
+        trainer__strategy="mirrored",
+        optimizer__accumulation_steps=2,
+    )
+    trainer.train_and_evaluate(config, tmp_path / "two")
+    assert_equal_weights(
+        weights_of(tmp_path / "two"), weights_of(tmp_path / "one"), atol=1e-5
+    )
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"trainer__strategy": "mirrored"},
-        {"optimizer__accumulation_steps": 2},
-        {"trainer__steps_per_execution": 1},
-    ],
-    ids=["mirrored", "accumulated", "one_step_a_call"],
-)
-def test_weights_do_not_depend_on_how_a_step_is_computed(
-    changes, steady_weights, make_config, tmp_path
-):
-    trainer.train_and_evaluate(make_config(**STEADY, **changes), tmp_path)
-    assert_equal_weights(weights_of(tmp_path), steady_weights, atol=1e-5)
-
-
-@pytest.mark.parametrize("frozen_layers", [-1, 1])
-def test_a_frozen_encoder_keeps_its_bits(frozen_layers, make_config, tmp_path):
-    config = make_config(model__encoder__frozen_layers=frozen_layers)
+def test_a_frozen_encoder_keeps_its_bits(make_config, tmp_path):
+    config = make_config(
+        model__encoder__frozen_layers=-1, data__sequence_length=8
+    )
     trainer.train_and_evaluate(config, tmp_path)
     task = tasks.restore_task(config, Workdir(tmp_path))
     start = fitting.make_network(config, 2, task.inputs.model_config)
@@ -270,37 +255,25 @@ def test_a_frozen_encoder_keeps_its_bits(frozen_layers, make_config, tmp_path):
         assert is_equal != variable.path.startswith("logits/"), variable.path
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"trainer__dtype_policy": "mixed_bfloat16"},
-        {
-            "task__label_smoothing": 0.1,
-            "task__class_weights": "balanced",
-            "trainer__best_metric": "per_class/spam/recall",
-            "model__pooling": "pooled",
-        },
-    ],
-    ids=["bfloat16", "balanced"],
-)
-def test_setting_trains_to_a_good_result(changes, make_config, tmp_path):
-    metrics = trainer.train_and_evaluate(
-        make_config(trainer__epochs=2, **changes), tmp_path
-    )
-    assert np.isfinite(metrics["test"]["loss"])
-    assert metrics["test"]["roc_auc"] > 0.9
-
-
-def test_replicas_train_with_dropout_in_the_encoder(
+def test_replicas_train_in_half_precision_to_a_good_result(
     make_config, tmp_path, caplog
 ):
+    """With dropout in the encoder, and all that weighs the classes."""
     config = make_config(
         model__dropout=0.0,
+        model__pooling="pooled",
+        data__sequence_length=8,
         optimizer__accumulation_steps=2,
+        task__label_smoothing=0.1,
+        task__class_weights="balanced",
+        trainer__best_metric="per_class/spam/recall",
+        trainer__dtype_policy="mixed_bfloat16",
+        trainer__epochs=2,
         trainer__strategy="mirrored",
     )
     metrics = trainer.train_and_evaluate(config, tmp_path)
     assert np.isfinite(metrics["test"]["loss"])
+    assert metrics["test"]["roc_auc"] > 0.9
     assert "dropout" not in caplog.text
 
 
