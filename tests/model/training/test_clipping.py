@@ -95,15 +95,11 @@ def test_a_long_gradient_is_shortened_to_the_norm(policy, strategy_name):
     )
 
 
-@pytest.mark.parametrize(
-    "policy, strategy_name",
-    [("float32", "one_device"), ("mixed_float16", "mirrored")],
-)
-def test_a_short_gradient_stays_as_it_is(policy, strategy_name):
+def test_a_short_gradient_stays_as_it_is():
     changes = []
     for global_clipnorm in (0.0, 10.0):
-        config = make_config(global_clipnorm, policy)
-        model = make_model(config, strategy_name)
+        config = make_config(global_clipnorm, "mixed_float16")
+        model = make_model(config, "one_device")
         fit(model, config, num_steps=4)
         changes.append(weights_of(model))
     assert largest_difference(*changes) < 1e-7
