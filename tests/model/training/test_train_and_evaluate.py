@@ -265,8 +265,9 @@ def without_times(metrics):
 def test_a_signal_stops_a_run_and_the_same_call_resumes_it(
     tmp_path, monkeypatch, caplog
 ):
-    config = smoke(epochs=3, save_every_steps=5, trackers=())
-    config.data.train = "train[:100]"
+    config = quick(epochs=3, save_every_steps=5)
+    # The plateau and the best epoch are found there.
+    config.data.validation = "validation[:100]"
     config.model.dropout = 0.2
     config.optimizer.ema_momentum = 0.9
     config.optimizer.plateau_patience = 1

@@ -224,7 +224,7 @@ STEADY = {
 
 
 def test_weights_do_not_depend_on_how_a_step_is_computed(make_config, tmp_path):
-    """Several steps in a call, or each alone in parts on two replicas."""
+    """Several steps in a call, or each alone on two replicas."""
     config = make_config(**STEADY)
     metrics = trainer.train_and_evaluate(config, tmp_path / "one")
     num_steps = metrics["train"]["steps"]
@@ -233,7 +233,6 @@ def test_weights_do_not_depend_on_how_a_step_is_computed(make_config, tmp_path):
         **STEADY,
         trainer__steps_per_execution=1,
         trainer__strategy="mirrored",
-        optimizer__accumulation_steps=2,
     )
     trainer.train_and_evaluate(config, tmp_path / "two")
     assert_equal_weights(
