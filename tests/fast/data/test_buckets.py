@@ -101,7 +101,7 @@ def test_padded_lengths_are_few_and_rise_to_the_longest():
 
 @pytest.mark.parametrize(
     ("count", "batch_size"),
-    [(1, 1), (1, 4), (2, 1), (3, 8), (10, 4), (33, 8), (1000, 3)],
+    [(1, 1), (3, 8), (33, 8), (1000, 3)],
 )
 def test_each_epoch_holds_every_example_once(count, batch_size):
     check_epochs(lognormal(count, 60, 128), batch_size)
@@ -159,7 +159,7 @@ def test_types_and_shapes_are_static_and_there_is_no_end():
     )
 
 
-@pytest.mark.parametrize("count", [1, 50, 403])
+@pytest.mark.parametrize("count", [1, 403])
 def test_starting_at_a_step_equals_skipping_those_before(count):
     lengths = lognormal(count, 60, 128)
     steps = pipeline.num_steps(count, 4)
@@ -204,8 +204,9 @@ def test_batches_of_an_epoch_are_in_no_order_of_length():
 # --- Padding -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch_size", [16, 32])
-@pytest.mark.parametrize(("median", "longest"), [(200, 512), (60, 128)])
+@pytest.mark.parametrize(
+    ("median", "longest", "batch_size"), [(200, 512, 32), (60, 128, 16)]
+)
 def test_less_than_a_tenth_is_padding_where_chance_pads_far_more(
     median, longest, batch_size
 ):

@@ -76,18 +76,21 @@ def test_the_order_is_the_same_in_a_second_dataset():
     assert first == take(make_train_dataset(10, 4), 9)
 
 
-@pytest.mark.parametrize("start_step", [1, 2, 3, 4, 7, 3000])
-def test_starting_at_a_step_equals_skipping_those_before(start_step):
+def test_starting_at_a_step_equals_skipping_those_before():
     settings = {"augment_fn": keep_draws, "num_draws": 2}
-    skipped = make_train_dataset(10, 4, **settings).skip(start_step)
-    started = make_train_dataset(10, 4, start_step=start_step, **settings)
-    for expected, got in zip(skipped.take(4), started.take(4), strict=True):
-        tf.nest.map_structure(np.testing.assert_array_equal, expected, got)
+    from_the_first = make_train_dataset(10, 4, **settings)
+    expected = [*from_the_first.take(304).as_numpy_iterator()]
+    for start in (1, 2, 3, 7, 300):
+        started = make_train_dataset(10, 4, start_step=start, **settings)
+        for wanted, got in zip(
+            expected[start : start + 4], started.take(4), strict=True
+        ):
+            tf.nest.map_structure(np.testing.assert_array_equal, wanted, got)
 
 
 @pytest.mark.parametrize(
     ("count", "batch_size"),
-    [(1, 1), (1, 4), (2, 1), (5, 7), (10, 4), (10, 5), (33, 8), (100, 32)],
+    [(1, 1), (5, 7), (10, 5), (33, 8), (100, 32)],
 )
 def test_each_epoch_holds_every_example_once(count, batch_size):
     steps = pipeline.num_steps(count, batch_size)

@@ -55,14 +55,13 @@ def keep_draws(features, draws):
     return features | {"draws": draws}
 
 
-@pytest.mark.parametrize("count", [2, 4])
 @pytest.mark.parametrize(
-    "make_dataset, filler",
+    "make_dataset, filler, count",
     [
-        (make_train_dataset, 0),
-        (lambda shard: make_train_dataset(shard, lengths=LENGTHS), 0),
-        (make_eval_dataset, -1),
-        (lambda shard: make_eval_dataset(shard, LENGTHS), -1),
+        (make_train_dataset, 0, 4),
+        (lambda shard: make_train_dataset(shard, lengths=LENGTHS), 0, 2),
+        (make_eval_dataset, -1, 2),
+        (lambda shard: make_eval_dataset(shard, LENGTHS), -1, 4),
     ],
     ids=["mixed", "grouped", "evaluated", "evaluated_by_length"],
 )

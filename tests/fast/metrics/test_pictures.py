@@ -21,16 +21,9 @@ def center_of(image, color):
     return rows.mean(), columns.mean()
 
 
-@pytest.mark.parametrize("num_classes, pixels", [(2, 390), (40, 2000)])
-def test_a_matrix_is_a_picture_whose_size_grows_up_to_a_limit(
-    num_classes, pixels
-):
-    matrix = np.random.default_rng(0).integers(
-        0, 50, (num_classes, num_classes)
-    )
-    names = [f"class {i}" for i in range(num_classes)]
-    image = draw(matrix, names)
-    assert image.shape == (pixels, pixels, 3)
+def test_a_matrix_is_a_picture():
+    image = draw([[40, 2], [17, 31]], ["class 0", "class 1"])
+    assert image.shape == (390, 390, 3)
     assert image.dtype == np.uint8
     assert image.min() < 50 and image.max() == 255
 
@@ -91,6 +84,7 @@ def test_some_of_many_classes_are_named():
     names = [f"class {i}" for i in range(250)]
     matrix = np.eye(250, dtype=int)
     image = draw(matrix, names)
+    # The size grows with the classes up to this limit.
     assert image.shape == (2000, 2000, 3)
     # Of 250, each third has a name: 0, 3, 6, ...
     others = [x if i % 3 == 0 else f"? {i}" for i, x in enumerate(names)]
@@ -106,7 +100,7 @@ def test_a_picture_of_many_classes_has_those_with_the_most_mistakes():
         cells[names[i]] = {names[i]: 1, names[i + 1]: 1}
     image = pictures.confusion_matrix(cells, names)
     assert image.shape == (1650, 1650, 3)
-    # Names of classes that are left out do not matter, nor do their counts.
+    # Of 30 classes. Names of all others do not matter, nor do their counts.
     mistaken = {*names[1_000:1_011], *names[:19]}
     others = [x if x in mistaken else f"other {x}" for x in names]
     same = {
@@ -117,5 +111,3 @@ def test_a_picture_of_many_classes_has_those_with_the_most_mistakes():
     np.testing.assert_array_equal(
         image, pictures.confusion_matrix(same, others)
     )
-    cells[names[1_005]][names[3]] = 7
-    assert (image != pictures.confusion_matrix(cells, names)).any()

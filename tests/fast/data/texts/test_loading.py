@@ -1,5 +1,6 @@
 """Labelled texts as a run gets them: tokenized, reported, kept."""
 
+import functools
 import json
 import os
 import pathlib
@@ -35,10 +36,15 @@ def directory(tmp_path, monkeypatch):
     return tmp_path
 
 
-def make_tokenizer(train_texts, vocabulary=VOCABULARY, lowercase=True):
+@functools.cache
+def the_tokenizer():
     return wordpiece.WordPieceTokenizer(
-        vocabulary, lowercase=lowercase, max_bytes=100_000
+        VOCABULARY, lowercase=True, max_bytes=100_000
     )
+
+
+def make_tokenizer(train_texts):
+    return the_tokenizer()
 
 
 def write_three():
@@ -395,7 +401,9 @@ def test_a_learned_vocabulary_is_kept(monkeypatch):
         vocabulary = vocabulary_learner.learn_vocabulary(
             train_texts, size=50, lowercase=True
         )
-        return make_tokenizer(None, vocabulary)
+        return wordpiece.WordPieceTokenizer(
+            vocabulary, lowercase=True, max_bytes=100_000
+        )
 
     first = load(learn, facts=(50, True))
     # From the training texts alone.
