@@ -12,6 +12,7 @@ A test with the marker `torture` takes many minutes and belongs to no tier.
 
 import fcntl
 import functools
+import gc
 import os
 import pathlib
 import signal
@@ -19,6 +20,9 @@ import subprocess
 import sys
 import tempfile
 
+# Imports make a million objects and no garbage. To search them for garbage
+# takes 3 of the 20 seconds until the first test, see `pytest_collection`.
+gc.disable()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Tokenized data of tests does not belong in the user's cache.
 _CACHE = tempfile.TemporaryDirectory()
@@ -57,6 +61,17 @@ def _tier(item):
     return tier
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Skips the folders of other tiers for `-m TIER`.
+
+    To import their tests takes as long as a hundred fast tests.
+    """
+    tier = config.option.markexpr
+    if tier in _SLOW_FIRST and collection_path.parent == _TESTS:
+        return collection_path.name in {*_SLOW_FIRST} - {tier} or None
+    return None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """Marks each test with its tier; `-m torture` runs all fault tests too.
@@ -71,6 +86,16 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(tier)
         if config.option.markexpr == "torture" and tier == "fault":
             item.add_marker("torture")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection():
+    """Lets Python collect garbage again, but never search what is imported."""
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

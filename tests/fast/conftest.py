@@ -7,6 +7,7 @@ import sys
 import commands
 import keras
 import pytest
+import tensorflow as tf
 
 _STARTS = (
     "subprocess.Popen",
@@ -33,6 +34,17 @@ def _refuse_processes(event, args):
 
 
 sys.addaudithook(_refuse_processes)
+
+
+@pytest.fixture
+def eagerly():
+    """Runs each `tf.function` op by op.
+
+    To trace and to compile one takes a hundred times as long as a few rows.
+    """
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.hookimpl(wrapper=True)

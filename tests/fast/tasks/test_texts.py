@@ -220,6 +220,7 @@ def write_csv(path, num_rows=40):
     path.write_text("\n".join(["text,label", *rows]) + "\n")
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("text", ["none", "balanced", "spam=3"])
 def test_weights_of_classes_come_with_the_data(text, tmp_path):
     write_csv(tmp_path / "mails.csv")
@@ -523,6 +524,7 @@ def test_a_tokenizer_that_is_another_in_tf_data_is_not_exported(served):
 # --- Files of a work directory -----------------------------------------------
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_files_make_the_task_what_it_was(tmp_path):
     write_csv(tmp_path / "mails.csv")
     config = make_config()
@@ -549,6 +551,7 @@ def test_files_make_the_task_what_it_was(tmp_path):
     assert again.tokenizer(text).to_list() == first.tokenizer(text).to_list()
 
 
+@pytest.mark.usefixtures("eagerly")
 @pytest.mark.parametrize("cache", ["none", "cache"])
 def test_added_tokens_of_a_preset_stay(cache, tmp_path):
     """In the work directory, and beside the tokens that are cached."""
@@ -635,6 +638,7 @@ def test_damaged_files_are_refused(name, content, reason, tmp_path):
     assert reason in str(error.value)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_run_that_an_older_version_began_keeps_its_tokenizer(tmp_path):
     rows = [f"ｗｉｄｅ {i},{'ham' if i % 4 else 'spam'}" for i in range(40)]
     (tmp_path / "mails.csv").write_text("\n".join(["text,label", *rows]) + "\n")

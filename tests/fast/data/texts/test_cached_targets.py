@@ -9,6 +9,7 @@ import tfmodels
 from trainers import config as c
 from trainers import tasks
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 OBJECTIVE = """
 import dataclasses
 import numpy as np

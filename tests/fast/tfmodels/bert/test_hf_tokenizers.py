@@ -27,6 +27,7 @@ from tfmodels.bert.config import EncoderConfig
 from trainers.serving.proof.fresh_process import SessionModel
 
 SPECIAL = wordpiece.SPECIAL_TOKENS
+pytestmark = pytest.mark.usefixtures("eagerly")
 FLAG = "`--config.model.encoder.preset`"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 UNCASED = [
@@ -536,6 +537,7 @@ def test_added_tokens_are_found_in_the_exported_graph(tmp_path):
         tmp_path / "x", reference, "tokenizer.json", vocabulary
     )
     tokenizer = make_tokenizer(path)
+    tf.config.run_functions_eagerly(False)  # As in an export.
 
     @tf.function(
         input_signature=[tf.TensorSpec([None], tf.string, name="text")],

