@@ -29,6 +29,7 @@ from trainers.data import split_specs
 from trainers.data.texts import loading
 from trainers.data.texts import reading
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 ROWS = [(f"text {n}, größe", "ab"[n % 2]) for n in range(40)]
 

@@ -299,6 +299,7 @@ def read_report(workdir="work"):
         return json.load(file)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_the_report_on_texts_goes_by_words_without_case_and_white_space():
     write_csv(
         "train.csv",
@@ -390,6 +391,7 @@ def test_texts_that_cannot_be_read_are_all_that_is_reported():
     }
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_without_a_work_directory_nothing_is_written(directory):
     write_csv("train.csv", [("a", "hä"), ("b", "ho")])
     splits = load_texts("train.csv", workdir=None)
@@ -419,6 +421,7 @@ def look_alikes(splits):
     return warning.partition(": ")[2].partition(". They")[0]
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_labels_of_texts_that_look_alike_are_a_warning():
     labels = ["good", "bad", "Good", "bad\u00a0thing", "bad thing"] * 2
     write_csv("a.csv", [(f"text {i}", x) for i, x in enumerate(labels)])
@@ -428,6 +431,7 @@ def test_labels_of_texts_that_look_alike_are_a_warning():
     )
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_class_folders_of_texts_that_look_alike_are_a_warning():
     for name in ("caf\u00e9", "cafe\u0301", "tea"):
         for number in range(3):

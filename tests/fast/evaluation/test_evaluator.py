@@ -77,8 +77,9 @@ def test_a_home_is_found_in_the_paths_of_a_config(tmp_path, monkeypatch):
     assert config.data.path == "~/none"
 
 
-@pytest.mark.parametrize("is_by_length", [False, True])
-@pytest.mark.parametrize("count", [1, 8, 21])
+@pytest.mark.parametrize(
+    "count, is_by_length", [(1, False), (8, True), (21, False), (21, True)]
+)
 def test_each_example_comes_once_with_its_number(strategy, count, is_by_length):
     lengths, order = None, np.arange(count)
     if is_by_length:

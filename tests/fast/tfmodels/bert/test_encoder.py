@@ -1,5 +1,7 @@
 """Encoders and the classifier on them: shapes, gradients, KerasHub's own."""
 
+import functools
+
 import keras
 import keras_nlp
 import numpy as np
@@ -46,6 +48,14 @@ def enlarge(model):
         variable.assign(variable + keras.random.normal(variable.shape) / 3)
 
 
+@functools.cache
+def large_network(family, pooling):
+    """Returns a network with large weights. Read-only."""
+    network = make_network(family=family, pooling=pooling)
+    enlarge(network)
+    return network
+
+
 def make_inputs(lengths, padded_length):
     """Returns texts of random ids other than 0, the same at any length."""
     rng = np.random.default_rng(0)
@@ -81,7 +91,7 @@ def paths_of(variables):
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_network_gives_logits_for_texts_of_any_length(family, pooling):
-    network = make_network(family=family, pooling=pooling)
+    network = large_network(family, pooling)
     assert network.name == "bert_classifier"
     assert set(network.input) == {"token_ids", "padding_mask"}
     for tensor in network.input.values():
@@ -108,7 +118,7 @@ def test_an_encoder_gives_a_vector_for_each_token(family):
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_weights_are_these(family, pooling):
-    network = make_network(family=family, pooling=pooling)
+    network = large_network(family, pooling)
     expected = HEAD | embedding_paths(family)
     expected |= layer_paths(0) | layer_paths(1)
     if pooling == "pooled":
@@ -121,8 +131,7 @@ def test_the_weights_are_these(family, pooling):
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_padding_does_not_change_the_answer(family, pooling):
-    network = make_network(family=family, pooling=pooling)
-    enlarge(network)
+    network = large_network(family, pooling)
     lengths = [16, 11, 2]
     expected = network(make_inputs(lengths, 16)).numpy()
     padded = make_inputs(lengths, 32)
@@ -139,7 +148,7 @@ def test_padding_does_not_change_the_answer(family, pooling):
 
 
 def test_the_mean_is_that_of_the_vectors_of_tokens():
-    network = make_network(pooling="mean")
+    network = large_network("bert", "mean")
     inputs = make_inputs([16, 5], 16)
     last = keras.Model(
         network.input, network.get_layer("transformer_layer_1").output
@@ -252,6 +261,7 @@ def test_frozen_layers_are_those_from_below(
     assert paths_of(network.weights) == everything
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_dropout_is_in_training_alone():
     inputs = make_inputs([16, 5], 16)
 

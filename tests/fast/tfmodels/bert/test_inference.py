@@ -1,5 +1,7 @@
 """What answers computes what was trained."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -42,13 +44,25 @@ def make_features(lengths, longest=20):
     }
 
 
-@pytest.mark.parametrize("activation", ["gelu", "gelu_approximate", "relu"])
-@pytest.mark.parametrize("pooling", ["mean", "pooled"])
-@pytest.mark.parametrize("family", ["bert", "distil_bert"])
-def test_logits_are_those_of_the_network(family, pooling, activation):
+@functools.cache
+def make(family="bert", pooling="mean", activation="gelu"):
+    """Returns a network and its inference."""
     config = make_config(family, pooling, activation)
     network = make_network(config)
-    inference = inference_lib.BertInference(network, config)
+    return network, inference_lib.BertInference(network, config)
+
+
+@pytest.mark.parametrize(
+    "family, pooling, activation",
+    [
+        ("bert", "mean", "gelu"),
+        ("bert", "pooled", "gelu_approximate"),
+        ("distil_bert", "mean", "relu"),
+        ("distil_bert", "pooled", "gelu"),
+    ],
+)
+def test_logits_are_those_of_the_network(family, pooling, activation):
+    network, inference = make(family, pooling, activation)
     features = make_features([20, 1, 7, 19, 2])
     expected = network(features, training=False).numpy()
     assert np.abs(expected).max() > 1
@@ -59,8 +73,7 @@ def test_logits_are_those_of_the_network(family, pooling, activation):
 
 
 def test_a_row_answers_alike_in_any_company():
-    config = make_config()
-    inference = inference_lib.BertInference(make_network(config), config)
+    _, inference = make()
     features = make_features([3, 20, 1])
     together = inference(features).numpy()
     for row, length in enumerate([3, 20, 1]):
@@ -71,15 +84,13 @@ def test_a_row_answers_alike_in_any_company():
 
 
 def test_no_rows_have_no_logits():
-    config = make_config()
-    inference = inference_lib.BertInference(make_network(config), config)
+    _, inference = make()
     features = {k: v[:0] for k, v in make_features([3]).items()}
     assert inference(features).shape == (0, 5)
 
 
 def test_training_is_refused():
-    config = make_config()
-    inference = inference_lib.BertInference(make_network(config), config)
+    _, inference = make()
     with pytest.raises(AssertionError):
         inference(make_features([3]), training=True)
 
@@ -88,8 +99,7 @@ def test_training_is_refused():
 @pytest.mark.parametrize("family", ["bert", "distil_bert"])
 def test_its_graph_knows_the_shape_of_logits(family, pooling):
     """What serves looks there for the dimension of the batch."""
-    config = make_config(family, pooling)
-    inference = inference_lib.BertInference(make_network(config), config)
+    _, inference = make(family, pooling)
     specs = {
         name: tf.TensorSpec((None, None), tf.int32)
         for name in ("token_ids", "padding_mask")

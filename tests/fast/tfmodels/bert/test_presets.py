@@ -29,6 +29,7 @@ from tfmodels.bert.config import EncoderConfig
 from tfmodels.bert_classifier import BertClassifierConfig
 from tfmodels.mnist_mlp import MnistMlpConfig
 
+pytestmark = pytest.mark.usefixtures("eagerly")
 FLAG = "`--config.model.encoder.preset`"
 BERT_ALONE = (
     "Only BERT and DistilBERT are supported: the tokenizers of other families "
