@@ -331,14 +331,16 @@ def test_no_text_gives_no_ids(minilm):
 
 @pytest.mark.parametrize("lowercase", [True, False])
 def test_ids_are_the_same_eagerly_in_a_pipeline_a_graph_and_a_session(
-    lowercase, minilm, tmp_path
+    lowercase, minilm, package_texts, tmp_path
 ):
+    """The next test compares eager ids with those of the library."""
     tokenizer, _ = minilm[lowercase]
-    texts = [t.encode() for t in UNICODE_TEXTS + random_texts(200)]
+    texts = UNICODE_TEXTS + random_texts(200) + package_texts[::30]
+    texts = [t.encode() for t in texts]
     texts += [b"a\xffb", b"\xe4\xb8", bytes(range(256)), b"x" * 101]
     expected = tokenizer(tf.constant(texts)).to_list()
     # Not empty by mistake.
-    assert len({tuple(ids) for ids in expected}) > 130
+    assert len({tuple(ids) for ids in expected}) > 280
     eager = tokenizer.tokenize_with_offsets(tf.constant(texts))
     assert eager[0].to_list() == expected
 
@@ -432,7 +434,8 @@ def test_ids_and_offsets_are_those_of_the_library_tokenizers(
     }[name]()
     count = {"packages": 4518, "reviews": 35_124, "fuzzed": 4034}
     assert len(texts) == count[name]
-    tf.config.run_functions_eagerly(False)  # In batches, as runs do.
+    if not lowercase and name != "fuzzed":
+        texts = texts[::3]
     pairs = []
     if name != "reviews":
         pairs.append(minilm[lowercase])
@@ -444,15 +447,11 @@ def test_ids_and_offsets_are_those_of_the_library_tokenizers(
         )
         pairs.append((tokenizer, make_bert_tokenizer(vocabulary, lowercase)))
     for ours, bert in pairs:
-        both = tf.function(
-            lambda text, ours=ours: (ours(text), *offsets_of(ours, text)),
-            input_signature=[tf.TensorSpec([None], tf.string)],
-            autograph=False,
-        )
         different = []
         for begin in range(0, len(texts), 2000):
             batch = texts[begin : begin + 2000]
-            rows = zip(*(x.to_list() for x in both(batch)), strict=True)
+            found = ours(batch), *ours.tokenize_with_offsets(batch)
+            rows = zip(*(x.to_list() for x in found), strict=True)
             encodings = bert.encode_batch(batch, add_special_tokens=False)
             for text, row, expected in zip(batch, rows, encodings, strict=True):
                 ids, ids_too, starts, ends = row
@@ -461,10 +460,6 @@ def test_ids_and_offsets_are_those_of_the_library_tokenizers(
                 if (ids, offsets) != (expected.ids, expected.offsets):
                     different.append(text)
         assert different == []
-
-
-def offsets_of(tokenizer, text):
-    return tokenizer.tokenize_with_offsets(text)
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
