@@ -80,7 +80,7 @@ def test_starting_at_a_step_equals_skipping_those_before():
     settings = {"augment_fn": keep_draws, "num_draws": 2}
     from_the_first = make_train_dataset(10, 4, **settings)
     expected = [*from_the_first.take(304).as_numpy_iterator()]
-    for start in (1, 2, 3, 7, 300):
+    for start in (1, 3, 7, 300):
         started = make_train_dataset(10, 4, start_step=start, **settings)
         for wanted, got in zip(
             expected[start : start + 4], started.take(4), strict=True
