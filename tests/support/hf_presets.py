@@ -1,5 +1,6 @@
 """Small BERT and DistilBERT directories in Hugging Face's format."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -58,6 +59,29 @@ HF_DISTILBERT_PARTS = {
     "feedforward_output_dense": "ffn.lin2",
     "feedforward_layer_norm": "output_layer_norm",
 }
+
+
+# By their settings without the preset.
+_NETWORKS = {}
+
+
+def load(config):
+    """Returns the weights by path of a classifier that starts from a preset.
+
+    Presets of the same sizes share a network. Each weight is NaN before.
+
+    Args:
+        config: `BertClassifierConfig`.
+    """
+    encoder = dataclasses.replace(config.encoder, preset="")
+    key = repr(dataclasses.replace(config, encoder=encoder))
+    if key not in _NETWORKS:
+        _NETWORKS[key] = config.build(3)
+    network = _NETWORKS[key]
+    for variable in network.weights:
+        variable.assign(np.full(variable.shape, np.nan))
+    config.load_pretrained(network)
+    return {v.path: v.numpy() for v in network.weights}
 
 
 def hf_weights(facts):

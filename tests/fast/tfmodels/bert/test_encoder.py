@@ -164,7 +164,7 @@ def test_the_mean_is_that_of_the_vectors_of_tokens():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_weights_by_name_give_the_same_answers(family, tmp_path):
-    first = make_network(family=family)
+    first = large_network(family, "pooled")
     arrays = {v.path: v.numpy() for v in first.weights}
     np.savez(tmp_path / "weights.npz", **arrays)
     keras.utils.set_random_seed(2)

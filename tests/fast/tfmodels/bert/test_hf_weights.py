@@ -1,12 +1,12 @@
 """Weights of Hugging Face as they are found: names, files, types, extras."""
 
-import dataclasses
 import json
 import logging
 import pathlib
 import shlex
 import shutil
 
+import hf_presets
 import keras
 import ml_dtypes
 import numpy as np
@@ -56,21 +56,9 @@ def load(path, pooling="pooled"):
     return {v.path: v.numpy() for v in network.weights}
 
 
-# By their settings without the preset.
-_NETWORKS = {}
-
-
 def assert_loaded(path, facts):
     """Compares all weights of a classifier with those that were written."""
-    config = config_of(path)
-    key = repr(dataclasses.replace(config.encoder, preset=""))
-    if key not in _NETWORKS:
-        _NETWORKS[key] = config.build(3)
-    network = _NETWORKS[key]
-    for variable in network.weights:  # None is left of another directory.
-        variable.assign(np.full(variable.shape, np.nan))
-    config.load_pretrained(network)
-    found = {v.path: v.numpy() for v in network.weights}
+    found = hf_presets.load(config_of(path))
     _, ours = hf_weights(facts)
     for name in ours:
         value = found[name].reshape(ours[name].shape)
