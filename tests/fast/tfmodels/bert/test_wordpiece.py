@@ -333,7 +333,7 @@ def test_no_text_gives_no_ids(minilm):
 def test_ids_are_the_same_eagerly_in_a_pipeline_a_graph_and_a_session(
     lowercase, minilm, package_texts, tmp_path
 ):
-    """The next test compares eager ids with those of the library."""
+    """The next test compares all ids with those of the library."""
     tokenizer, _ = minilm[lowercase]
     texts = UNICODE_TEXTS + random_texts(200) + package_texts[::30]
     texts = [t.encode() for t in texts]
@@ -451,6 +451,13 @@ def test_ids_and_offsets_are_those_of_the_library_tokenizers(
         for begin in range(0, len(texts), 2000):
             batch = texts[begin : begin + 2000]
             found = ours(batch), *ours.tokenize_with_offsets(batch)
+            tf.config.run_functions_eagerly(False)
+            in_graph = ours(batch)
+            tf.config.run_functions_eagerly(True)
+            for part in ("values", "row_splits"):
+                np.testing.assert_array_equal(
+                    getattr(in_graph, part), getattr(found[0], part)
+                )
             rows = zip(*(x.to_list() for x in found), strict=True)
             encodings = bert.encode_batch(batch, add_special_tokens=False)
             for text, row, expected in zip(batch, rows, encodings, strict=True):
