@@ -246,7 +246,8 @@ def _drop(x, bits, rate):
     if bits is None:
         return x
     threshold = min(max(round(rate * 256), 1), 255)
-    kept = tf.cast(bits, tf.int32) >= threshold
+    # TensorFlow compares int32 in the memory of the CPU, also on a GPU.
+    kept = bits >= tf.constant(threshold, tf.uint8)
     return tf.where(kept, x * (256 / (256 - threshold)), tf.zeros_like(x))
 
 
