@@ -59,8 +59,10 @@ class TrainerConfig:
     dtype_policy: str = setting(
         "float32",
         "Keras dtype policy in training; exports are float32. `auto` means "
-        "mixed_bfloat16 if the CPU multiplies it natively and there is no "
-        "accelerator, otherwise float32. A run keeps the policy it began with.",
+        "mixed_bfloat16 on CPUs and GPUs that multiply it natively (NVIDIA "
+        "since Ampere) and on TPUs, mixed_float16 on older GPUs with matrix "
+        "units (Volta, Turing), otherwise float32. A run keeps the policy it "
+        "began with.",
         choices=("float32", "mixed_bfloat16", "mixed_float16", "auto"),
     )
     jit_compile: bool = setting(False, "Compile the training step with XLA.")

@@ -68,33 +68,86 @@ def test_a_cpu_without_onednn_gets_float32(cpu, tmp_path, monkeypatch):
         assert found.trainer.dtype_policy == policy
 
 
-def test_accelerators_get_float32(cpu, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("capabilities", "policy"),
+    [
+        ([(9, 0)], "mixed_bfloat16"),  # H100
+        ([(8, 0), (12, 0)], "mixed_bfloat16"),  # A100, RTX 5090
+        ([(8, 6), (7, 5)], "mixed_float16"),  # RTX 3090, T4
+        ([(7, 0)], "mixed_float16"),  # V100
+        ([(6, 1)], "float32"),  # GTX 1080
+        ([None], "float32"),  # Not of NVIDIA.
+    ],
+)
+def test_the_oldest_gpu_decides(capabilities, policy, cpu, tmp_path, gpus):
     cpu("amx_bf16")
-    devices = [
-        tf.config.PhysicalDevice(f"/physical_device:{kind}:0", kind)
-        for kind in ("CPU", "GPU")
-    ]
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda: devices)
+    gpus(capabilities)
     found = precision.resolve(make_config(), tmp_path / "run")
-    assert found.trainer.dtype_policy == "float32"
+    assert found.trainer.dtype_policy == policy
 
 
-def test_bfloat16_is_for_all_workers_or_none(cpu, tmp_path):
-    class Others:
-        """Workers of whom this is one."""
+@pytest.fixture
+def gpus(monkeypatch):
+    """Returns a function that sets the compute capabilities of the GPUs."""
 
-        def __init__(self, is_one_slow):
-            self.is_one_slow = is_one_slow
-
-        def any(self, is_so):
-            return is_so or self.is_one_slow
-
-    cpu("amx_bf16")
-    for is_one_slow, policy in ((False, "mixed_bfloat16"), (True, "float32")):
-        found = precision.resolve(
-            make_config(), tmp_path / "run", Others(is_one_slow)
+    def set_capabilities(capabilities):
+        devices = {
+            tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU"): (
+                {"compute_capability": c} if c else {}
+            )
+            for i, c in enumerate(capabilities)
+        }
+        monkeypatch.setattr(
+            tf.config, "list_physical_devices", lambda kind: list(devices)
         )
-        assert found.trainer.dtype_policy == policy
+        monkeypatch.setattr(
+            tf.config.experimental, "get_device_details", devices.get
+        )
+
+    return set_capabilities
+
+
+def test_a_tpu_gets_bfloat16(cpu, tmp_path):
+    cpu("avx2")
+    config = make_config()
+    config.trainer.strategy = "tpu"
+    found = precision.resolve(config, tmp_path / "run")
+    assert found.trainer.dtype_policy == "mixed_bfloat16"
+
+
+def test_the_choice_is_logged(cpu, tmp_path, caplog):
+    cpu("amx_bf16")
+    with caplog.at_level("INFO", logger="trainers"):
+        precision.resolve(make_config(), tmp_path / "run")
+    assert caplog.messages == [
+        "computing in mixed_bfloat16, chosen by "
+        "--config.trainer.dtype_policy=auto"
+    ]
+
+
+class Others:
+    """Workers of whom this is one; the others have some fast policies."""
+
+    def __init__(self, fast):
+        self._answers = [p not in fast for p in precision._MIXED]
+
+    def any(self, is_so):
+        return is_so or self._answers.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("fast", "policy"),
+    [
+        ({"mixed_bfloat16", "mixed_float16"}, "mixed_bfloat16"),
+        ({"mixed_float16"}, "mixed_float16"),
+        (set(), "float32"),
+    ],
+)
+def test_all_workers_have_the_same_policy(fast, policy, cpu, tmp_path, gpus):
+    cpu("avx2")
+    gpus([(9, 0)])
+    found = precision.resolve(make_config(), tmp_path / "run", Others(fast))
+    assert found.trainer.dtype_policy == policy
 
 
 def test_what_is_said_is_taken(cpu, tmp_path):
