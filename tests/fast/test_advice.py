@@ -60,6 +60,7 @@ from trainers.serving import bundle
 from trainers.serving import exporter
 from trainers.tasks.inputs import texts as texts_lib
 from trainers.training import extending
+from trainers.training import precision
 from trainers.training import steps as steps_lib
 
 IMAGES = ("--config=configs/mnist_mlp.py:smoke", "--workdir=run")
@@ -995,7 +996,6 @@ def test_each_number_of_steps_in_the_choices_is_accepted():
 
 
 @provokes(
-    "`--config.trainer.jit_compile` must be false for",
     "`--config.trainer.num_logical_cpus` must be set before",
 )
 def test_devices_that_are_asked_for_as_advised_are_there():
@@ -1003,11 +1003,22 @@ def test_devices_that_are_asked_for_as_advised_are_there():
         settings = {"strategy": "mirrored", "num_logical_cpus": 2} | settings
         return strategies.make_strategy(TrainerConfig(**settings))
 
-    assert "jit_compile` must be false for" in refusal(make, jit_compile=True)
-    assert make(jit_compile=False).num_replicas_in_sync == 2
+    assert make().num_replicas_in_sync == 2
     message = refusal(make, num_logical_cpus=3)
     number = int(re.search(r"this process has (\d+)\.$", message)[1])
     assert make(num_logical_cpus=number).num_replicas_in_sync == number
+
+
+@provokes("computing in %s, chosen by --config.trainer.dtype_policy=auto")
+def test_a_policy_that_is_named_is_not_chosen(directory, caplog):
+    with caplog.at_level("INFO", logger="trainers"):
+        config = files.load("configs/bert_classifier.py:minilm")
+        chosen = precision.resolve(config, directory / "run")
+        assert chosen.trainer.dtype_policy in caplog.text
+        caplog.clear()
+        config.trainer.dtype_policy = "float32"
+        assert precision.resolve(config, directory / "run") is config
+    assert caplog.messages == []
 
 
 @provokes(

@@ -32,7 +32,7 @@ def make_strategy(config, cluster=tf_config.ALONE):
         RunError: The port of this worker is in use, or another worker did not
             start in time.
     """
-    _check(config, cluster)
+    tf_config.check_strategy(cluster, config.strategy)
     _split_cpu(config.num_logical_cpus)
     gpus = tf.config.list_physical_devices("GPU")
     _choose_kernels(config, gpus)
@@ -49,20 +49,6 @@ def make_strategy(config, cluster=tf_config.ALONE):
         return _mirrored(tf.config.list_logical_devices("GPU"))
     assert name == "tpu", name
     return _tpu(config.tpu_address)
-
-
-def _check(config, cluster):
-    tf_config.check_strategy(cluster, config.strategy)
-    name, num_workers = config.strategy, cluster.num_workers
-    is_several = name == "mirrored" or num_workers > 1
-    gpus = tf.config.list_physical_devices("GPU")
-    if is_several and config.jit_compile and not gpus:
-        words = "mirrored" if name == "mirrored" else "multi_worker"
-        raise ConfigError(
-            f"`--config.trainer.jit_compile` must be false for `{words}` on "
-            "CPUs: XLA cannot reach the other device's weights. Received: "
-            "true."
-        )
 
 
 def _choose_kernels(config, gpus):

@@ -114,9 +114,7 @@ class TrainingModel(keras.Model):
             return self.train_function
         strategy = self.distribute_strategy
 
-        @tf.function(
-            jit_compile=self.jit_compile, reduce_retracing=True, autograph=False
-        )
+        @tf.function(reduce_retracing=True, autograph=False)
         def one_step(batch):
             logs = strategy.run(self.train_step, args=(batch,))
             return {
@@ -187,10 +185,14 @@ class TrainingModel(keras.Model):
         total_weight = replicas.all_reduce(
             tf.distribute.ReduceOp.SUM, tf.reduce_sum(weights)
         )
-        if self.accumulation_steps == 1:
-            gradients, logits = self._gradients(data, total_weight)
-        else:
-            gradients, logits = self._accumulate(data, total_weight)
+        is_one_part = self.accumulation_steps == 1
+        compute = self._gradients if is_one_part else self._accumulate
+        if self.jit_compile and replicas.num_replicas_in_sync > 1:
+            # XLA cannot sum over replicas, so it compiles what is between the
+            # sums. A new function for each replica: a shared one would have
+            # the weights of the first.
+            compute = tf.function(compute, jit_compile=True, autograph=False)
+        gradients, logits = compute(data, total_weight)
         # Without the penalty, like the loss of validation.
         self.mean_loss.update_state(
             self.task.objective.example_losses(targets, logits), weights

@@ -62,19 +62,6 @@ def test_tpu_says_that_it_is_untested_and_found_none():
     )
 
 
-def test_xla_on_several_cpus_is_refused():
-    with pytest.raises(ConfigError) as error:
-        strategies.make_strategy(
-            TrainerConfig(
-                strategy="mirrored", num_logical_cpus=2, jit_compile=True
-            )
-        )
-    assert str(error.value) == (
-        "`--config.trainer.jit_compile` must be false for `mirrored` on CPUs: "
-        "XLA cannot reach the other device's weights. Received: true."
-    )
-
-
 TWO = tf_config.Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0)
 
 
@@ -106,8 +93,3 @@ def test_one_worker_alone_takes_the_devices_of_its_machine():
         TrainerConfig(strategy="multi_worker"), one
     )
     assert strategy is tf.distribute.get_strategy()
-
-
-def test_xla_on_the_cpus_of_several_workers_is_refused():
-    with pytest.raises(ConfigError, match="must be false for `multi_worker`"):
-        strategies.make_strategy(TrainerConfig(jit_compile=True), TWO)
