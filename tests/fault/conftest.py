@@ -17,14 +17,18 @@ def run_words(data_file, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def reference(data_file, made_once):
-    """The outcome of an uninterrupted run."""
-    return fault_runs.outcome(
-        made_once(
-            "reference",
-            lambda path: fault_runs.train(fault_runs.words(data_file, path)),
-        )
+def reference_workdir(data_file, made_once):
+    """The work directory of an uninterrupted run. Read-only."""
+    return made_once(
+        "reference",
+        lambda path: fault_runs.train(fault_runs.words(data_file, path)),
     )
+
+
+@pytest.fixture(scope="session")
+def reference(reference_workdir):
+    """The outcome of an uninterrupted run."""
+    return fault_runs.outcome(reference_workdir)
 
 
 @pytest.fixture(scope="session")

@@ -22,17 +22,32 @@ _HEAD = (
 )
 
 
-@pytest.fixture
-def own_file(data_file, tmp_path):
-    return pathlib.Path(shutil.copy(data_file, tmp_path / "data.npz"))
+@pytest.fixture(scope="module")
+def stopped_run(data_file, tmp_path_factory):
+    """A directory with a file of data and its run, stopped after step 13."""
+    directory = tmp_path_factory.mktemp("own")
+    file = pathlib.Path(shutil.copy(data_file, directory / "data.npz"))
+    fault_runs.stopped(fault_runs.words(file, directory / "run"), 13)
+    return directory
 
 
 @pytest.fixture
-def workdir(own_file, tmp_path):
-    """Stopped after step 13, of a file that may be changed."""
-    workdir = tmp_path / "run"
-    fault_runs.stopped(fault_runs.words(own_file, workdir), 13)
-    return workdir
+def own_file(stopped_run):
+    """The file of the run, which a test may change."""
+    yield from restored(stopped_run / "data.npz")
+
+
+@pytest.fixture
+def workdir(stopped_run):
+    """The work directory of the run. Read-only."""
+    return stopped_run / "run"
+
+
+def restored(file):
+    """Yields a file, and writes its content again afterwards."""
+    content = file.read_bytes()
+    yield file
+    file.write_bytes(content)
 
 
 def refused(all_words, workdir, lines):
@@ -184,20 +199,17 @@ def test_another_number_of_replicas_is_refused(
     )
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        "config.trainer.save_every_steps=3",
-        "config.trainer.save_every_seconds=1",
-        "config.trainer.keep_checkpoints=5",
-        "config.trainer.resume=must",
-    ],
-)
 def test_what_may_change_does_not_change_the_end(
-    word, halfway, data_file, tmp_path, reference
+    halfway, data_file, tmp_path, reference
 ):
     workdir = shutil.copytree(halfway, tmp_path / "run")
-    fault_runs.train(fault_runs.words(data_file, workdir, f"--{word}"))
+    more = (
+        "--config.trainer.save_every_steps=3",
+        "--config.trainer.save_every_seconds=1",
+        "--config.trainer.keep_checkpoints=5",
+        "--config.trainer.resume=must",
+    )
+    fault_runs.train(fault_runs.words(data_file, workdir, *more))
     assert fault_runs.outcome(workdir) == reference
 
 
@@ -230,49 +242,37 @@ def fail(callback):
 def test_a_start_that_failed_in_its_first_step_blocks_nothing(
     data_file, tmp_path, reference
 ):
-    """Other settings, other data, and no trace of the first start."""
+    """Other settings, other data, and no trace of the first start.
+
+    Only a run that must resume does not begin.
+    """
     workdir = tmp_path / "run"
     fault_runs.write_data(tmp_path / "other.npz", seed=1)
-    first = fault_runs.words(
-        tmp_path / "other.npz",
-        workdir,
+    more = (
         "--config.data.global_batch_size=16",
         "--config.trainer.trackers=tensorboard,csv",
     )
+    first = fault_runs.words(tmp_path / "other.npz", workdir, *more)
     with fault_runs.at_step(1, fail), pytest.raises(_OutOfMemoryError):
         fault_runs.train(first)
     assert fault_runs.steps(workdir) == [0]
     events = list(workdir.glob("tensorboard/*/events*"))
     assert events != []
-    fault_runs.train(
-        fault_runs.words(data_file, workdir, "--config.trainer.resume=never")
-    )
-    assert fault_runs.outcome(workdir) == reference
-    assert not any(file.exists() for file in events)
-    report = json.loads((workdir / "data_report.json").read_text())
-    assert report["splits"]["train"]["examples"] == 80
-    assert not (workdir / "tracking").exists()
-
-
-def test_a_run_that_must_resume_does_not_begin_with_other_data(
-    data_file, tmp_path, reference
-):
-    workdir = tmp_path / "run"
-    fault_runs.write_data(tmp_path / "other.npz", seed=1)
-    first = fault_runs.words(tmp_path / "other.npz", workdir)
-    with fault_runs.at_step(1, fail), pytest.raises(_OutOfMemoryError):
-        fault_runs.train(first)
     words = fault_runs.words(data_file, workdir)
     with pytest.raises(ConfigError) as error:
-        fault_runs.train([*words, "--config.trainer.resume=must"])
+        fault_runs.train([*words, *more, "--config.trainer.resume=must"])
     assert str(error.value) == (
         "`--workdir` must contain a checkpoint of this run for "
         f"--config.trainer.resume=must. Received: {str(workdir)!r}, with the "
         "start of another run. Start with --config.trainer.resume=auto."
     )
     assert fault_runs.steps(workdir) == [0]
-    fault_runs.train([*words, "--config.trainer.resume=auto"])
+    fault_runs.train([*words, "--config.trainer.resume=never"])
     assert fault_runs.outcome(workdir) == reference
+    assert not any(file.exists() for file in events)
+    report = json.loads((workdir / "data_report.json").read_text())
+    assert report["splits"]["train"]["examples"] == 80
+    assert not (workdir / "tracking").exists()
 
 
 def test_a_start_that_was_refused_blocks_nothing(
@@ -326,20 +326,15 @@ _TEXTS = ("cats purr and sleep", "dogs bark and run", "birds sing and fly")
 _PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] and cats dogs birds purr run"
 
 
-@pytest.fixture
-def text_words(tmp_path):
-    """A tiny encoder over a vocabulary in a file."""
-    for name in ("train", "validation", "test"):
-        rows = [f"{_TEXTS[i % 3]} {i} {name},c{i % 3}\n" for i in range(24)]
-        (tmp_path / f"{name}.csv").write_text("text,label\n" + "".join(rows))
-    (tmp_path / "vocabulary.txt").write_text(_PIECES.replace(" ", "\n") + "\n")
+def text_words(directory):
+    """Returns the flags of a tiny encoder over a vocabulary in a file."""
     return [
         "--config=configs/bert_classifier.py:smoke",
-        f"--workdir={tmp_path / 'run'}",
-        f"--config.data.train={tmp_path}/train.csv",
-        f"--config.data.validation={tmp_path}/validation.csv",
-        f"--config.data.test={tmp_path}/test.csv",
-        f"--config.model.encoder.vocabulary={tmp_path}/vocabulary.txt",
+        f"--workdir={directory / 'run'}",
+        f"--config.data.train={directory}/train.csv",
+        f"--config.data.validation={directory}/validation.csv",
+        f"--config.data.test={directory}/test.csv",
+        f"--config.model.encoder.vocabulary={directory}/vocabulary.txt",
         "--config.model.encoder.vocabulary_size=100",
         "--config.model.encoder.hidden_dim=8",
         "--config.model.encoder.num_heads=2",
@@ -350,15 +345,33 @@ def text_words(tmp_path):
     ]
 
 
-def test_another_vocabulary_in_the_same_file_is_refused(text_words, tmp_path):
-    fault_runs.stopped(text_words, 2)
-    file = tmp_path / "vocabulary.txt"
+@pytest.fixture(scope="module")
+def stopped_texts(tmp_path_factory):
+    """A directory of texts, and a run on them that was stopped."""
+    directory = tmp_path_factory.mktemp("texts")
+    for name in ("train", "validation", "test"):
+        rows = [f"{_TEXTS[i % 3]} {i} {name},c{i % 3}\n" for i in range(24)]
+        (directory / f"{name}.csv").write_text("text,label\n" + "".join(rows))
+    pieces = _PIECES.replace(" ", "\n") + "\n"
+    (directory / "vocabulary.txt").write_text(pieces)
+    fault_runs.stopped(text_words(directory), 2)
+    return directory
+
+
+@pytest.fixture
+def vocabulary(stopped_texts):
+    """The vocabulary of the run, which a test may change."""
+    yield from restored(stopped_texts / "vocabulary.txt")
+
+
+def test_another_vocabulary_in_the_same_file_is_refused(vocabulary):
+    file, directory = vocabulary, vocabulary.parent
     # Two tokens swapped: as many ids for each text, but some ids differ.
     file.write_text(file.read_text().replace("cats\ndogs", "dogs\ncats"))
-    workdir = tmp_path / "run"
+    workdir = directory / "run"
     before = fault_runs.tree(workdir)
     with pytest.raises(ConfigError) as error:
-        fault_runs.train(text_words)
+        fault_runs.train(text_words(directory))
     head, *lines = str(error.value).splitlines()
     assert head + "\n" == _HEAD.format(str(workdir))
     assert lines[:2] == [
@@ -369,26 +382,25 @@ def test_another_vocabulary_in_the_same_file_is_refused(text_words, tmp_path):
     assert fault_runs.tree(workdir) == before
 
 
-def test_an_equal_vocabulary_in_another_file_is_the_same(text_words, tmp_path):
-    fault_runs.stopped(text_words, 2)
-    encoder = (tmp_path / "run" / "encoder.json").read_bytes()
-    moved = tmp_path / "vocabulary.txt"
-    moved = moved.rename(tmp_path / "moved.txt")
-    flag = f"--config.model.encoder.vocabulary={moved}"
-    metrics = fault_runs.train([*text_words, flag])
-    assert "test" in metrics
-    assert (tmp_path / "run" / "encoder.json").read_bytes() == encoder
-
-
-def test_another_cache_of_tokens_does_not_change_the_end(text_words, tmp_path):
-    whole = [*text_words, f"--workdir={tmp_path / 'whole'}"]
-    fault_runs.train([*whole, "--config.data.cache_dir=none"])
-    fault_runs.stopped(text_words, 2)
-    fault_runs.train(
-        [*text_words, f"--config.data.cache_dir={tmp_path / 'cache'}"]
-    )
+def test_other_places_of_vocabulary_and_tokens_do_not_change_the_end(
+    stopped_texts, tmp_path
+):
+    """An equal vocabulary in another file, and another cache of tokens."""
+    directory = shutil.copytree(stopped_texts, tmp_path / "texts")
+    encoder = (directory / "run" / "encoder.json").read_bytes()
+    moved = directory / "vocabulary.txt"
+    moved = moved.rename(directory / "moved.txt")
+    words = [
+        *text_words(directory),
+        f"--config.model.encoder.vocabulary={moved}",
+    ]
+    whole = f"--workdir={tmp_path / 'whole'}"
+    fault_runs.train([*words, whole, "--config.data.cache_dir=none"])
+    fault_runs.train([*words, f"--config.data.cache_dir={tmp_path / 'cache'}"])
+    assert (directory / "run" / "encoder.json").read_bytes() == encoder
     ends = []
-    for name in ("run", "whole"):
-        ends.append(fault_runs.outcome(tmp_path / name))
+    for workdir in (directory / "run", tmp_path / "whole"):
+        ends.append(fault_runs.outcome(workdir))
+        assert "test" in ends[-1]["metrics"]
         del ends[-1]["metrics"]["train"]["tokens_per_second"]
     assert ends[0] == ends[1]

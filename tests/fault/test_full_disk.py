@@ -129,10 +129,11 @@ def check_old_state(workdir):
 @pytest.mark.parametrize(
     "moment",
     [
-        *("checkpoint", "tensorboard"),
+        "checkpoint",
         *(
             pytest.param(name, marks=pytest.mark.torture)
             for name in (
+                "tensorboard",
                 "first_checkpoint",
                 "best_weights",
                 "history",
