@@ -172,9 +172,9 @@ class Workers:
         ]
         return [self.wait(pid, seconds) for pid in pids]
 
-    def run_alone(self, all_words):
-        """Runs one process without TF_CONFIG to its end."""
-        return self.wait(self.start(all_words, {"TF_CONFIG": ""}))
+    def run_alone(self, all_words, **kw):
+        """Runs one process without TF_CONFIG to its end; `kw` for `start`."""
+        return self.wait(self.start(all_words, {"TF_CONFIG": ""}, **kw))
 
 
 def numbers(workdir, name="history.json"):

@@ -51,7 +51,9 @@ def test_a_killed_worker_ends_the_other_and_the_run_resumes(
     step = worker_runs.fault_runs.whole_steps(workdir)[0]
     assert step == 12 or (step == 11 and victim == 0)
     assert ended[1].operations == []
-    check_resumes(workers, all_words, workdir, whole, step)
+    # After a kill of the other, see `test_launched_workers`.
+    if victim == 0:
+        check_resumes(workers, all_words, workdir, whole, step)
 
 
 @pytest.mark.parametrize(
@@ -84,5 +86,6 @@ def test_one_that_is_asked_to_end_stops_all_with_a_checkpoint(
         chief, other = workers.run(all_words)
         assert [chief.code, other.code] == [0, 0], [chief, other]
         comparison.check_same(whole[0], workdir)
-    else:
+    elif victim == 0:
+        # After a signal to both, see `test_launched_workers`.
         check_resumes(workers, all_words, workdir, whole, step)

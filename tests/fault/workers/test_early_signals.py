@@ -1,6 +1,7 @@
 """A signal before training begins ends a worker at once: nothing is lost."""
 
 import os
+import shutil
 import signal
 
 import comparison
@@ -62,7 +63,9 @@ exporter.export_once = wait_for_a_signal
 def test_workers_end_on_request_while_the_chief_exports(
     workers, whole, data_file, tmp_path
 ):
-    workdir = tmp_path / "run"
+    """Of a run that is trained and not exported yet."""
+    workdir = shutil.copytree(whole[0], tmp_path / "run")
+    shutil.rmtree(workdir / "export")
     all_words = worker_runs.words(data_file, workdir)
     ports = worker_process.free_ports(2)
     pids = [

@@ -67,7 +67,10 @@ def test_two_workers_know_the_line_of_each_text(workers, run_command, tmp_path):
     told = [tmp_path / f"{index}.txt" for index in range(2)]
     # A run from files would write a second one.
     codes = [
-        f"told_by_worker = open({str(x)!r}, 'w')\n" + TELL_PLACES for x in told
+        f"told_by_worker = open({str(x)!r}, 'w')\n"
+        + TELL_PLACES
+        + worker_runs.fault_runs.NO_EXPORT
+        for x in told
     ]
     ended = workers.run([*words, f"--workdir={workdir}"], codes=codes)
     assert [worker.code for worker in ended] == [0, 0], ended

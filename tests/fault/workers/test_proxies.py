@@ -55,7 +55,11 @@ def test_no_connection_between_workers_goes_to_a_proxy(
     )
     ports = worker_process.free_ports(2)
     pids = [
-        workers.start(words, worker_runs.environ_of(ports, index) | environ)
+        workers.start(
+            words,
+            worker_runs.environ_of(ports, index) | environ,
+            code=worker_runs.fault_runs.NO_EXPORT,
+        )
         for index in range(2)
     ]
     ended = [workers.wait(pid) for pid in pids]
