@@ -43,7 +43,7 @@ def check_growth(before, after, megabytes):
 
 
 @pytest.mark.parametrize(
-    "rounds", [60, pytest.param(200, marks=pytest.mark.torture)]
+    "rounds", [40, pytest.param(200, marks=pytest.mark.torture)]
 )
 def test_checkpoints_and_evaluations_cost_nothing_that_stays(
     rounds, tmp_path, data_file, monkeypatch
@@ -64,18 +64,17 @@ def test_checkpoints_and_evaluations_cost_nothing_that_stays(
         )
     )
     assert fault_runs.whole_steps(tmp_path / "run") == [rounds, rounds - 1]
-    # A graph or a figure kept each round would be hundreds of MB.
-    check_growth(found[20], found[rounds], megabytes=60)
+    # A graph or a figure kept each round would be 5 MB or more a round.
+    check_growth(found[20], found[rounds], megabytes=1.5 * (rounds - 20))
 
 
 @pytest.mark.parametrize(
-    "rounds", [12, pytest.param(200, marks=pytest.mark.torture)]
+    "rounds", [8, pytest.param(200, marks=pytest.mark.torture)]
 )
 def test_exports_cost_nothing_that_stays(
-    rounds, halfway, run_words, tmp_path, monkeypatch
+    rounds, reference_workdir, tmp_path, monkeypatch
 ):
-    workdir = shutil.copytree(halfway, tmp_path / "run")
-    fault_runs.train(run_words)
+    workdir = shutil.copytree(reference_workdir, tmp_path / "run")
     # The process that it starts is gone when it is done.
     monkeypatch.setattr(checker, "check", lambda *args, **kwargs: None)
     config = files_lib.load(str(workdir / "config.json"))
@@ -89,8 +88,8 @@ def test_exports_cost_nothing_that_stays(
 
 def test_runs_that_are_stopped_cost_nothing_that_stays(run_words):
     """Signals have a thread and a pipe of their own."""
-    fault_runs.stopped(run_words, 1, 3, 5)
+    fault_runs.stopped(run_words, 1, 3)
     before = resources()
-    fault_runs.stopped(run_words, 7, 9, 12, 15, 19, 22)
+    fault_runs.stopped(run_words, 7, 12, 19, 22)
     after = resources()
-    check_growth(before, after, megabytes=150)
+    check_growth(before, after, megabytes=100)

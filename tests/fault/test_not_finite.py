@@ -66,8 +66,8 @@ def poison(monkeypatch, step, part):
 @pytest.mark.parametrize(
     "step, policy",
     [
-        *((n, "float32") for n in (1, 10, 11, 15, 40)),
-        *((n, "mixed_float16") for n in (1, 20)),
+        *((n, "float32") for n in (1, 11, 40)),
+        (20, "mixed_float16"),
     ],
 )
 def test_a_nan_at_a_step_keeps_the_last_good_checkpoint(
@@ -101,7 +101,6 @@ def test_with_checkpoints_at_every_step_the_one_before_is_kept(
     [
         # In the first epoch, whose weights are the best so far.
         (5, 0, 10, [0]),
-        (15, 0, 20, [10, 0]),
         (40, 0, 40, [30, 20]),
         (15, 1, 15, [14, 13]),
     ],
