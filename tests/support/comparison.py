@@ -129,6 +129,8 @@ def _point(value):
 
 
 def _exports(directory):
+    if not directory.exists():  # As in the other run: see "names".
+        return
     for model in sorted(directory.iterdir()):
         yield f"versions of {model.name}", _names(model)
         for path in model.iterdir():

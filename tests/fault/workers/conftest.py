@@ -1,9 +1,11 @@
-"""Workers, their data, and one undisturbed run of two workers."""
+"""Workers, their data, and undisturbed runs of two workers."""
 
+import json
 import pickle
 
 import pytest
 import worker_runs
+import worker_texts
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +43,23 @@ def whole(all_workers, data_file, made_once):
 
     directory = made_once("whole_workers", make)
     return directory / "run", pickle.loads((directory / "ended").read_bytes())
+
+
+@pytest.fixture(scope="session")
+def whole_texts(all_workers, run_command, made_once):
+    """The directory of an undisturbed run on texts. Read-only."""
+
+    def check_data(words):
+        checked = run_command("trainers.check_data", *words)
+        assert checked.returncode == 0, checked.stderr
+        report = json.loads(checked.stdout)
+        assert report["splits"]["validation"]["examples"] == 21
+
+    def make(directory):
+        try:
+            ended = worker_texts.run(directory, all_workers, check_data)
+        finally:
+            all_workers.end_all()
+        assert [worker.code for worker in ended] == [0, 0], ended
+
+    return made_once("whole_texts", make)

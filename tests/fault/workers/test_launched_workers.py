@@ -7,8 +7,8 @@ import signal
 import commands
 import comparison
 import pytest
-import scenarios
 import worker_runs
+import worker_texts
 from processes import is_gone
 
 from trainers.run.workdir import Workdir
@@ -18,17 +18,18 @@ class Launcher:
     """`python -m trainers.launch` with two workers, to be used in a `with`.
 
     Its workers are forked. The launcher of docs/distribution.md starts new
-    processes, and so does one in tests/process/distribution.
+    processes, and so does one in tests/process/distribution. `code` is Python
+    to be executed before.
     """
 
-    def __init__(self, all_words, env, folder):
+    def __init__(self, all_words, env, folder, code=""):
         self._files = [folder / name for name in ("stdout", "stderr")]
         with self._files[0].open("w") as out, self._files[1].open("w") as err:
             self._process = commands.start(
                 *("trainers.launch", "--num_workers=2", "--", *all_words),
                 cwd=worker_runs.ROOT,
                 env=env,
-                code="import forked; forked.fork_workers()",
+                code=f"{code}\nimport forked; forked.fork_workers()",
                 stdout=out,
                 stderr=err,
             )
@@ -153,36 +154,18 @@ def test_ctrl_c_ends_all_and_the_same_command_resumes(
     comparison.check_same(whole[0], workdir)
 
 
-TEXTS = (
-    "--config.model.encoder.hidden_dim=16",
-    "--config.model.encoder.intermediate_dim=32",
-    "--config.model.encoder.num_layers=1",
-    "--config.model.encoder.vocabulary_size=200",
-    # Batches of two lengths: XLA compiles for each.
-    "--config.data.sequence_length=16",
-    "--config.data.global_batch_size=8",
-    "--config.data.validation_fraction=0.2",
-    "--config.trainer.epochs=3",
-    "--config.trainer.save_every_steps=3",
-    "--config.trainer.save_every_seconds=0",
-)
-
-
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="no /proc")
-def test_bert_resumes_after_a_kill_bit_identical(workers, tmp_path, user_env):
+def test_bert_resumes_after_a_kill_bit_identical(
+    whole_texts, tmp_path, user_env
+):
     """Dropout in attention and elsewhere; batches of texts by length."""
-    file = tmp_path / "texts.csv"
-    scenarios.write_texts(file)
-    config = f"--config={worker_runs.ROOT}/configs/bert_classifier.py:smoke"
-    words = [config, *TEXTS, f"--config.data.train={file}"]
-    whole, workdir = tmp_path / "whole", tmp_path / "run"
-    ended = workers.run([*words, f"--workdir={whole}"])
-    assert [worker.code for worker in ended] == [0, 0], ended
-    words.append(f"--workdir={workdir}")
-    with Launcher(words, user_env, tmp_path) as launcher:
+    workdir = tmp_path / "run"
+    words = [*worker_texts.words(whole_texts), f"--workdir={workdir}"]
+    code = worker_runs.fault_runs.NO_EXPORT
+    with Launcher(words, user_env, tmp_path, code) as launcher:
         wait_for_checkpoint(launcher, workdir, 3)
         os.kill(launcher.pids[1], signal.SIGKILL)
-        ended = launcher.wait()
-    check_ended_well(ended, workdir, "bert_classifier")
-    check_restarted(ended[2], 1)
-    comparison.check_same(whole, workdir)
+        code, stdout, lines = launcher.wait()
+    assert (code, stdout) == (0, "not exported\n"), lines
+    check_restarted(lines, 1)
+    comparison.check_same(whole_texts / "run", workdir)
