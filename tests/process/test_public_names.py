@@ -62,18 +62,17 @@ def test_the_import_loads_nothing_else(tmp_path):
     assert not has_tensorflow
 
 
-def test_functions_are_not_hidden_by_commands_of_the_same_name():
+def test_functions_are_not_hidden_by_commands_of_the_same_name(run_command):
     """`trainers.evaluate` is also the module of a command."""
     script = (
+        "import sys\n"
+        "assert 'trainers.evaluate' not in sys.modules\n"
         "import trainers.evaluate\n"
         "from trainers import evaluate\n"
         "assert evaluate is trainers.evaluate and callable(evaluate)\n"
-        "import sys\n"
         "assert sys.modules['trainers.evaluate'].main.__doc__\n"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True
-    )
+    run = run_command("", code=script)
     assert run.returncode == 0, run.stderr
 
 

@@ -18,8 +18,7 @@ class Launcher:
     """`python -m trainers.launch` with two workers, to be used in a `with`.
 
     Its workers are forked. The launcher of docs/distribution.md starts new
-    processes, and so does one in tests/process/distribution. `code` is Python
-    to be executed before.
+    processes. `code` is Python to be executed before.
     """
 
     def __init__(self, all_words, env, folder, code=""):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import commands
 import pytest
 from processes import is_gone
 
@@ -604,18 +605,13 @@ def test_training_resumes_after_its_worker_was_killed(user_env, tmp_path):
     """Although the flag says never to resume."""
     workdir = tmp_path / "run"
     words = ["--num_workers=1", "--max_restarts=1", "--", CONFIG]
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "trainers.launch", *words),
-            f"--workdir={workdir}",
-            "--config.trainer.resume=never",
-            "--config.trainer.epochs=4",
-            "--config.trainer.save_every_steps=1",
-        ],
+    process = commands.start(
+        *("trainers.launch", *words, f"--workdir={workdir}"),
+        "--config.trainer.resume=never",
+        "--config.trainer.epochs=4",
+        "--config.trainer.save_every_steps=1",
         env=user_env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        code="import forked; forked.fork_workers()",
     )
     with process:
         try:

@@ -1,16 +1,16 @@
 """Learned vocabularies are equal in all processes."""
 
+import contextlib
+import io
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
-from tfmodels.bert import vocabulary_learner
+from repository import ROOT
 
 
-def learn_elsewhere(hash_seeds):
-    """Returns the vocabularies that other processes learned, of each seed."""
+def test_a_vocabulary_is_the_same_in_each_process():
     program = (
         "import json\n"
         "from tfmodels.bert import vocabulary_learner\n"
@@ -20,25 +20,22 @@ def learn_elsewhere(hash_seeds):
         "    print(json.dumps(vocabulary_learner.learn_vocabulary("
         "texts, size=200, lowercase=lowercase)))\n"
     )
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", program],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=pathlib.Path(vocabulary_learner.__file__).parents[2],
-        )
-        for seed in hash_seeds
-    ]
-    outputs = [run.communicate(timeout=300)[0] for run in runs]
-    return [[json.loads(s) for s in out.splitlines()] for out in outputs]
-
-
-def test_a_vocabulary_is_the_same_in_each_process():
-    first, second = learn_elsewhere(["1", "2"])
-    assert first == second
-    uncased, cased = first
+    # The hashes of this process have another seed.
+    assert os.environ.get("PYTHONHASHSEED") != "1"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(program, {})
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONHASHSEED": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=ROOT,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == printed.getvalue()
+    uncased, cased = map(json.loads, run.stdout.splitlines())
     assert len(uncased) == len(cased) == 200
     assert "ein" in uncased and "Ein" not in uncased
     assert "Ein" in cased and "ein" not in cased
