@@ -220,10 +220,11 @@ def training(workdir, user_env, *words):
             process.kill()  # Otherwise it continues without a reader.
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_training_with_a_checkpoint(
-    number, tmp_path, user_env, run_command
+    tmp_path, user_env, run_command
 ):
+    """For SIGINT, see tests/fault/test_signals.py."""
+    number = signal.SIGTERM
     workdir = tmp_path / "run"
     words = ["--config.trainer.epochs=100000"]
     with training(workdir, user_env, *words) as process:

@@ -133,7 +133,7 @@ def test_its_export_gives_the_same_answers(name, resumed, run_command):
 def test_an_interrupted_one_is_evaluated_and_exported(
     name, tmp_path, run_command
 ):
-    """From the best weights of its first epoch."""
+    """From the best weights of its first epoch; texts are only evaluated."""
     workdir = shutil.copytree(OLD_RUNS / name, tmp_path / "run")
     run = run_command(
         "trainers.evaluate", f"--workdir={workdir}", "--split=validation"
@@ -142,6 +142,7 @@ def test_an_interrupted_one_is_evaluated_and_exported(
     epoch = read_json(workdir / "history.json")[0]
     metrics = json.loads(run.stdout)
     assert_equal_numbers(metrics["accuracy"], epoch["val_accuracy"])
-    run = run_command("trainers.export", f"--workdir={workdir}")
-    assert run.returncode == 0, run.stderr
-    assert run.stdout == f"{workdir / 'export' / EXPORTS[name] / '1'}\n"
+    if name == "digits":
+        run = run_command("trainers.export", f"--workdir={workdir}")
+        assert run.returncode == 0, run.stderr
+        assert run.stdout == f"{workdir / 'export' / EXPORTS[name] / '1'}\n"

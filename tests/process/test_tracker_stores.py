@@ -8,6 +8,7 @@ import signal
 import commands
 import mlflow
 import pytest
+import worker_runs
 from wandb.proto import wandb_internal_pb2
 
 from trainers.config import experiment
@@ -53,7 +54,7 @@ def run(tmp_path_factory, user_env):
             "--config.model.dropout=0.2",
             env=env,
             cwd=directory,
-            code=code,
+            code=worker_runs.QUICK_EXPORT + code,
         )
         assert ended.returncode == expected, ended.stderr
         lines = ended.stderr.splitlines()
