@@ -150,15 +150,26 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def start(user_env, code, all_words, module="trainers.train", **kwargs):
-    """Starts a command with a fault in it; returns a `commands.Process`."""
-    code = f"code = {code!r}\n{_PATCH}"
+def start(
+    user_env, code, all_words, module="trainers.train", before="", **kwargs
+):
+    """Starts a command with a fault in it; returns a `commands.Process`.
+
+    Args:
+        user_env: Environment variables.
+        code: Python, executed after the import of TensorFlow.
+        all_words: Flags.
+        module: Of the command.
+        before: Python, executed before all else.
+        kwargs: For `commands.start`.
+    """
+    code = f"{before}\ncode = {code!r}\n{_PATCH}"
     return commands.start(module, *all_words, env=user_env, code=code, **kwargs)
 
 
-def run(user_env, code, all_words, module="trainers.train"):
+def run(user_env, code, all_words, module="trainers.train", before=""):
     """Runs a command with a fault in it; returns the finished process."""
-    with start(user_env, code, all_words, module) as process:
+    with start(user_env, code, all_words, module, before) as process:
         try:
             stdout, stderr = process.communicate(timeout=240)
         finally:
