@@ -95,7 +95,7 @@ def victim_of(scenario_of, reference_of, tmp_path, trainers):
 @pytest.mark.parametrize(
     ("name", "num_kills"),
     [
-        ("digits", 3),
+        ("digits", 2),
         *(
             pytest.param(name, 60, marks=pytest.mark.torture, id=f"{name}-long")
             for name in SMALL
