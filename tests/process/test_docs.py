@@ -45,8 +45,6 @@ DOCUMENTS = {
 
 
 SECTIONS = ("games", "science", "sound")
-# Runs of MiniLM, else as documented.
-SHORT = ("--config.trainer.epochs=1", "--config.data.sequence_length=32")
 
 
 def read(document):
@@ -151,11 +149,8 @@ def test_block_runs(language, block, docs_tmp, port, path, users_dir):
     script = re.sub(r"^pip install .*?(&& |\n)", "", block)
     script = script.replace("/tmp/", f"{docs_tmp}/")
     script = script.replace("8501", str(port))
-    # The small files of a user here need no more to show that it works.
-    # `test_text_commands` has MiniLM with three files, as docs/data.md.
-    if "train=a.csv.gz" in script:
-        script = script.replace(":minilm", ":smoke")
-    script = script.replace(":minilm", f":minilm {' '.join(SHORT)}")
+    # `test_text_commands` trains MiniLM with the flags of docs/data.md.
+    script = script.replace(":minilm", ":smoke")
     # As many epochs of 250 steps as the stop, and the extension, need.
     script = script.replace(".epochs=40", ".epochs=4")
     script = script.replace(".epochs=42", ".epochs=6")

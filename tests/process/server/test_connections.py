@@ -5,14 +5,12 @@ import contextlib
 import http.client
 import json
 import re
-import resource
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.parse
 
+import commands
 import pytest
 import uvicorn
 from served_processes import WAIT_SECONDS
@@ -421,20 +419,14 @@ def with_cors(tiny_base, user_env):
 
 def test_few_files_are_fewer_connections(tiny_base, user_env):
     """The process can be out of files for a moment, which is one line."""
-
-    def limit_files():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))
-
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "trainers.serve", "--port=0"),
-            f"--model_base_path={tiny_base}",
-        ],
+    limit_files = (
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))\n"
+    )
+    process = commands.start(
+        *("trainers.serve", "--port=0", f"--model_base_path={tiny_base}"),
         env=user_env,
-        preexec_fn=limit_files,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        code=limit_files,
     )
     with process, contextlib.ExitStack() as opened:
         url = urllib.parse.urlsplit(process.stdout.readline())

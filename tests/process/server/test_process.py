@@ -2,8 +2,6 @@
 
 import signal
 import socket
-import subprocess
-import sys
 
 import pytest
 
@@ -46,14 +44,8 @@ def during_load(monkeypatch, act):
     monkeypatch.setattr(saved_model, "Predictor", Late)
 
 
-def test_signals_are_heard_while_the_loop_is_held_up(user_env):
-    run = subprocess.run(
-        [sys.executable, "-c", HELD_UP],
-        env=user_env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def test_signals_are_heard_while_the_loop_is_held_up(run_command):
+    run = run_command("", code=HELD_UP)
     assert (run.returncode, run.stdout) == (128 + signal.SIGTERM, "True\n")
 
 
