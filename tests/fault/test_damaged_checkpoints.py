@@ -105,10 +105,7 @@ def test_a_run_resumes_from_the_checkpoint_before_a_damaged_one(
     assert os.path.lexists(path.with_name(f"damaged-{path.name}"))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["arrays.npz_cut_5", "run.json_flip_1", "empty_directory", "a_file"],
-)
+@pytest.mark.parametrize("name", ["arrays.npz_cut_5", "a_file"])
 def test_the_run_ends_as_if_nothing_had_been_damaged(
     name, workdir, run_words, reference, caplog
 ):
@@ -179,11 +176,7 @@ def test_no_run_restarts_if_all_checkpoints_are_damaged(
 
 @pytest.mark.parametrize(
     "name",
-    [
-        *("arrays.npz_cut_0", "run.json_cut_9", "manifest.json_cut_3"),
-        *("arrays.npz_flip_3", "run.json_missing", "empty_directory"),
-        *("a_file", "a_dead_link", "as_directories"),
-    ],
+    ["arrays.npz_flip_3", "manifest.json_cut_3", "a_dead_link"],
 )
 def test_verify_ends_with_one(name, workdir, run_command):
     DAMAGES[name](path_of(workdir, 27))

@@ -24,11 +24,9 @@ WARM = (
 
 
 @pytest.fixture(scope="module")
-def finished(data_file, tmp_path_factory):
+def finished(reference_workdir):
     """A run of 4 epochs. Read-only."""
-    workdir = tmp_path_factory.mktemp("finished") / "run"
-    fault_runs.train(fault_runs.words(data_file, workdir))
-    return workdir
+    return reference_workdir
 
 
 def words(data_file, source, workdir, *more):
