@@ -1347,7 +1347,7 @@ _A_PRESET = f"{_PRESETS}test_a_directory_gives_sizes_vocabulary_and_weights"
 ELSEWHERE = {
     "`--workdir` must contain a checkpoint of this run for": (
         "tests/fault/test_changed_runs.py::"
-        "test_a_run_that_must_resume_does_not_begin_with_other_data",
+        "test_a_start_that_failed_in_its_first_step_blocks_nothing",
         "The same test follows it.",
     ),
     "the content of `--{}` {} has changed.": (
@@ -1544,7 +1544,7 @@ ELSEWHERE = {
         "tests/process/serving/proof/test_runtime_2_20.py::"
         "test_a_place_that_cannot_be_written_to_is_named",
         "tests/process/serving/proof/test_runtime_2_20.py::"
-        "test_it_is_made_once_and_runs",
+        "test_two_exporters_at_once_make_it_once",
     ),
 }
 

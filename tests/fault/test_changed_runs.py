@@ -256,6 +256,9 @@ def test_a_start_that_failed_in_its_first_step_blocks_nothing(
     with fault_runs.at_step(1, fail), pytest.raises(_OutOfMemoryError):
         fault_runs.train(first)
     assert fault_runs.steps(workdir) == [0]
+    first.append("--config.trainer.resume=never")
+    with fault_runs.at_step(1, fail), pytest.raises(_OutOfMemoryError):
+        fault_runs.train(first)
     events = list(workdir.glob("tensorboard/*/events*"))
     assert events != []
     words = fault_runs.words(data_file, workdir)
@@ -267,7 +270,7 @@ def test_a_start_that_failed_in_its_first_step_blocks_nothing(
         "start of another run. Start with --config.trainer.resume=auto."
     )
     assert fault_runs.steps(workdir) == [0]
-    fault_runs.train([*words, "--config.trainer.resume=never"])
+    fault_runs.train([*words, "--config.trainer.resume=auto"])
     assert fault_runs.outcome(workdir) == reference
     assert not any(file.exists() for file in events)
     report = json.loads((workdir / "data_report.json").read_text())
