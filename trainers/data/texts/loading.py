@@ -193,9 +193,12 @@ def _tokenize(texts, tokenizer):
         with tf.device("CPU:0"):
             return tokenizer(tf.constant(texts[start : start + _BATCH_SIZE]))
 
+    starts = range(0, len(texts), _BATCH_SIZE)
+    # The first call traces the tokenizer, which each thread would do.
+    batches = [tokenize(start) for start in starts[:1]]
     # tf.data would need a tenth of a second for its own function.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        batches = list(pool.map(tokenize, range(0, len(texts), _BATCH_SIZE)))
+        batches += pool.map(tokenize, starts[1:])
     lengths = np.concatenate([b.row_lengths().numpy() for b in batches])
     return Ragged.from_lengths(
         np.concatenate([b.values.numpy() for b in batches]), lengths

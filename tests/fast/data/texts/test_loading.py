@@ -141,6 +141,26 @@ def test_the_ids_of_many_texts_are_those_of_the_tokenizer():
     assert (splits.validation, splits.test) == (None, None)
 
 
+def test_threads_share_one_graph_of_the_tokenizer(monkeypatch):
+    """To trace it takes a tenth of a second, in one thread at a time."""
+    traced = []
+    ids_of = wordpiece.WordPieceTokenizer._ids_of
+
+    def trace(tokenizer, text):
+        traced.append(text)
+        return ids_of(tokenizer, text)
+
+    monkeypatch.setattr(wordpiece.WordPieceTokenizer, "_ids_of", trace)
+    monkeypatch.setattr(loading, "_BATCH_SIZE", 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    tokenizer = wordpiece.WordPieceTokenizer(
+        VOCABULARY, lowercase=True, max_bytes=100
+    )
+    ids = loading._tokenize([b"a b"] * 31, tokenizer)
+    assert ids.lengths().tolist() == [2] * 31
+    assert len(traced) == 1
+
+
 def test_a_text_without_tokens_has_no_ids():
     write_csv("train.csv", [("  ", "a"), ("a", "b"), ('""', "a")])
     splits, _, _ = load(validation="none", test="none")
