@@ -16,7 +16,8 @@ _AGAIN = (
     "A server answers so if the address is wrong, or if the file needs a "
     "login. Download the file again"
 )
-_SKIPPED = r"(?:\s|<!--.*?-->)*"
+# Without backtracking: n comments can be read in 2 ** n ways.
+_SKIPPED = r"(?>\s|<!--.*?-->)*+"
 _XML = r"<\?xml\b[^>]*\?>"
 # A page: two of its outer tags, with nothing between them.
 _PAGE = re.compile(
@@ -61,7 +62,8 @@ def document(start):
     """Returns what a file is that is a page or an error, and what to do.
 
     A page can be a text as well, where a file has a text on each line. So it is
-    no document if anything follows its end in the first line.
+    no document if anything follows its end in the first line, or if the first
+    line is a page that nothing in the file continues.
 
     Args:
         start: bytes. The first bytes of the file.
@@ -84,8 +86,14 @@ def _is_in_lines(text):
     line, is_whole, rest = text.partition("\n")
     if end := _END.search(line):
         return not _NOTHING.fullmatch(text, end.end())
-    # Pages that are cut, or a line of which only the start is known.
-    return not is_whole or bool(_PAGE.match(line) and _PAGE.match(rest))
+    if not is_whole:
+        return True  # The end of the line is not known.
+    if not _PAGE.match(line):
+        return False
+    if _PAGE.match(rest):
+        return True
+    # A page that is cut, unless the next lines continue it.
+    return not (rest.lstrip().startswith("<") or _END.search(rest))
 
 
 def in_place_of(start, columns):

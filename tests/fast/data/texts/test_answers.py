@@ -213,16 +213,42 @@ def test_a_text_can_look_like_an_answer(text):
 
 def test_pages_can_be_texts_one_on_each_line():
     one, cut = NGINX.replace("\r\n", ""), "<!doctype html><html><head><meta>"
-    for first, second in ((one, cut), (cut, one), (one, "no page"), (cut, cut)):
+    for first, second in (
+        *((one, cut), (cut, one), (cut, cut)),
+        *((one, "no page"), (cut, "no page")),
+    ):
         write("a.txt", f"{first}\n{second}\n")
         assert predicted("a.txt") == [first, second]
+    write("a.txt", f"{cut}\n")
+    assert predicted("a.txt") == [cut]
     # More than what is looked at.
     long = cut + "x" * 200_000
     write("a.txt", f"{long}\n{one}\n")
     assert predicted("a.txt") == [long, one]
     columns = {"header": False, "text_column": "0", "label_column": "1"}
-    write("b.csv", f"{one},good\n")
-    assert labelled("b.csv", **columns) == [(one, "good")]
+    for text in (one, cut):
+        write("b.csv", f"{text},good\nfine,good\n")
+        rows = [(text, "good"), ("fine", "good")]
+        assert labelled("b.csv", **columns) == rows
+
+
+@pytest.mark.parametrize(
+    "rest", ["<title>Log in</title>\n", "<!-- a -->\n", "let x\n</html>\n"]
+)
+def test_a_page_can_begin_with_two_tags_on_its_first_line(rest):
+    write("a.txt", f"<!doctype html><html><head>\n{rest}")
+    assert "is an HTML page" in refusal(predicted, "a.txt")
+
+
+@pytest.mark.parametrize("between", ["<!-- a -->\n" * 90, " " * 60_000])
+def test_the_time_for_comments_and_white_space_is_that_of_their_size(between):
+    """The way to read them is the first one that is found, not each one."""
+    start = f"<!-- a -->{between}"
+    write("a.txt", f"{start}<html>\n<body>")
+    words = page("").replace(" with the title ''", "")
+    assert refusal(predicted, "a.txt") == f"a.txt, line 1: {words}{AGAIN}"
+    write("a.txt", f"{start}<html>\nfine")
+    assert predicted("a.txt")[-1] == "fine"
 
 
 def test_a_whole_page_is_a_text_in_the_folder_of_its_class():
