@@ -133,8 +133,10 @@ def _object_error(text, columns):
     if found.keys() & set(columns.values()):
         return None
     keys = _SURE_KEYS
-    if len(found) == 1 or found.keys() & _BESIDE:
+    if found.keys() & _BESIDE:
         keys += _KEYS
+    elif len(found) == 1:
+        keys += _KEYS[:1]  # A title alone is a text.
     words = next((found[key] for key in keys if found.get(key)), None)
     if words is None:
         return None

@@ -274,6 +274,10 @@ def test_an_object_with_a_wanted_column_is_a_row():
     columns = {"text_column": "message", "label_column": "class"}
     assert labelled("a.jsonl", **columns) == [("fine", "good")]
     assert "but 'message', 'class'" in refusal(labelled, "a.jsonl")
+    write("a.jsonl", '{"title": "fine"}')
+    assert "but 'title'" in refusal(predicted, "a.jsonl")
+    write("a.jsonl", '{"title": "fine", "status": 404}')
+    assert "is an error message" in refusal(predicted, "a.jsonl")
 
 
 # --- Nothing, and pointers ---------------------------------------------------
