@@ -22,6 +22,7 @@ import command_flags
 import keras
 import numpy as np
 import pytest
+import refusals
 import tensorflow as tf
 from absl.testing import flagsaver
 from repository import ROOT
@@ -693,9 +694,7 @@ def provokes(*words):
 
 
 def refusal(function, *args, kind=ConfigError, **kwargs):
-    with pytest.raises(kind) as caught:
-        function(*args, **kwargs)
-    return str(caught.value)
+    return refusals.refusal(kind, function, *args, **kwargs)
 
 
 @provokes("`--workdir` must be the directory of a run with an export. ")

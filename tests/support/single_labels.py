@@ -1,5 +1,6 @@
 """The objective of one label for each example, and texts read with it."""
 
+from trainers.config.data import TextDataConfig
 from trainers.data.texts import reading
 from trainers.objectives.single_label import SingleLabelConfig
 
@@ -17,6 +18,22 @@ def of(class_names):
 def read_splits(data):
     """Returns a dict by split of texts with their labels as words."""
     return reading.read_splits(data, unfitted())[0]
+
+
+def labelled(name, **settings):
+    """Returns `(text, label)` of each row of a file."""
+    data = TextDataConfig(
+        train=name, validation="none", test="none", **settings
+    )
+    examples = read_splits(data)["train"]
+    texts = [text.decode() for text in examples.features["text"]]
+    return list(zip(texts, examples.targets, strict=True))
+
+
+def predicted(name, **settings):
+    """Returns the texts of a file without labels."""
+    texts = reading.read_texts(name, TextDataConfig(**settings))
+    return [text.decode() for _, text in texts]
 
 
 def list_files(data):

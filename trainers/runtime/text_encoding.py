@@ -178,6 +178,17 @@ def marked_encoding(start):
     return None
 
 
+def decoded_start(start):
+    """Returns the text of the first bytes of a file, with its mark.
+
+    The encoding is that of the mark, else UTF-8.
+
+    Args:
+        start: bytes.
+    """
+    return start.decode(marked_encoding(start) or UTF_8, "replace")
+
+
 def unmarked_encoding(start):
     """Returns the UTF-16 or UTF-32 that bytes without a mark have, or `None`.
 

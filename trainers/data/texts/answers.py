@@ -120,8 +120,7 @@ def in_place_of(start, columns):
 
 
 def _decoded(start):
-    encoding = text_encoding.marked_encoding(start) or text_encoding.UTF_8
-    return start.decode(encoding, "replace").lstrip("\ufeff \t\r\n")
+    return text_encoding.decoded_start(start).lstrip("\ufeff \t\r\n")
 
 
 def _object_error(text, columns):

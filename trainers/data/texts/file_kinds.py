@@ -137,8 +137,7 @@ def _source_of(start, data):
 
 
 def _decoded(start):
-    encoding = text_encoding.marked_encoding(start) or text_encoding.UTF_8
-    return start.decode(encoding, "replace").lstrip("\ufeff").lstrip()
+    return text_encoding.decoded_start(start).lstrip("\ufeff").lstrip()
 
 
 def _json_source(text):

@@ -1,19 +1,20 @@
 """Pages and error messages that a download saved in place of a file."""
 
+import functools
 import gzip
 import os
 import pathlib
 import threading
 
 import pytest
-import single_labels
+import refusals
+from single_labels import labelled
+from single_labels import predicted
 
 from trainers.config.data import ImageDataConfig
-from trainers.config.data import TextDataConfig
 from trainers.data.images import idx
 from trainers.data.images import image_folder
 from trainers.data.images import npz
-from trainers.data.texts import reading
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -30,26 +31,8 @@ def write(name, content):
     pathlib.Path(name).write_bytes(content)
 
 
-def labelled(name, **settings):
-    data = TextDataConfig(
-        train=name, validation="none", test="none", **settings
-    )
-    examples = single_labels.read_splits(data)["train"]
-    texts = [text.decode() for text in examples.features["text"]]
-    return list(zip(texts, examples.targets, strict=True))
-
-
-def predicted(name, **settings):
-    texts = reading.read_texts(name, TextDataConfig(**settings))
-    return [text.decode() for _, text in texts]
-
-
-def refusal(function, *args, kind=DataError, **settings):
-    with pytest.raises(kind) as caught:
-        function(*args, **settings)
-    return str(caught.value)
-
-
+# The message of the `DataError` that a call must raise.
+refusal = functools.partial(refusals.refusal, DataError)
 AGAIN = (
     "A server answers so if the address is wrong, or if the file needs a "
     "login. Download the file again"
@@ -125,7 +108,7 @@ def test_a_page_or_an_error_is_no_file_of_texts(name, suffix):
     place = "" if suffix in ("json", "parquet", "arrow") else ", line 1"
     assert refusal(predicted, file) == f"{file}{place}: {words}"
     if suffix in ("txt", "dat"):
-        message = refusal(labelled, file, kind=ConfigError)
+        message = refusals.refusal(ConfigError, labelled, file)
         assert message.endswith(f" Received: {file!r}. It {words}.")
     else:
         assert refusal(labelled, file) == f"{file}{place}: {words}"
@@ -178,7 +161,7 @@ def test_an_answer_in_one_line_is_no_table(name, suffix):
     assert refusal(labelled, file) == f"{file}{place}: {words}{AGAIN}"
     assert refusal(predicted, file) == f"{file}{place}: {words}{AGAIN}"
     write("a.dat", content)
-    message = refusal(labelled, "a.dat", kind=ConfigError)
+    message = refusals.refusal(ConfigError, labelled, "a.dat")
     assert message.endswith(f"Received: 'a.dat'. It {words}{AGAIN}.")
 
 
@@ -259,7 +242,7 @@ def test_a_whole_page_is_a_text_in_the_folder_of_its_class():
 @pytest.mark.parametrize("header", ["<html>,<label>", "<TITLE>\t<BODY>"])
 def test_names_of_columns_can_be_tags(header):
     write("a.csv", f"{header}\na,b\n")
-    message = refusal(labelled, "a.csv", kind=ConfigError)
+    message = refusals.refusal(ConfigError, labelled, "a.csv")
     assert "`--config.data.text_column` must be a column of a.csv" in message
 
 

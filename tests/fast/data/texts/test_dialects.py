@@ -9,6 +9,7 @@ import zipfile
 
 import pyarrow
 import pytest
+import refusals
 import single_labels
 from pyarrow import feather
 from pyarrow import parquet
@@ -46,9 +47,7 @@ def read(name, content=None, **settings):
 
 
 def refusal(kind, *args, **settings):
-    with pytest.raises(kind) as caught:
-        read(*args, **settings)
-    return str(caught.value)
+    return refusals.refusal(kind, read, *args, **settings)
 
 
 # --- Excel's first line ------------------------------------------------------

@@ -12,9 +12,9 @@ import threading
 import pyarrow
 import pytest
 import refusals
-import single_labels
 import tensorflow as tf
 from pyarrow import parquet
+from single_labels import labelled
 from small_files import write
 
 from trainers.config.data import TextDataConfig
@@ -66,15 +66,6 @@ def rows_in(encoding):
     return CHINESE if encoding == "gb18030" else ROWS
 
 
-def read(name, **settings):
-    data = TextDataConfig(
-        train=name, validation="none", test="none", **settings
-    )
-    examples = single_labels.read_splits(data)["train"]
-    texts = [text.decode() for text in examples.features["text"]]
-    return list(zip(texts, examples.targets, strict=True))
-
-
 # The message of the `DataError` that a call must raise.
 refusal = functools.partial(refusals.refusal, DataError)
 
@@ -92,7 +83,7 @@ def test_a_file_in_the_encoding_of_the_setting_is_read(name, encoding, packed):
     rows = rows_in(encoding)
     content = WRITERS[name](rows).encode(encoding)
     write(name, gzip.compress(content) if packed else content)
-    assert read(name, encoding=encoding) == rows
+    assert labelled(name, encoding=encoding) == rows
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -100,15 +91,15 @@ def test_a_file_in_the_encoding_of_the_setting_is_read(name, encoding, packed):
 def test_the_setting_that_an_error_advises_reads_the_file(name, encoding):
     rows = rows_in(encoding)
     write(name, WRITERS[name](rows).encode(encoding))
-    message = refusal(read, name)
+    message = refusal(labelled, name)
     assert f"{name}, " in message
     assert "is not UTF-8: byte 0x" in message
-    assert read(name, encoding=setting_of(message)) == rows
+    assert labelled(name, encoding=setting_of(message)) == rows
 
 
 def test_an_error_names_line_byte_encoding_and_what_it_reads():
     write("a.csv", CONTENTS["a.csv"].encode("cp1251"))
-    lines = refusal(read, "a.csv").splitlines()
+    lines = refusal(labelled, "a.csv").splitlines()
     assert lines[0] == "6 rows that cannot be used:"
     assert lines[1] == "  a.csv, line 2: is not UTF-8: byte 0xef at position 1"
     assert lines[-1].startswith(
@@ -121,18 +112,18 @@ def test_utf16_without_a_mark_is_no_utf8_although_its_bytes_are():
     content = "text,label\nplain words,good\n".encode("utf-16-le")
     content.decode("utf-8")
     write("a.csv", content)
-    assert refusal(read, "a.csv") == (
+    assert refusal(labelled, "a.csv") == (
         "1 rows that cannot be used:\n"
         "  a.csv, line 1: is not UTF-8: byte 0x00 at position 2\n"
         "a.csv seems to be utf-16-le, which reads 'text,label': set "
         "--config.data.encoding=utf-16-le."
     )
-    assert read("a.csv", encoding="utf-16-le") == [("plain words", "good")]
+    assert labelled("a.csv", encoding="utf-16-le") == [("plain words", "good")]
 
 
 def test_a_nul_byte_alone_is_a_character_of_a_text():
     write("a.csv", b"text,label\na\0b,good\n")
-    assert read("a.csv") == [("a\0b", "good")]
+    assert labelled("a.csv") == [("a\0b", "good")]
 
 
 @pytest.mark.parametrize(
@@ -153,12 +144,12 @@ def test_a_wrong_encoding_is_refused_and_the_right_one_advised(
     content, encoding, advised
 ):
     write("a.csv", content)
-    message = refusal(read, "a.csv", encoding=encoding)
+    message = refusal(labelled, "a.csv", encoding=encoding)
     assert f"a.csv, line 1: is not {encoding}: byte " in message or (
         f"a.csv, line 2: is not {encoding}: byte " in message
     )
     assert setting_of(message) == advised
-    assert read("a.csv", encoding=advised) == ROWS
+    assert labelled("a.csv", encoding=advised) == ROWS
 
 
 @pytest.mark.parametrize("encoding", ["cp1251", "latin-1", "gb18030", "big5"])
@@ -166,7 +157,7 @@ def test_a_wrong_encoding_is_refused_and_the_right_one_advised(
 @pytest.mark.parametrize("name", LABELLED)
 def test_an_error_about_utf8_names_no_byte_that_is_right(name, mark, encoding):
     write(name, CONTENTS[name].encode("utf-8-sig" if mark else "utf-8"))
-    message = refusal(read, name, encoding=encoding)
+    message = refusal(labelled, name, encoding=encoding)
     places = message.splitlines()[1:-1]
     assert places
     for place in places:
@@ -177,11 +168,11 @@ def test_an_error_about_utf8_names_no_byte_that_is_right(name, mark, encoding):
 
 def test_the_first_letter_beyond_ascii_is_named():
     write("a.csv", CONTENTS["a.csv"].encode())
-    assert refusal(read, "a.csv", encoding="cp1251").splitlines()[1] == (
+    assert refusal(labelled, "a.csv", encoding="cp1251").splitlines()[1] == (
         "  a.csv, line 2: is not cp1251: byte 0xd0 at position 1"
     )
     # In EBCDIC, the letters of ASCII are wrong as well.
-    message = refusal(read, "a.csv", encoding="cp037")
+    message = refusal(labelled, "a.csv", encoding="cp037")
     assert message.splitlines()[1] == (
         "  a.csv, line 1: is not cp037: byte 0x74 at position 1"
     )
@@ -191,12 +182,12 @@ def test_the_first_letter_beyond_ascii_is_named():
 def test_ascii_is_read_with_any_encoding_that_contains_it():
     write("a.csv", b"text,label\nfine,good\n")
     for encoding in ("utf-8", "cp1251", "gb18030", "shift_jis"):
-        assert read("a.csv", encoding=encoding) == [("fine", "good")]
+        assert labelled("a.csv", encoding=encoding) == [("fine", "good")]
 
 
 def test_a_file_of_two_encodings_has_no_setting_that_reads_it():
     write("a.csv", "text,label\né,a\nñ,b\n".encode() + b"caf\xe9,a\n")
-    assert refusal(read, "a.csv") == (
+    assert refusal(labelled, "a.csv") == (
         "1 rows that cannot be used:\n"
         "  a.csv, line 4: is not UTF-8: byte 0xe9 at position 4\n"
         "a.csv mixes encodings: other rows are utf-8, and these seem to be "
@@ -206,7 +197,7 @@ def test_a_file_of_two_encodings_has_no_setting_that_reads_it():
 
 def test_damage_is_no_encoding():
     write("a.csv", b"text,label\n\xed\xa0\x80,x\n")
-    assert refusal(read, "a.csv").splitlines()[-1] == (
+    assert refusal(labelled, "a.csv").splitlines()[-1] == (
         "a.csv is in no encoding that is known: it is damaged, or it is not a "
         "text. Write it again in UTF-8."
     )
@@ -215,7 +206,7 @@ def test_damage_is_no_encoding():
 def test_each_file_of_several_has_its_advice():
     write("a-1.csv", CONTENTS["a.csv"].encode("cp1251"))
     write("a-2.csv", CONTENTS["a.csv"].encode("utf-16"))
-    lines = refusal(read, "a-*.csv").splitlines()
+    lines = refusal(labelled, "a-*.csv").splitlines()
     assert lines[-2].startswith("a-1.csv seems to be cp1251, which reads ")
     assert lines[-1].startswith("a-2.csv seems to be utf-16, which reads ")
 
@@ -224,7 +215,7 @@ def test_reading_ends_where_too_many_rows_are_wrong(monkeypatch):
     monkeypatch.setattr("trainers.data.texts.rows._MOST_PROBLEMS", 1000)
     line = '{"text": "плохой товар", "label": "x"}\n'.encode("cp1251")
     write("a.jsonl", line * 1005)
-    lines = refusal(read, "a.jsonl").splitlines()
+    lines = refusal(labelled, "a.jsonl").splitlines()
     assert lines[0] == "1000 rows that cannot be used:"
     assert setting_of(lines[-2]) == "cp1251"
     assert lines[-1] == "The rows after these were not read."
@@ -234,10 +225,10 @@ def test_a_folder_of_texts_has_one_encoding():
     for number, (text, _) in enumerate(ROWS[:2]):
         write(f"d/{number}/a.txt", text.encode("cp1251"))
     expected = [(ROWS[0][0], "0"), (ROWS[1][0], "1")]
-    assert sorted(read("d", encoding="cp1251")) == sorted(expected)
-    message = refusal(read, "d")
+    assert sorted(labelled("d", encoding="cp1251")) == sorted(expected)
+    message = refusal(labelled, "d")
     assert "d/0/a.txt: is not UTF-8: byte 0xef at position 1" in message
-    assert read("d", encoding=setting_of(message)) == read(
+    assert labelled("d", encoding=setting_of(message)) == labelled(
         "d", encoding="cp1251"
     )
 
@@ -260,12 +251,12 @@ def test_values_that_are_bytes_are_in_the_encoding():
     table = pyarrow.table({"text": [text], "label": [label]})
     parquet.write_table(table, "a.parquet")
     for name, place in (("a.tfrecord", "record"), ("a.parquet", "row")):
-        message = refusal(read, name)
+        message = refusal(labelled, name)
         assert message.splitlines()[1] == (
             f"  {name}, {place} 1: 'text' is not UTF-8: byte 0xef at position 1"
         )
         assert setting_of(message) == "cp1251"
-        assert read(name, encoding="cp1251") == ROWS[:1]
+        assert labelled(name, encoding="cp1251") == ROWS[:1]
 
 
 # --- Texts to predict --------------------------------------------------------
@@ -342,10 +333,10 @@ def test_one_line_of_utf16_without_a_mark_is_read_as_advised(text, encoding):
 def test_a_line_without_an_end_is_refused(monkeypatch):
     monkeypatch.setattr(streams, "LONGEST_LINE", 1000)
     write("a.csv", b"text,label\nfine,good\n" + b"x" * 1001 + b",good\n")
-    assert refusal(read, "a.csv") == (
+    assert refusal(labelled, "a.csv") == (
         "a.csv, line 3: a line must have at most 1,000 characters"
     )
     write("d/a/a.txt", b"x" * 1001)
-    assert refusal(read, "d") == (
+    assert refusal(labelled, "d") == (
         "d/a/a.txt: a text must have at most 1,000 characters."
     )

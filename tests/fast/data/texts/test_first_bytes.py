@@ -14,16 +14,15 @@ import h5py
 import numpy as np
 import pyarrow
 import pytest
-import single_labels
 from PIL import Image
 from pyarrow import feather
 from pyarrow import orc
 from pyarrow import parquet
 from refusals import refusal
+from single_labels import labelled
+from single_labels import predicted
 
-from trainers.config.data import TextDataConfig
 from trainers.data.texts import packed
-from trainers.data.texts import reading
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -32,20 +31,6 @@ from trainers.errors import DataError
 def directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def labelled(name, **settings):
-    data = TextDataConfig(
-        train=name, validation="none", test="none", **settings
-    )
-    examples = single_labels.read_splits(data)["train"]
-    texts = [text.decode() for text in examples.features["text"]]
-    return list(zip(texts, examples.targets, strict=True))
-
-
-def predicted(name, **settings):
-    texts = reading.read_texts(name, TextDataConfig(**settings))
-    return [text.decode() for _, text in texts]
 
 
 # --- Texts that begin like another format ------------------------------------
