@@ -21,6 +21,7 @@ from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import RunError
 from trainers.objectives import objective as objective_lib
+from trainers.runtime import background
 from trainers.runtime import libraries
 from trainers.runtime import startup
 from trainers.runtime.signals import Stopped
@@ -93,6 +94,11 @@ def run(
         takes_files: bool. Whether words that are not flags are allowed.
         uses_tensorflow: bool. Whether `main` needs TensorFlow.
     """
+    with background.leaving():
+        _run(main, needs, check, takes_files, uses_tensorflow)
+
+
+def _run(main, needs, check, takes_files, uses_tensorflow):
     startup.log_to_stderr()
     try:
         libraries.check()

@@ -32,7 +32,7 @@ def check(config, workdir, arguments):
     if workers.is_chief:
         loading.load(config.trainer.trackers)
         paths = Workdir(workdir)
-        config = paths.with_saved_policy(config)
+        config = paths.with_saved_choices(config)
         if not paths.check(config):
             extension.check(config, paths)
 

@@ -60,8 +60,9 @@ from trainers.server.statuses import StatusError
 from trainers.serving import bundle
 from trainers.serving import exporter
 from trainers.tasks.inputs import texts as texts_lib
+from trainers.training import automatic
+from trainers.training import compiling
 from trainers.training import extending
-from trainers.training import precision
 from trainers.training import steps as steps_lib
 
 IMAGES = ("--config=configs/mnist_mlp.py:smoke", "--workdir=run")
@@ -342,13 +343,13 @@ CASES = [
         ["--config.data.validation="],
     ),
     Case(
-        f"`{TRAINER}jit_compile` must be false with {TRAINER}determinis",
+        f"`{TRAINER}jit_compile` must not be background with {TRAINER}dete",
         [
             *IMAGES,
-            f"{TRAINER}jit_compile",
+            f"{TRAINER}jit_compile=background",
             f"{TRAINER}deterministic_ops=always",
         ],
-        [f"{TRAINER}jit_compile=false"],
+        [f"{TRAINER}jit_compile=always"],
     ),
     Case(
         f"`{TRAINER}trackers` must name each tracker once",
@@ -1008,16 +1009,33 @@ def test_devices_that_are_asked_for_as_advised_are_there():
     assert make(num_logical_cpus=number).num_replicas_in_sync == number
 
 
-@provokes("computing in %s, chosen by --config.trainer.dtype_policy=auto")
+@provokes("{}, chosen by --config.{}=auto")
 def test_a_policy_that_is_named_is_not_chosen(directory, caplog):
     with caplog.at_level("INFO", logger="trainers"):
         config = files.load("configs/bert_classifier.py:minilm")
-        chosen = precision.resolve(config, directory / "run")
+        chosen = automatic.resolve(config, directory / "run")
         assert chosen.trainer.dtype_policy in caplog.text
         caplog.clear()
         config.trainer.dtype_policy = "float32"
-        assert precision.resolve(config, directory / "run") is config
+        chosen = automatic.resolve(config, directory / "run")
+        assert chosen.trainer.dtype_policy == "float32"
     assert caplog.messages == []
+
+
+@provokes("XLA could not compile the training step, so steps run uncompiled")
+def test_a_step_that_xla_refuses_runs_uncompiled(caplog):
+    def refused(x):
+        return tf.strings.length(tf.strings.as_string(x))
+
+    compiler = compiling.InBackground([], 1)
+    step = tf.function(lambda x: compiler(refused, x), autograph=False)
+    spec = tf.TensorSpec([1], tf.int32)
+    concrete = step.get_concrete_function(spec)
+    compiler.wait()
+    (message,) = caplog.messages
+    assert message.startswith("XLA could not compile the training step")
+    assert concrete(tf.constant([123])).numpy().tolist() == [3]
+    assert run("train", [*IMAGES, f"{TRAINER}jit_compile=never"]) is None
 
 
 @provokes(

@@ -25,6 +25,7 @@ CHOICES = ", ".join(files_lib.shipped())
 
 
 CONFIG = "--config=configs/mnist_mlp.py"
+TEXTS = "--config=configs/bert_classifier.py"
 
 
 LEAVES = {
@@ -101,28 +102,48 @@ def test_every_setting_has_a_flag_that_changes_it_alone(name):
 @pytest.mark.parametrize(
     "words, value",
     [
-        (["--config.trainer.jit_compile"], True),
-        (["--config.trainer.jit_compile=true"], True),
-        (["--config.trainer.jit_compile=1"], True),
-        (["--config.trainer.jit_compile", "true"], True),
-        (["--config.trainer.jit_compile", "--config.seed=1"], True),
-        (["--config.trainer.jit_compile=false"], False),
-        (["--config.trainer.jit_compile", "False"], False),
-        (["--config.trainer.jit_compile=0"], False),
-        (["--noconfig.trainer.jit_compile"], False),
-        (["--noconfig.trainer.jit_compile", "--config.seed=1"], False),
+        (["--config.data.quoting"], True),
+        (["--config.data.quoting=true"], True),
+        (["--config.data.quoting=1"], True),
+        (["--config.data.quoting", "true"], True),
+        (["--config.data.quoting", "--config.seed=1"], True),
+        (["--config.data.quoting=false"], False),
+        (["--config.data.quoting", "False"], False),
+        (["--config.data.quoting=0"], False),
+        (["--noconfig.data.quoting"], False),
+        (["--noconfig.data.quoting", "--config.seed=1"], False),
         (
-            ["--config.trainer.jit_compile", "--noconfig.trainer.jit_compile"],
+            ["--config.data.quoting", "--noconfig.data.quoting"],
             False,
         ),
         (
-            ["--noconfig.trainer.jit_compile", "--config.trainer.jit_compile"],
+            ["--noconfig.data.quoting", "--config.data.quoting"],
             True,
         ),
     ],
 )
 def test_a_boolean_is_set_as_shells_have_it(words, value):
-    assert parse_config(*words).trainer.jit_compile is value
+    config, _, _ = parse(TEXTS, "--workdir=run", *words)
+    assert config.data.quoting is value
+
+
+@pytest.mark.parametrize(
+    "word, message",
+    [
+        (
+            "--config.data.quoting=maybe",
+            "`--config.data.quoting` must be true or false. Received: 'maybe'.",
+        ),
+        (
+            "--noconfig.data.quoting=true",
+            "`--noconfig.data.quoting` is for settings that are true or false, "
+            "and takes no value. Received: '--noconfig.data.quoting=true'. "
+            "Choices: --config.data.quoting=VALUE.",
+        ),
+    ],
+)
+def test_another_word_is_no_boolean(word, message):
+    assert problem_of(TEXTS, "--workdir=run", word) == message
 
 
 @pytest.mark.parametrize(
@@ -330,18 +351,6 @@ def test_a_list_in_a_config_file_can_be_overridden(tmp_path):
             ["--config.optimizer.learning_rate", "-1e-3"],
             "`--config.optimizer.learning_rate` must be above 0. "
             "Received: -0.001.",
-        ),
-        (
-            ["--config.trainer.jit_compile=maybe"],
-            "`--config.trainer.jit_compile` must be true or false. "
-            "Received: 'maybe'.",
-        ),
-        (
-            ["--noconfig.trainer.jit_compile=true"],
-            "`--noconfig.trainer.jit_compile` is for settings that are true "
-            "or false, and takes no value. "
-            "Received: '--noconfig.trainer.jit_compile=true'. "
-            "Choices: --config.trainer.jit_compile=VALUE.",
         ),
         (
             ["--noconfig.seed"],

@@ -350,12 +350,8 @@ def test_a_signal_during_compilation_stops_after_the_first_step(
     tmp_path, data_file, user_env
 ):
     """XLA cannot be interrupted; the stop comes when it is done."""
-    # Keras has no XLA with deterministic kernels.
-    more = (
-        "--config.trainer.jit_compile=true",
-        "--config.trainer.deterministic_ops=never",
-    )
-    all_words = fault_runs.words(data_file, tmp_path / "run", *more)
+    compiled = "--config.trainer.jit_compile=always"
+    all_words = fault_runs.words(data_file, tmp_path / "run", compiled)
     code = (
         AT_STEP
         + NO_EXPORT
@@ -363,7 +359,6 @@ def test_a_signal_during_compilation_stops_after_the_first_step(
 from trainers.training import model
 original = model.TrainingModel.train_step
 def train_step(self, data):
-    assert self.jit_compile
     send(signal.SIGTERM)
     return original(self, data)
 model.TrainingModel.train_step = train_step

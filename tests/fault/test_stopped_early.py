@@ -24,7 +24,7 @@ def curves(workdir):
                     name = f"{file.parent.name}/{value.tag}"
                     number = float(tf.make_ndarray(value.tensor))
                     found.setdefault(name, []).append((event.step, number))
-    del found["train/examples_per_second"]
+    del found["train/examples_per_second"], found["train/input_wait_share"]
     return {name: sorted(points) for name, points in found.items()}
 
 

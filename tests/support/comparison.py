@@ -12,6 +12,7 @@ _TIMES = (
     "seconds",
     "epoch_seconds",
     "examples_per_second",
+    "input_wait_share",
     "tokens_per_second",
     "time",
     "sha256_of_the_rest",

@@ -186,7 +186,8 @@ def outcome(workdir):
     step, last = next(iter(paths.checkpoints.paths().items()))
     history = json.loads((workdir / "history.json").read_text())
     for row in history:
-        del row["seconds"], row["examples_per_second"]
+        for name in ("seconds", "examples_per_second", "input_wait_share"):
+            del row[name]
     metrics = json.loads((workdir / "metrics.json").read_text())
     for name in ("seconds", "epoch_seconds", "examples_per_second"):
         del metrics["train"][name]

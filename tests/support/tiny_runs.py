@@ -35,7 +35,7 @@ NUM_EXAMPLES = 15  # 4 steps, the last with a row of padding.
 PER_EPOCH = 4
 EPOCHS = 3
 STEPS = PER_EPOCH * EPOCHS
-TIMES = ("seconds", "examples_per_second")
+TIMES = ("seconds", "examples_per_second", "input_wait_share")
 
 
 class Killed(BaseException):

@@ -196,7 +196,12 @@ def numbers(workdir, name="history.json"):
     return found
 
 
-_TIMES = ("seconds", "epoch_seconds", "examples_per_second")
+_TIMES = (
+    "seconds",
+    "epoch_seconds",
+    "examples_per_second",
+    "input_wait_share",
+)
 
 
 def wait_until(condition, seconds=PATIENCE):

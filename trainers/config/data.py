@@ -285,6 +285,15 @@ class TextDataConfig(DataConfig):
         "around it. Longer texts are cut.",
         at_least=3,
     )
+    padded_lengths: str = setting(
+        "auto",
+        "Lengths to which a training batch is padded. `many`: 23 up to 512, "
+        "with little padding. `few`: powers of 2 from 32. `one`: "
+        "`sequence_length`. `auto` means `few` if XLA compiles the training "
+        "step, as it compiles each length, `one` on TPUs, otherwise `many`. A "
+        "run keeps what it began with.",
+        choices=("auto", "many", "few", "one"),
+    )
     max_bytes: int = setting(
         100_000,
         "Largest number of bytes that are read of a text, in training and in "

@@ -65,7 +65,16 @@ class TrainerConfig:
         "began with.",
         choices=("float32", "mixed_bfloat16", "mixed_float16", "auto"),
     )
-    jit_compile: bool = setting(False, "Compile the training step with XLA.")
+    jit_compile: str = setting(
+        "auto",
+        "When XLA compiles the training step, for each shape of a batch. "
+        "`always`: before the first step of a shape. `background`: while steps "
+        "of this shape run uncompiled; results then differ a little between "
+        "runs. `auto` means `background` on GPUs (`always` with "
+        "`deterministic_ops=always`) and `never` on CPUs; TPUs compile in any "
+        "case. A run keeps what it began with.",
+        choices=("auto", "always", "background", "never"),
+    )
     steps_per_execution: int = setting(
         0,
         "Training steps in one call of the graph, a divisor of the steps of an "

@@ -89,10 +89,30 @@ def to_tree(config):
 
 
 def _upgraded(tree):
-    """Returns the dicts of `to_tree` as this version writes them.
+    """Returns the dicts of `to_tree` as this version writes them."""
+    return _with_objective(_with_compiling(tree))
 
-    Before objectives were a setting, `task` had a kind, and contained the
-    settings that change images.
+
+def _with_compiling(tree):
+    """Takes the settings of XLA from a run that had them as one bool."""
+    trainer, data = tree.get("trainer"), tree.get("data")
+    is_old = isinstance(trainer, dict) and isinstance(
+        was := trainer.get("jit_compile"), bool
+    )
+    if not is_old:
+        return tree
+    tree = tree | {
+        "trainer": trainer | {"jit_compile": "always" if was else "never"}
+    }
+    if isinstance(data, dict) and "sequence_length" in data:
+        tree["data"] = {"padded_lengths": "many"} | data
+    return tree
+
+
+def _with_objective(tree):
+    """Takes the settings of a run from before objectives were a setting.
+
+    `task` had a kind, and contained the settings that change images.
     """
     task = tree.get("task")
     if not isinstance(task, dict) or task.get("kind") not in _OLD_TASKS:

@@ -16,18 +16,33 @@ _MAX_BATCHES_PER_WINDOW = 64
 # There are 23 lengths up to 512, and rounding adds at most 6 % of padding.
 _MULTIPLE = 8
 _GROWTH = 1.125
+# XLA compiles a step for each length.
+_SHORTEST_OF_FEW = 32
 
 
-def padded_lengths(longest):
+def padded_lengths(longest, how_many="many"):
     """Returns the lengths to which batches are padded, in rising order.
+
+    >>> padded_lengths(100)
+    [8, 16, 24, 32, 40, 48, 56, 64, 72, 88, 100]
+    >>> padded_lengths(100, "few")
+    [32, 64, 100]
 
     Args:
         longest: int, at least 1. The last length; it need not be a multiple
             of 8.
+        how_many: str. `many`; `few`, powers of 2 from 32; or `one`.
 
     Returns:
         List of int.
     """
+    if how_many == "one":
+        return [longest]
+    if how_many == "few":
+        lengths = [_SHORTEST_OF_FEW]
+        while lengths[-1] < longest:
+            lengths.append(2 * lengths[-1])
+        return [*lengths[:-1], longest]
     lengths = [_MULTIPLE]
     while lengths[-1] < longest:
         grown = math.ceil(lengths[-1] * _GROWTH / _MULTIPLE) * _MULTIPLE
@@ -100,20 +115,20 @@ def grouped(lengths, *, num_examples, batch_size, seed, start_step):
     return rest.concatenate(later)
 
 
-def padding_share(lengths, *, batch_size, seed, longest):
+def padding_share(lengths, *, batch_size, seed, longest, how_many="many"):
     """Returns the share of padding among the ids of the first epoch.
 
     Args:
         lengths: int[num_examples]. Length of each example.
         batch_size: int. Number of rows in a batch.
         seed: int. See `grouped`.
-        longest: int. See `padded_lengths`.
+        longest, how_many: As for `padded_lengths`.
 
     Returns:
         float from 0 to 1.
     """
     lengths = np.asarray(lengths)
-    sizes = np.asarray(padded_lengths(longest))
+    sizes = np.asarray(padded_lengths(longest, how_many))
     steps = math.ceil(len(lengths) / batch_size)
     order = grouped(
         lengths,

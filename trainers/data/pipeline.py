@@ -117,7 +117,8 @@ def make_train_dataset(
         if augment_fn is not None:
             draws = _draws(seed, epoch, rows, num_draws)
             chosen = augment_fn(chosen, draws)
-        return preprocess_fn(chosen), _gather(targets, rows), weights
+        inputs = _with_static_rows(preprocess_fn(chosen), rows)
+        return inputs, _gather(targets, rows), weights
 
     return _with_infinite_cardinality(_finish(rows_of_steps, batch))
 
@@ -177,7 +178,8 @@ def make_eval_dataset(
         rows, weights = shard(rows), shard(weights)
         chosen = {name: tf.gather(x, rows) for name, x in features.items()}
         numbers = tf.where(weights > 0, tf.cast(rows, tf.int32), -1)
-        return preprocess_fn(chosen), _gather(targets, rows), numbers
+        inputs = _with_static_rows(preprocess_fn(chosen), rows)
+        return inputs, _gather(targets, rows), numbers
 
     steps = num_steps(len(examples), batch_size)
     return _finish(tf.data.Dataset.range(steps), batch)
@@ -267,6 +269,19 @@ def _on_cpu(examples):
 
 def _gather(column, rows):
     return None if column is None else tf.gather(column, rows)
+
+
+def _with_static_rows(features, rows):
+    """Tells the graph the number of rows, which XLA and TPUs need.
+
+    The shape of ragged tokens does not contain it.
+    """
+    return {
+        name: x
+        if isinstance(x, tf.RaggedTensor)
+        else tf.ensure_shape(x, (rows.shape[0], *x.shape[1:]))
+        for name, x in features.items()
+    }
 
 
 def _tensor(column):

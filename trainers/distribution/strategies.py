@@ -54,12 +54,13 @@ def make_strategy(config, cluster=tf_config.ALONE):
 def _choose_kernels(config, gpus):
     """Switches on kernels that give bit-identical results, where wanted.
 
-    TensorFlow cannot switch them off again in the same process. Keras compiles
-    nothing with XLA while they are on.
+    TensorFlow cannot switch them off again in the same process.
     """
     wanted = config.deterministic_ops
     if wanted == "auto":
-        wanted = "never" if gpus or config.jit_compile else "always"
+        is_compiled = config.jit_compile in ("always", "background")
+        is_cpu = not gpus and config.strategy != "tpu"
+        wanted = "always" if is_cpu and not is_compiled else "never"
     if wanted == "always":
         tf.config.experimental.enable_op_determinism()
 

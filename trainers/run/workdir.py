@@ -8,6 +8,7 @@ import tempfile
 
 from trainers.config import experiment
 from trainers.config import local_path
+from trainers.config import tree
 from trainers.errors import ConfigError
 from trainers.errors import RunError
 from trainers.run import failed_starts
@@ -17,6 +18,13 @@ from trainers.run.best_weights import BestWeights
 from trainers.run.step_directories import StepDirectories
 from trainers.runtime import atomic
 from trainers.runtime import json_like
+
+# Settings whose value `auto` leaves to the machine on which a run begins.
+CHOSEN = (
+    "trainer.dtype_policy",
+    "trainer.jit_compile",
+    "data.padded_lengths",
+)
 
 
 class Workdir:
@@ -206,28 +214,33 @@ class Workdir:
         except ConfigError as error:
             raise self._not_a_run("config.json", str(error)) from None
 
-    def with_saved_policy(self, config):
-        """Returns a config with the run's dtype policy in place of `auto`.
+    def with_saved_choices(self, config):
+        """Returns a config with the run's choices in place of `auto`.
 
         If the directory contains no run, it returns `config` itself.
 
         Args:
             config: `ExperimentConfig`; read, not changed.
         """
-        if config.trainer.dtype_policy != "auto":
-            return config
         if not failed_starts.is_begun(self):
             if source := config.trainer.extend_from:
-                return Workdir(source)._with_policy(config)
+                return Workdir(source)._with_choices(config)
             return config
-        return self._with_policy(config)
+        return self._with_choices(config)
 
-    def _with_policy(self, config):
+    def _with_choices(self, config):
         try:
-            policy = self.read_config().trainer.dtype_policy
+            saved = self.read_config()
         except ConfigError:
             return config  # `check` reports what is wrong with it.
-        return config.with_overrides({"trainer.dtype_policy": policy})
+        now, then = (
+            {name: value for name, _, value in tree.leaves(x)}
+            for x in (config, saved)
+        )
+        names = [f"config.{name}" for name in CHOSEN]
+        return config.with_overrides(
+            {n: then[n] for n in names if now.get(n) == "auto" and n in then}
+        )
 
     def read_labels(self):
         """Returns the state of the objective, JSON-like.

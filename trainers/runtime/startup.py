@@ -8,6 +8,8 @@ import re
 import sys
 import tempfile
 
+from trainers.runtime import xla_cache
+
 _FILE_ERRORS = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -70,6 +72,13 @@ def tensorflow_reason(error):
         place = re.search(r"[^\s{};]*:?\s?$", text[: found.start()])[0]
         what = f"{place}{found[0]}".strip()
         return f"a file could not be written or read: {what}"
+    if found := re.search(
+        r"(\S*)/xla_compile_cache__|Serialized cache key", text
+    ):
+        return (
+            "a file of XLA's cache is damaged. Delete the directory "
+            f"{found[1] or xla_cache.cache_home() / 'xla'}; runs fill it again"
+        )
     if not isinstance(error, tf.errors.ResourceExhaustedError):
         return None
     lines = [line for line in error.message.splitlines() if line.strip()]
@@ -95,7 +104,9 @@ def _held_back_stderr():
 
 
 def import_tensorflow():
-    """Imports TensorFlow without its eight lines about drivers and oneDNN.
+    """Imports TensorFlow, with a cache for XLA, quietly.
+
+    It hides eight lines about drivers and oneDNN.
 
     TensorFlow writes them before it reads its log level, so
     TF_CPP_MIN_LOG_LEVEL alone does not hide them. If the user sets that
@@ -103,6 +114,7 @@ def import_tensorflow():
     """
     is_log_level_set = "TF_CPP_MIN_LOG_LEVEL" in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    xla_cache.use()
     with contextlib.nullcontext() if is_log_level_set else _held_back_stderr():
         import tensorflow as tf
 

@@ -45,7 +45,7 @@ def export_best(config, workdir):
             version is published, but a file beside it could not be written.
     """
     paths = Workdir(workdir)
-    config = paths.with_saved_policy(config)
+    config = paths.with_saved_choices(config)
     task = tasks.restore_task(config, paths)
     network, facts = evaluator.load_best(task, paths)
     base = paths.export_dir(config)
@@ -82,7 +82,7 @@ def export_once(config, workdir):
         ConfigError, RunError: See `export_best`.
     """
     paths = Workdir(workdir)
-    config = paths.with_saved_policy(config)
+    config = paths.with_saved_choices(config)
     base = paths.export_dir(config)
     atomic.remove_abandoned(base)
     version = _find_exported(config, paths, base)

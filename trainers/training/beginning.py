@@ -22,7 +22,7 @@ def begin(task, splits, *, config, strategy, workers, paths):
     Args:
         task: `Task` for this data.
         splits: `Splits`.
-        config: `ExperimentConfig`, with the dtype policy of the run.
+        config: `ExperimentConfig`, with choices in place of `auto`.
         strategy: `tf.distribute.Strategy`.
         workers: `Workers`.
         paths: `Workdir`. The chief holds its lock.

@@ -20,6 +20,7 @@ from trainers.run.workdir import Workdir
 from trainers.runtime import signals
 from trainers.tasks import Task
 from trainers.training import callbacks
+from trainers.training import compiling
 from trainers.training import history
 from trainers.training import optimizers
 from trainers.training import resumable
@@ -66,6 +67,11 @@ def make_models(run):
     Raises:
         ConfigError: See `make_network`.
     """
+    compiler = compiling.make(
+        run.config.trainer,
+        run.strategy,
+        run.task.inputs.training_lengths(run.splits.train),
+    )
     with run.strategy.scope():
         network = make_network(
             run.config,
@@ -73,7 +79,7 @@ def make_models(run):
             run.task.inputs.model_config,
         )
         return network, make_training_model(
-            network, run.config, run.task, run.steps
+            network, run.config, run.task, run.steps, compiler
         )
 
 
@@ -119,7 +125,7 @@ def fit(
         run.splits.train,
         run.steps.batch_size,
     )
-    timer = history.EpochTimer(len(run.splits.train))
+    timer = history.EpochTimer(len(run.splits.train), model.input_wait)
     requests = contextlib.nullcontext(request)
     if request is None:
         requests = signals.requests(run.workers.any)
@@ -148,7 +154,10 @@ def fit(
             workers=run.workers,
         )
         batches_fn = make_batches_fn(run.strategy, make_dataset_fn)
-        resumable.fit(model, callback_list, batches_fn, checkpoint)
+        try:
+            resumable.fit(model, callback_list, batches_fn, checkpoint)
+        finally:
+            compiling.close(model.compiler)
     if run.workers.is_chief and (problem := best.problem()):
         logging.getLogger(__name__).warning(problem)
     return {
@@ -307,7 +316,7 @@ def make_dataset(
         examples,
         global_batch_size=batch_size,
         seed=config.seed,
-        preprocess_fn=inputs.preprocess,
+        preprocess_fn=inputs.preprocess_for_training,
         augment_fn=inputs.augment if inputs.num_draws else None,
         num_draws=inputs.num_draws,
         lengths=inputs.lengths(examples),
@@ -422,7 +431,7 @@ def _check_rows_are_independent(network):
             )
 
 
-def make_training_model(network, config, task, steps):
+def make_training_model(network, config, task, steps, compiler=compiling.plain):
     """Returns the compiled model; call it inside `strategy.scope()`.
 
     Args:
@@ -430,6 +439,7 @@ def make_training_model(network, config, task, steps):
         config: `ExperimentConfig`.
         task: `Task` of the data.
         steps: `Steps`.
+        compiler: As for `TrainingModel.from_network`.
 
     Returns:
         `TrainingModel`.
@@ -442,6 +452,7 @@ def make_training_model(network, config, task, steps):
             task,
             global_clipnorm=float(config.optimizer.global_clipnorm),
             accumulation_steps=config.optimizer.accumulation_steps,
+            compiler=compiler,
         )
     model.compile(
         optimizer=optimizers.make_optimizer(
@@ -450,7 +461,8 @@ def make_training_model(network, config, task, steps):
             model.trainable_variables,
             first_step=steps.per_epoch * steps.first_epoch,
         ),
-        jit_compile=config.trainer.jit_compile,
+        # `compiler` does it.
+        jit_compile=False,
         steps_per_execution=steps.per_execution,
     )
     model.optimizer.build(model.trainable_variables)

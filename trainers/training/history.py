@@ -6,20 +6,22 @@ import keras
 
 
 class EpochTimer(keras.callbacks.Callback):
-    """Adds `seconds` and `examples_per_second` of training to the logs.
+    """Adds times of training to the logs, and the share of waiting for input.
 
     Attributes:
         epoch_seconds: List of float. Seconds of each epoch without validation.
     """
 
-    def __init__(self, num_examples):
+    def __init__(self, num_examples, input_wait):
         """Makes the callback.
 
         Args:
             num_examples: int. Examples of the training split.
+            input_wait: `InputWait` of the model.
         """
         super().__init__()
         self._num_examples = num_examples
+        self._input_wait = input_wait
         self._run = _Stopwatch()
         self._epoch = _Stopwatch()
         self.epoch_seconds = []
@@ -58,8 +60,9 @@ class EpochTimer(keras.callbacks.Callback):
         self._run.start()
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Starts the clock of the epoch."""
+        """Starts the clocks of the epoch."""
         self._epoch.start()
+        self._input_wait.start()
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds the times of the epoch; must run before slow callbacks."""
@@ -68,6 +71,7 @@ class EpochTimer(keras.callbacks.Callback):
         self.epoch_seconds.append(seconds)
         logs["seconds"] = seconds
         logs["examples_per_second"] = self._num_examples / seconds
+        logs["input_wait_share"] = self._input_wait.take_share()
 
 
 class _Stopwatch:

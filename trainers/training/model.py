@@ -23,6 +23,8 @@ import keras
 import tensorflow as tf
 
 from trainers.data import pipeline
+from trainers.training import compiling
+from trainers.training import input_wait
 
 
 class TrainingModel(keras.Model):
@@ -44,7 +46,13 @@ class TrainingModel(keras.Model):
 
     @classmethod
     def from_network(
-        cls, network, task, *, global_clipnorm=0.0, accumulation_steps=1
+        cls,
+        network,
+        task,
+        *,
+        global_clipnorm=0.0,
+        accumulation_steps=1,
+        compiler=compiling.plain,
     ):
         """Returns a model for `fit`; call it inside `strategy.scope()`.
 
@@ -55,12 +63,15 @@ class TrainingModel(keras.Model):
                 limit.
             accumulation_steps: int. Number of equal parts of a replica's batch.
                 They are computed one after the other.
+            compiler: Calls what XLA compiles, one of `compiling`.
         """
         # `input` is the dict of inputs by name.
         model = cls(network.input, network.output, name=network.name)
         model.task = task
         model.global_clipnorm = global_clipnorm
         model.accumulation_steps = accumulation_steps
+        model.compiler = compiler
+        model.input_wait = input_wait.InputWait()
         model.mean_loss = keras.metrics.Mean(name="loss")
         model.task_metrics = task.objective.make_train_metrics()
         if model.distribute_strategy.num_replicas_in_sync > 1:
@@ -97,46 +108,61 @@ class TrainingModel(keras.Model):
         """
 
     def make_train_function(self, force=False):
-        """Makes the function of one call; on several replicas, not Keras's.
+        """Makes the function of one call, `steps_per_execution` steps.
 
-        Keras averages the results of each step over the workers, one call for
-        each metric. It fails because they are scalars (Keras issue 20585).
-        `train_step` has already averaged them. Several steps in one call also
-        make Keras fail on several replicas ("You must feed a value for
-        placeholder").
+        Keras's function cannot compile in the background, or with
+        deterministic ops. On several replicas, it averages the results of each
+        step over the workers, one call for each metric, and fails because they
+        are scalars (Keras issue 20585). `train_step` has already averaged them.
+        Several steps in one call also make it fail on several replicas ("You
+        must feed a value for placeholder").
 
         Args:
             force: bool. Whether to replace an existing function.
         """
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return super().make_train_function(force)
         if self.train_function is not None and not force:
             return self.train_function
         strategy = self.distribute_strategy
+        num_steps = self.steps_per_execution
 
-        @tf.function(reduce_retracing=True, autograph=False)
-        def one_step(batch):
-            logs = strategy.run(self.train_step, args=(batch,))
+        def on_replica(batch):
+            if strategy.num_replicas_in_sync > 1:
+                return self.train_step(batch)
+            # XLA compiles the whole step.
+            return self.compiler(self.train_step, batch)
+
+        def one_step(iterator, step):
+            # The last step of a call stands for all.
+            batch, seconds = input_wait.timed_next(
+                iterator, is_timed=tf.equal(step, num_steps - 1)
+            )
+            logs = strategy.run(on_replica, args=(batch,))
             return {
                 name: strategy.experimental_local_results(value)[0]
                 for name, value in logs.items()
-            }
+            }, seconds
 
         @tf.function(reduce_retracing=True, autograph=False)
         def steps(iterator):
-            if self.steps_per_execution == 1:
-                return one_step(next(iterator))
-            _, logs = tf.while_loop(
-                lambda step, _: step < self.steps_per_execution,
-                lambda step, _: (step + 1, one_step(next(iterator))),
-                (0, {metric.name: 0.0 for metric in self.metrics}),
+            if num_steps == 1:
+                return one_step(iterator, 0)
+            no_logs = {metric.name: 0.0 for metric in self.metrics}
+            _, (logs, seconds) = tf.while_loop(
+                lambda step, _: step < num_steps,
+                lambda step, _: (step + 1, one_step(iterator, step)),
+                (0, (no_logs, tf.zeros([], tf.float64))),
                 # Otherwise steps overlap and updates of metrics are lost.
                 parallel_iterations=1,
             )
+            return logs, seconds
+
+        def train_function(iterator):
+            logs, seconds = steps(iterator)
+            self.input_wait.add(seconds * num_steps)
             return logs
 
-        self.train_function = steps
-        return steps
+        self.train_function = train_function
+        return train_function
 
     @contextlib.contextmanager
     def averaged_weights(self):
@@ -187,12 +213,13 @@ class TrainingModel(keras.Model):
         )
         is_one_part = self.accumulation_steps == 1
         compute = self._gradients if is_one_part else self._accumulate
-        if self.jit_compile and replicas.num_replicas_in_sync > 1:
+        if replicas.num_replicas_in_sync == 1:
+            gradients, logits = compute(data, total_weight)
+        else:
             # XLA cannot sum over replicas, so it compiles what is between the
-            # sums. A new function for each replica: a shared one would have
-            # the weights of the first.
-            compute = tf.function(compute, jit_compile=True, autograph=False)
-        gradients, logits = compute(data, total_weight)
+            # sums. Each replica has a function: a shared one would have the
+            # weights of the first.
+            gradients, logits = self.compiler(compute, data, total_weight)
         # Without the penalty, like the loss of validation.
         self.mean_loss.update_state(
             self.task.objective.example_losses(targets, logits), weights

@@ -68,7 +68,8 @@ class Progress(keras.callbacks.Callback):
         shown = {
             name: value
             for name, value in logs.items()
-            if name not in ("seconds", "examples_per_second")
+            if name
+            not in ("seconds", "examples_per_second", "input_wait_share")
             and (
                 not name.startswith("val_")
                 or name.removeprefix("val_") in self._shown

@@ -17,10 +17,10 @@ from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
 from trainers.run import failed_starts
 from trainers.run.workdir import Workdir
+from trainers.training import automatic
 from trainers.training import beginning
 from trainers.training import checkpointing
 from trainers.training import fitting
-from trainers.training import precision
 from trainers.training import tracking
 from trainers.training.trackers import loading
 
@@ -97,7 +97,7 @@ class _Process:
     """What this process has before any data is read.
 
     Attributes:
-        config: `ExperimentConfig`, with the dtype policy of the run.
+        config: `ExperimentConfig`, with choices in place of `auto`.
         strategy: `tf.distribute.Strategy`.
         workers: `Workers`.
         paths: `Workdir`. The chief holds its lock.
@@ -129,9 +129,10 @@ def _opened(config, workdir):
         workers_lib.worker_loss_as_run_error(cluster),
         contextlib.ExitStack() as stack,
     ):
+        config = paths.with_saved_choices(config)
         strategy = strategies.make_strategy(config.trainer, cluster)
         workers = Workers(strategy, cluster)
-        config = precision.resolve(config, workdir, workers)
+        config = automatic.resolve(config, workdir, workers)
         is_resumed = True
         if workers.is_chief:
             is_resumed = paths.check(config)

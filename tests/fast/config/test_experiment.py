@@ -594,7 +594,7 @@ def test_json_keeps_every_setting():
         model__image_shape=(4, 4, 3),
         optimizer__learning_rate=0.1 + 0.2,
         optimizer__ema_momentum=0.999,
-        trainer__jit_compile=True,
+        trainer__jit_compile="always",
         trainer__resume="must",
         trainer__save_every_seconds=0.1,
         data__random_zoom=0.5,

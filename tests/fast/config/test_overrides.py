@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trainers.config import experiment
+from trainers.config import files
 from trainers.errors import ConfigError
 
 
@@ -20,8 +21,7 @@ def with_overrides(values):
         ("optimizer.learning_rate", "3e-4", 3e-4),
         ("optimizer.learning_rate", 3e-4, 3e-4),
         ("optimizer.learning_rate", 1, 1),
-        ("trainer.jit_compile", True, True),
-        ("trainer.jit_compile", "F", False),
+        ("trainer.jit_compile", "never", "never"),
         ("model.hidden_dims", "128,64", (128, 64)),
         ("model.hidden_dims", "[0x10, 2]", (16, 2)),
         ("model.hidden_dims", (8,), (8,)),
@@ -38,6 +38,23 @@ def test_a_value_or_its_text_replaces_a_setting(name, value, expected):
         part = getattr(part, branch)
     assert part == expected
     assert type(part) is type(expected)
+
+
+@pytest.mark.parametrize("value, expected", [(True, True), ("F", False)])
+def test_a_boolean_or_its_text_replaces_a_setting(value, expected):
+    config = files.load("configs/bert_classifier.py")
+    changed = config.with_overrides({"data.quoting": value})
+    assert changed.data.quoting is expected
+
+
+@pytest.mark.parametrize("value", ["yes", 1])
+def test_another_value_is_no_boolean(value):
+    config = files.load("configs/bert_classifier.py")
+    with pytest.raises(ConfigError) as error:
+        config.with_overrides({"data.quoting": value})
+    assert str(error.value) == (
+        f"`--config.data.quoting` must be true or false. Received: {value!r}."
+    )
 
 
 def test_the_configuration_itself_stays_as_it_is():
@@ -72,16 +89,6 @@ def test_the_configuration_itself_stays_as_it_is():
         (
             {"data.path": 3},
             "`--config.data.path` must be text. Received: 3.",
-        ),
-        (
-            {"trainer.jit_compile": "yes"},
-            "`--config.trainer.jit_compile` must be true or false. Received: "
-            "'yes'.",
-        ),
-        (
-            {"trainer.jit_compile": 1},
-            "`--config.trainer.jit_compile` must be true or false. Received: "
-            "1.",
         ),
         (
             {"seed": np.array([1, 2])},

@@ -140,10 +140,11 @@ def test_an_identity_is_what_it_says():
             ],
         ),
         (
-            {"trainer__jit_compile": True, "trainer__epochs": 11},
+            {"trainer__jit_compile": "always", "trainer__epochs": 11},
             [
                 "`--config.trainer.epochs` was 10. Received: 11.",
-                "`--config.trainer.jit_compile` was False. Received: True.",
+                "`--config.trainer.jit_compile` was 'auto'. "
+                "Received: 'always'.",
             ],
         ),
         (

@@ -227,7 +227,7 @@ def test_another_setting_replaces_a_failed_start(steps, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     config = make_config(seed=7)
     assert paths.check(config) is False
-    assert paths.with_saved_policy(config) == config
+    assert paths.with_saved_choices(config) == config
     failed_starts.clear(paths, config)
     left = {"config.json", "labels.json", "notes.txt"}
     left |= {"checkpoints"} if steps else set()

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from trainers.training import history
+from trainers.training import input_wait
+from trainers.training.input_wait import InputWait
 
 
 def through_json(state):
@@ -86,21 +88,25 @@ class Clock:
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(history, "time", clock)
+    monkeypatch.setattr(input_wait, "time", clock)
     return clock
 
 
 def test_times_of_an_uninterrupted_run(clock):
-    timer = history.EpochTimer(num_examples=100)
+    wait = InputWait()
+    timer = history.EpochTimer(100, wait)
     timer.on_train_begin()
     clock.now = 1.0
     for seconds in (2.0, 8.0):
         timer.on_epoch_begin(0)
         clock.now += seconds
+        wait.add(0.5)
         logs = {}
         timer.on_epoch_end(0, logs)
         assert logs == {
             "seconds": seconds,
             "examples_per_second": 100 / seconds,
+            "input_wait_share": 0.5 / seconds,
         }
         clock.now += 16.0
     assert timer.summary() == {
@@ -112,7 +118,7 @@ def test_times_of_an_uninterrupted_run(clock):
 
 
 def test_times_go_on_after_an_interruption(clock):
-    timer = history.EpochTimer(num_examples=100)
+    timer = history.EpochTimer(100, InputWait())
     timer.on_train_begin()
     timer.on_epoch_begin(0)
     clock.now = 4.0
@@ -125,7 +131,7 @@ def test_times_go_on_after_an_interruption(clock):
     clock.now = 9.0  # Lost with the process.
 
     clock.now = 1000.0
-    again = history.EpochTimer(num_examples=100)
+    again = history.EpochTimer(100, InputWait())
     again.set_state(state)
     assert again.get_state() == state
     clock.now = 1001.0  # Work before the first step.
@@ -135,7 +141,11 @@ def test_times_go_on_after_an_interruption(clock):
     clock.now = 1004.0
     logs = {}
     again.on_epoch_end(1, logs)
-    assert logs == {"seconds": 5.0, "examples_per_second": 20.0}
+    assert logs == {
+        "seconds": 5.0,
+        "examples_per_second": 20.0,
+        "input_wait_share": 0.0,
+    }
     assert again.summary() == {
         "epochs": 2,
         "seconds": 11.0,
@@ -145,7 +155,7 @@ def test_times_go_on_after_an_interruption(clock):
 
 
 def test_between_epochs_no_time_of_training_passes(clock):
-    timer = history.EpochTimer(num_examples=100)
+    timer = history.EpochTimer(100, InputWait())
     timer.on_train_begin()
     timer.on_epoch_begin(0)
     clock.now = 4.0
@@ -155,7 +165,7 @@ def test_between_epochs_no_time_of_training_passes(clock):
 
 
 def test_the_state_of_a_timer_does_not_change_with_it():
-    timer = history.EpochTimer(num_examples=1)
+    timer = history.EpochTimer(1, InputWait())
     timer.on_train_begin()
     timer.on_epoch_begin(0)
     state = timer.get_state()

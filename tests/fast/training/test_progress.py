@@ -20,6 +20,7 @@ LOGS = {
     "val_macro_f1": 0.8,
     "seconds": 1.25,
     "examples_per_second": 12345.6,
+    "input_wait_share": 0.01,
 }
 SHOWN = ("loss", "accuracy", "macro_f1")
 LINE = (

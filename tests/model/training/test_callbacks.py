@@ -26,6 +26,7 @@ from trainers.training import callbacks
 from trainers.training import fitting
 from trainers.training import history
 from trainers.training import state
+from trainers.training.input_wait import InputWait
 from trainers.training.model import TrainingModel
 
 
@@ -152,7 +153,7 @@ def test_a_finite_loss_does_not_stop():
 
 def test_the_timer_adds_its_numbers_to_the_logs():
     model, _ = make_model()
-    timer = history.EpochTimer(num_examples=7)
+    timer = history.EpochTimer(7, InputWait())
     logs = fit(model, [timer], epochs=3)
     assert len(timer.epoch_seconds) == 3
     assert logs["seconds"] == timer.epoch_seconds
@@ -165,7 +166,7 @@ def test_the_timer_adds_its_numbers_to_the_logs():
 
 def test_the_timer_has_stopped_before_later_callbacks_work():
     model, _ = make_model()
-    timer = history.EpochTimer(num_examples=7)
+    timer = history.EpochTimer(7, InputWait())
     seen = []
     later = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(logs["seconds"])

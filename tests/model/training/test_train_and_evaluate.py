@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 
-import fault_runs
 import keras
 import numpy as np
 import own_kinds
@@ -84,7 +83,8 @@ def test_smoke_learns_and_fills_the_work_directory(run):
     right = sum(row.get(digit, 0) for digit, row in cells.items())
     assert right / 100 == metrics["test"]["accuracy"]
     saved = experiment.from_json((workdir / "config.json").read_text())
-    assert saved == config
+    # The choice of the machine is in the place of `auto`.
+    assert saved == config.with_overrides({"trainer.jit_compile": "never"})
     labels = json.loads((workdir / "labels.json").read_text())
     assert labels == [str(digit) for digit in range(10)]
 
@@ -141,23 +141,6 @@ def test_setting_trains_to_a_lower_loss(settings, tmp_path):
     # ln 10 = 2.30 is the loss of a guess; a single step, of the batch that
     # is larger than the data, gets below it too.
     assert measured["loss"] < 2.25
-
-
-def test_xla_trains_to_a_lower_loss(run_command, tmp_path):
-    """In a separate process: deterministic kernels, which Keras does not
-    compile with XLA, cannot be switched off again in this one."""
-    run = run_command(
-        "trainers.train",
-        "--config=configs/mnist_mlp.py:smoke",
-        f"--workdir={tmp_path}",
-        "--config.trainer.trackers=",
-        "--config.trainer.jit_compile=true",
-        code=fault_runs.NO_EXPORT,
-    )
-    assert run.returncode == 0, run.stderr
-    assert "doesn't support" not in run.stderr
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["test"]["loss"] < 2.25
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_weights(tmp_path):
@@ -349,7 +332,16 @@ def test_tensorboard_has_curves_graph_images_matrix_and_hparams(run):
     train = read_events(workdir, "train")
     validation = read_events(workdir, "validation")
     for accumulator, tags in (
-        (train, ["loss", "accuracy", "learning_rate", "examples_per_second"]),
+        (
+            train,
+            [
+                "loss",
+                "accuracy",
+                "learning_rate",
+                "examples_per_second",
+                "input_wait_share",
+            ],
+        ),
         (validation, ["loss", "accuracy", "macro_f1"]),
     ):
         for tag in tags:

@@ -22,6 +22,7 @@ from tfmodels import local_paths
 from trainers.errors import DataError
 from trainers.errors import RunError
 from trainers.runtime import atomic
+from trainers.runtime.cache_home import cache_home
 
 # Increase it when the arrays or the ops that make them change.
 FORMAT_VERSION = 5
@@ -39,11 +40,7 @@ def cache_dir(name):
     """
     if name == "none":
         return None
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    # Without a home directory, `~` is a directory below the current one.
-    return pathlib.Path(
-        local_paths.expanded(name or os.path.join(home, "tfmodels-trainers"))
-    )
+    return pathlib.Path(local_paths.expanded(name)) if name else cache_home()
 
 
 def fingerprint(files, facts):

@@ -24,7 +24,12 @@ from trainers.runtime.columns import Ragged
 
 _BATCH_SIZE = 512
 # These settings change neither rows nor tokens.
-_NOT_IN_FINGERPRINT = ("sequence_length", "global_batch_size", "cache_dir")
+_NOT_IN_FINGERPRINT = (
+    "sequence_length",
+    "padded_lengths",
+    "global_batch_size",
+    "cache_dir",
+)
 # Other versions of these libraries can produce other ids.
 _LIBRARIES = ("tensorflow-text", "tokenizers")
 _PERCENTILES = (5, 25, 50, 75, 90, 95, 99, 100)

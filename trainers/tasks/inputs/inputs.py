@@ -130,6 +130,31 @@ class Inputs:
         """
         raise NotImplementedError
 
+    def preprocess_for_training(self, features):
+        """Returns model inputs of a training batch, in one of few shapes.
+
+        Args:
+            features: As for `preprocess`.
+
+        Returns:
+            As `preprocess`; more padding can be the difference.
+        """
+        return self.preprocess(features)
+
+    def training_lengths(self, examples):
+        """Returns the lengths of training batches, the most frequent first.
+
+        They are all sizes that `preprocess_for_training` gives to dimensions
+        other than the rows. XLA compiles a step for each.
+
+        Args:
+            examples: `Examples` of the training split.
+
+        Returns:
+            List of int; empty if all batches have one shape.
+        """
+        return []
+
     def augment(self, features, draws):
         """Changes features at random, before `preprocess`, in training only.
 

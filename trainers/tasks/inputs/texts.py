@@ -284,10 +284,38 @@ class Texts(Inputs):
             batch_size=batch_size,
             seed=seed,
             longest=self.sequence_length,
+            how_many=self._config.data.padded_lengths,
         )
 
+    def training_lengths(self, examples):
+        """Returns the lengths of training batches, the most frequent first.
+
+        Args:
+            examples: `Examples` with `token_ids`.
+
+        Returns:
+            List of int.
+        """
+        lengths = buckets.padded_lengths(
+            self.sequence_length, self._config.data.padded_lengths
+        )
+        found = np.searchsorted(lengths, self.lengths(examples))
+        counts = np.bincount(found, minlength=len(lengths))
+        return [lengths[i] for i in np.argsort(-counts, kind="stable")]
+
+    def preprocess_for_training(self, features):
+        """Returns model inputs, padded to a length of `padded_lengths`.
+
+        Args:
+            features: As for `preprocess`.
+
+        Returns:
+            As `preprocess`.
+        """
+        return self._preprocess(features, self._config.data.padded_lengths)
+
     def preprocess(self, features):
-        """Returns model inputs, in training, evaluation and serving.
+        """Returns model inputs, in evaluation and serving.
 
         Puts each text between `[CLS]` and `[SEP]` and cuts it to
         `sequence_length` ids. Pads it with `[PAD]` to the shortest of
@@ -301,14 +329,20 @@ class Texts(Inputs):
             Dict of `token_ids` and `padding_mask`, both `int32[batch,
             padded_length]`. The mask is 1 for tokens and 0 for padding.
         """
+        return self._preprocess(features, "many")
+
+    def _preprocess(self, features, how_many):
         tokenizer, longest = self.tokenizer, self.sequence_length
         ids = features["token_ids"]
         # [batch, 1], with [CLS] and [SEP].
         lengths = tf.cast(ids.row_lengths(), tf.int32)[:, tf.newaxis] + 2
         lengths = tf.minimum(lengths, longest)
-        choices = tf.constant(buckets.padded_lengths(longest))
-        is_short = choices < tf.reduce_max(lengths)
-        length = choices[tf.reduce_sum(tf.cast(is_short, tf.int32))]
+        choices = buckets.padded_lengths(longest, how_many)
+        length = choices[0]  # A static shape, if there is one choice.
+        if len(choices) > 1:
+            is_short = choices < tf.reduce_max(lengths)
+            index = tf.reduce_sum(tf.cast(is_short, tf.int32))
+            length = tf.constant(choices)[index]
         ids = ids.to_tensor(tokenizer.pad_id, shape=(None, longest - 2))
         ids = tf.pad(ids[:, : length - 2], [[0, 0], [1, 1]])
         positions = tf.range(length)

@@ -1,4 +1,4 @@
-"""`auto` becomes a policy of the machine, once a run."""
+"""`auto` becomes a choice of the machine, once a run."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from trainers.config import files
-from trainers.training import precision
+from trainers.training import automatic
 from trainers.training import trainer
 
 
@@ -26,7 +26,7 @@ def cpu(tmp_path, monkeypatch):
 
     def set_flags(flags):
         file.write_text(f"processor\t: 0\nflags\t\t: fpu {flags} sse\n\nx: y\n")
-        monkeypatch.setattr(precision, "_CPUINFO", file)
+        monkeypatch.setattr(automatic, "_CPUINFO", file)
 
     return set_flags
 
@@ -43,10 +43,10 @@ def cpu(tmp_path, monkeypatch):
 def test_the_cpu_decides(flags, policy, cpu, tmp_path):
     cpu(flags)
     config = make_config()
-    found = precision.resolve(config, tmp_path / "run")
+    found = automatic.resolve(config, tmp_path / "run")
     assert found.trainer.dtype_policy == policy
     assert config.trainer.dtype_policy == "auto"
-    found.trainer.dtype_policy = "auto"
+    found.trainer.dtype_policy = found.trainer.jit_compile = "auto"
     assert found == config
 
 
@@ -55,8 +55,8 @@ def test_a_cpu_that_says_nothing_gets_float32(text, tmp_path, monkeypatch):
     file = tmp_path / "cpuinfo"
     if text is not None:
         file.write_text(text)
-    monkeypatch.setattr(precision, "_CPUINFO", file)
-    found = precision.resolve(make_config(), tmp_path / "run")
+    monkeypatch.setattr(automatic, "_CPUINFO", file)
+    found = automatic.resolve(make_config(), tmp_path / "run")
     assert found.trainer.dtype_policy == "float32"
 
 
@@ -64,7 +64,7 @@ def test_a_cpu_without_onednn_gets_float32(cpu, tmp_path, monkeypatch):
     cpu("amx_bf16")
     for setting, policy in (("0", "float32"), ("1", "mixed_bfloat16")):
         monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", setting)
-        found = precision.resolve(make_config(), tmp_path / "run")
+        found = automatic.resolve(make_config(), tmp_path / "run")
         assert found.trainer.dtype_policy == policy
 
 
@@ -82,7 +82,7 @@ def test_a_cpu_without_onednn_gets_float32(cpu, tmp_path, monkeypatch):
 def test_the_oldest_gpu_decides(capabilities, policy, cpu, tmp_path, gpus):
     cpu("amx_bf16")
     gpus(capabilities)
-    found = precision.resolve(make_config(), tmp_path / "run")
+    found = automatic.resolve(make_config(), tmp_path / "run")
     assert found.trainer.dtype_policy == policy
 
 
@@ -107,63 +107,123 @@ def gpus(monkeypatch):
     return set_capabilities
 
 
+@pytest.mark.parametrize(
+    ("devices", "settings", "choices"),
+    [
+        ([], {}, ("never", "many")),
+        ([(9, 0)], {}, ("background", "few")),
+        ([(9, 0)] * 2, {}, ("background", "few")),
+        (
+            [(9, 0)],
+            {"trainer.deterministic_ops": "always"},
+            ("always", "few"),
+        ),
+        ([(9, 0)], {"trainer.jit_compile": "never"}, ("never", "many")),
+        ([], {"trainer.jit_compile": "always"}, ("always", "few")),
+        ([(9, 0)], {"data.padded_lengths": "many"}, ("background", "many")),
+        ([], {"trainer.strategy": "tpu"}, ("never", "one")),
+    ],
+)
+def test_what_compiles_gets_few_lengths(
+    devices, settings, choices, cpu, tmp_path, gpus
+):
+    cpu("avx2")
+    gpus(devices)
+    config = files.load("configs/bert_classifier.py").with_overrides(settings)
+    found = automatic.resolve(config, tmp_path / "run")
+    assert (found.trainer.jit_compile, found.data.padded_lengths) == choices
+
+
 def test_a_tpu_gets_bfloat16(cpu, tmp_path):
     cpu("avx2")
     config = make_config()
     config.trainer.strategy = "tpu"
-    found = precision.resolve(config, tmp_path / "run")
+    found = automatic.resolve(config, tmp_path / "run")
     assert found.trainer.dtype_policy == "mixed_bfloat16"
 
 
-def test_the_choice_is_logged(cpu, tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("devices", "words"),
+    [
+        (
+            [],
+            "computing in mixed_bfloat16, chosen by "
+            "--config.trainer.dtype_policy=auto",
+        ),
+        (
+            [(7, 0)],
+            "computing in mixed_float16, chosen by "
+            "--config.trainer.dtype_policy=auto; compiling the training step "
+            "with XLA in the background, chosen by "
+            "--config.trainer.jit_compile=auto; padding texts to few lengths, "
+            "chosen by --config.data.padded_lengths=auto",
+        ),
+    ],
+    ids=["cpu", "gpu"],
+)
+def test_the_choices_are_logged_in_a_line(
+    devices, words, cpu, tmp_path, caplog, gpus
+):
     cpu("amx_bf16")
+    gpus(devices)
+    config = files.load("configs/bert_classifier.py")
+    config.trainer.dtype_policy = "auto"
     with caplog.at_level("INFO", logger="trainers"):
-        precision.resolve(make_config(), tmp_path / "run")
-    assert caplog.messages == [
-        "computing in mixed_bfloat16, chosen by "
-        "--config.trainer.dtype_policy=auto"
-    ]
+        automatic.resolve(config, tmp_path / "run")
+    assert caplog.messages == [words]
 
 
 class Others:
     """Workers of whom this is one; the others have some fast policies."""
 
-    def __init__(self, fast):
-        self._answers = [p not in fast for p in precision._MIXED]
+    def __init__(self, fast, has_gpu):
+        self._missing = [p not in fast for p in automatic._MIXED]
+        self._missing.append(not has_gpu)
 
-    def any(self, is_so):
-        return is_so or self._answers.pop(0)
+    def any(self, missing):
+        both = zip(missing, self._missing, strict=True)
+        return [mine or theirs for mine, theirs in both]
 
 
 @pytest.mark.parametrize(
-    ("fast", "policy"),
+    ("fast", "has_gpu", "policy", "jit_compile"),
     [
-        ({"mixed_bfloat16", "mixed_float16"}, "mixed_bfloat16"),
-        ({"mixed_float16"}, "mixed_float16"),
-        (set(), "float32"),
+        (automatic._MIXED, True, "mixed_bfloat16", "background"),
+        ({"mixed_float16"}, True, "mixed_float16", "background"),
+        ({"mixed_bfloat16"}, False, "mixed_bfloat16", "never"),
+        (set(), False, "float32", "never"),
     ],
 )
-def test_all_workers_have_the_same_policy(fast, policy, cpu, tmp_path, gpus):
+def test_all_workers_have_the_same_choices(
+    fast, has_gpu, policy, jit_compile, cpu, tmp_path, gpus
+):
     cpu("avx2")
     gpus([(9, 0)])
-    found = precision.resolve(make_config(), tmp_path / "run", Others(fast))
+    others = Others(fast, has_gpu)
+    found = automatic.resolve(make_config(), tmp_path / "run", others)
     assert found.trainer.dtype_policy == policy
+    assert found.trainer.jit_compile == jit_compile
 
 
 def test_what_is_said_is_taken(cpu, tmp_path):
     cpu("amx_bf16")
     config = make_config("float32")
-    assert precision.resolve(config, tmp_path / "run") is config
+    config.trainer.jit_compile = "never"
+    assert automatic.resolve(config, tmp_path / "run") is config
 
 
-def test_a_run_keeps_what_it_began_with(cpu, tmp_path):
+def test_a_run_keeps_what_it_began_with(cpu, tmp_path, monkeypatch, gpus):
     cpu("amx_bf16")
     trainer.train_and_evaluate(make_config(), tmp_path / "run")
     tree = json.loads((tmp_path / "run" / "config.json").read_text())
     assert tree["trainer"]["dtype_policy"] == "mixed_bfloat16"
+    assert tree["trainer"]["jit_compile"] == "never"
     cpu("avx2")
-    found = precision.resolve(make_config(), tmp_path / "run")
+    gpus([(9, 0)])
+    found = automatic.resolve(make_config(), tmp_path / "run")
     assert found.trainer.dtype_policy == "mixed_bfloat16"
+    assert found.trainer.jit_compile == "never"
+    monkeypatch.undo()
     # It is finished, and is not refused.
     trainer.train_and_evaluate(make_config(), tmp_path / "run")
 

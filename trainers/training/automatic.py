@@ -1,0 +1,141 @@
+"""Selects the settings that `auto` leaves to the machine.
+
+These are the dtype policy, whether XLA compiles the training step, and the
+lengths to which texts are padded. All three change the bits of the result, so
+a run keeps what it began with.
+"""
+
+import logging
+import os
+import pathlib
+
+from trainers.config import tree
+from trainers.run.workdir import CHOSEN
+from trainers.run.workdir import Workdir
+from trainers.runtime import signals
+
+_CPUINFO = pathlib.Path("/proc/cpuinfo")
+# Flags of CPUs that multiply bfloat16 at least twice as fast as float32.
+_NATIVE = {"avx512_bf16", "amx_bf16"}
+# The best first.
+_MIXED = ("mixed_bfloat16", "mixed_float16")
+# Compute capability of the first GPUs of NVIDIA that multiply these types on
+# their matrix units: Ampere and Volta.
+_CAPABILITIES = {"mixed_bfloat16": (8, 0), "mixed_float16": (7, 0)}
+# What a choice means, for the log. Other choices are the old behaviour, and
+# not worth a line.
+_WORDS = {
+    **{
+        policy: f"computing in {policy}"
+        for policy in ("float32", "mixed_bfloat16", "mixed_float16")
+    },
+    "background": "compiling the training step with XLA in the background",
+    "always": "compiling the training step with XLA",
+    "few": "padding texts to few lengths",
+    "one": "padding all texts to one length",
+}
+
+
+def resolve(config, workdir, workers=None):
+    """Returns the configuration with choices in place of `auto`.
+
+    Args:
+        config: `ExperimentConfig`; read, not changed.
+        workdir: Path of the work directory. A run in it keeps its choices, also
+            on another machine.
+        workers: `Workers`. All must call this; all make the same choices.
+            `None` means this process alone.
+
+    Raises:
+        Stopped: A signal arrived while the workers wait for each other.
+    """
+    if not _open(config):
+        return config
+    fast, has_gpu = _fast_policies(config.trainer.strategy), _has_gpu()
+    if workers is not None:
+        missing = [*(p not in fast for p in _MIXED), not has_gpu]
+        with signals.deferred() as request:
+            *slow, without_gpu = workers.any(missing)
+        request()
+        fast = {p for p, s in zip(_MIXED, slow, strict=True) if not s}
+        has_gpu = not without_gpu
+    config = Workdir(workdir).with_saved_choices(config)
+    if not (names := _open(config)):
+        return config
+    policy = next((p for p in _MIXED if p in fast), "float32")
+    choices = {"trainer.dtype_policy": policy}
+    jit_compile = config.trainer.jit_compile
+    if jit_compile == "auto":
+        jit_compile = _jit_compile(config.trainer, has_gpu)
+    choices["trainer.jit_compile"] = jit_compile
+    choices["data.padded_lengths"] = (
+        "one"
+        if config.trainer.strategy == "tpu"
+        else "many"
+        if jit_compile == "never"
+        else "few"
+    )
+    choices = {name: choices[name] for name in names}
+    logged = [
+        f"{_WORDS[value]}, chosen by --config.{name}=auto"
+        for name, value in choices.items()
+        if value in _WORDS
+    ]
+    if logged:
+        logging.getLogger(__name__).info("; ".join(logged))
+    return config.with_overrides(choices)
+
+
+def _open(config):
+    """Returns the names of the settings that are still `auto`."""
+    values = {name: value for name, _, value in tree.leaves(config)}
+    return [n for n in CHOSEN if values.get(f"config.{n}") == "auto"]
+
+
+def _jit_compile(config, has_gpu):
+    """Returns when to compile on this machine.
+
+    On CPUs, the parts of a layer that gain are compiled in any case, see
+    `tfmodels/bert/fused_ops.py`. XLA's matrix products are slower there.
+    """
+    # A TPU compiles without being told.
+    if config.strategy == "tpu" or not has_gpu:
+        return "never"
+    # When a shape is ready depends on time, and so do the bits.
+    return "always" if config.deterministic_ops == "always" else "background"
+
+
+def _has_gpu():
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _fast_policies(strategy):
+    """Returns the policies with which this machine beats float32."""
+    import tensorflow as tf
+
+    if strategy == "tpu":
+        return {"mixed_bfloat16"}
+    if gpus := tf.config.list_physical_devices("GPU"):
+        details = map(tf.config.experimental.get_device_details, gpus)
+        lowest = min(d.get("compute_capability", (0, 0)) for d in details)
+        return {p for p, needed in _CAPABILITIES.items() if lowest >= needed}
+    return {"mixed_bfloat16"} if _multiplies_bfloat16() else set()
+
+
+def _multiplies_bfloat16():
+    # Without oneDNN, TensorFlow multiplies bfloat16 slower than float32.
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        return False
+    return bool(_NATIVE & _cpu_flags())
+
+
+def _cpu_flags():
+    """Returns the flags of the CPU, or an empty set if they are unknown."""
+    try:
+        lines = _CPUINFO.read_text().splitlines()
+    except OSError:
+        return set()
+    flags = (line.partition(":")[2] for line in lines if line[:5] == "flags")
+    return set(next(flags, "").split())

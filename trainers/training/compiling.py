@@ -1,0 +1,298 @@
+"""Compiles with XLA what a training step computes.
+
+XLA compiles a function for each shape of its inputs, when it is first called
+with that shape. For a transformer on a GPU, this takes about a minute.
+`InBackground` calls the function with each shape ahead, on stand-ins for its
+variables. Until a shape is compiled, steps of this shape run uncompiled.
+"""
+
+import contextlib
+import logging
+import os
+import queue
+import threading
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from trainers.runtime import background
+from trainers.runtime import startup
+from trainers.runtime import xla_cache
+
+
+def plain(function, *args):
+    """Calls a function and compiles nothing.
+
+    Args:
+        function: Function of tensors.
+        *args: Its arguments, structures of tensors.
+    """
+    return function(*args)
+
+
+def at_once(function, *args):
+    """Calls a function that XLA compiles; each new shape waits for XLA.
+
+    Call it where another function is traced.
+
+    Args:
+        function, *args: As for `plain`.
+    """
+    return _compiled(function, args)(*args)
+
+
+def _compiled(function, args):
+    """Returns a `ConcreteFunction` that XLA compiles."""
+    compiled = tf.function(function, jit_compile=True, autograph=False)
+    with xla_cache.stable_names():
+        return compiled.get_concrete_function(*args)
+
+
+def make(config, strategy, lengths):
+    """Returns what calls the functions that XLA compiles.
+
+    Call it outside of the scope of the strategy.
+
+    Args:
+        config: `TrainerConfig`. Its `jit_compile` is not `auto`.
+        strategy: `tf.distribute.Strategy`.
+        lengths: Sequence of int, as for `InBackground`.
+
+    Returns:
+        `plain`, `at_once` or an `InBackground`.
+    """
+    if config.jit_compile == "background":
+        # XLA uses several threads for a shape.
+        num_threads = max(1, (os.cpu_count() or 1) // 4)
+        num_functions = 1
+        if strategy.num_replicas_in_sync > 1:
+            num_functions = len(strategy.extended.worker_devices)
+        return InBackground(lengths, num_functions, num_threads)
+    # A TPU compiles all that runs on it.
+    is_tpu = config.strategy == "tpu"
+    return at_once if config.jit_compile == "always" and not is_tpu else plain
+
+
+def close(compiler):
+    """Starts no more compiling in the background.
+
+    Args:
+        compiler: Result of `make`.
+    """
+    if isinstance(compiler, InBackground):
+        compiler.close()
+
+
+class InBackground:
+    """Calls functions uncompiled until XLA has compiled them.
+
+    Make it outside of the scope of a strategy. Call it where another function
+    is traced; compiling starts then.
+
+    >>> import tensorflow as tf
+    >>> compiler = InBackground(lengths=(2, 4), num_functions=1)
+    >>> @tf.function(autograph=False)
+    ... def step(ids):
+    ...     return compiler(tf.reduce_sum, ids)
+    >>> spec = tf.TensorSpec([1, None], tf.float32)
+    >>> concrete = step.get_concrete_function(spec)
+    >>> compiler.wait()
+    >>> float(concrete(tf.ones([1, 4])))
+    4.0
+    >>> compiler.is_compiled(length=2), compiler.is_compiled(length=8)
+    (True, False)
+    """
+
+    def __init__(self, lengths, num_functions, num_threads=1):
+        """Makes the object; compiles nothing yet.
+
+        Args:
+            lengths: Sequence of int. All sizes that an unknown dimension of an
+                input can have. They are compiled in this order. They do not
+                count if the inputs have fixed shapes.
+            num_functions: int. How many functions are called with this object,
+                one for each replica of this process.
+            num_threads: int. Shapes that are compiled at the same time.
+        """
+        self._lengths = tuple(lengths)
+        self._num_functions = num_functions
+        self._num_threads = num_threads
+        self._num_called = 0
+        self._work = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._num_left = 0
+        self._is_done = threading.Event()
+        self._started = None
+        with tf.device("CPU:0"):
+            # [functions, lengths]
+            self._ready = tf.Variable(
+                np.zeros([num_functions, max(len(lengths), 1)], bool),
+                trainable=False,
+            )
+
+    def __call__(self, function, *args):
+        """Calls a function, compiled if its shape is ready.
+
+        Args:
+            function, *args: As for `plain`. All unknown dimensions of the
+                arguments are one length.
+        """
+        index, length = self._num_called, _unknown_length(args)
+        if index == self._num_functions:
+            # Traced again, for other inputs than those that are compiled.
+            return at_once(function, *args)
+        lengths = (None,) if length is None else self._lengths
+        if not lengths:
+            logging.getLogger(__name__).warning(
+                "XLA does not compile the training step: `training_lengths` "
+                "of the inputs does not name the lengths of batches"
+            )
+            return function(*args)
+        self._num_called += 1
+        compiled = _compiled(function, args)
+        with self._lock:
+            self._num_left += len(lengths)
+        for column, value in enumerate(lengths):
+            self._work.put((compiled, index, column, value))
+        self._start()
+        return tf.cond(
+            self._is_ready(index, length),
+            lambda: compiled(*args),
+            lambda: function(*args),
+        )
+
+    def is_compiled(self, length=None):
+        """Returns whether all functions are compiled for a length.
+
+        Args:
+            length: int; `None` for inputs with fixed shapes.
+        """
+        if length is not None and length not in self._lengths:
+            return False
+        column = 0 if length is None else self._lengths.index(length)
+        return bool(self._ready.numpy()[:, column].all())
+
+    def wait(self):
+        """Waits until all shapes are compiled, or compiling has failed."""
+        self._is_done.wait()
+
+    def close(self):
+        """Starts no other shape; those in work are finished or lost."""
+        self._is_done.set()
+
+    def _is_ready(self, index, length):
+        """Returns `bool[]`: whether a function is compiled for its inputs."""
+        with tf.device("CPU:0"):
+            ready = self._ready[index]
+            if length is None:
+                return ready[0]
+            return tf.reduce_any(ready & (length == list(self._lengths)))
+
+    def _start(self):
+        """Starts the threads at the first call."""
+        if self._started is not None:
+            return
+        self._started = time.monotonic()
+        for _ in range(self._num_threads):
+            background.start(self._compile_all)
+
+    def _compile_all(self):
+        while not self._is_done.is_set():
+            # The function of another replica may not be traced yet.
+            with contextlib.suppress(queue.Empty):
+                work = self._work.get(timeout=1.0)
+                try:
+                    self._compile(*work)
+                except Exception as error:
+                    self._fail(error)
+
+    def _compile(self, compiled, index, column, length):
+        call_on_stand_ins(compiled, length)
+        with self._lock:
+            ready = self._ready.numpy()
+            ready[index, column] = True
+            self._ready.assign(ready)
+            self._num_left -= 1
+            is_all = self._num_called == self._num_functions
+            is_done = is_all and not self._num_left
+        if is_done:
+            logging.getLogger(__name__).info(
+                "XLA has compiled the training step after %.0f s",
+                time.monotonic() - self._started,
+            )
+            self._is_done.set()
+
+    def _fail(self, error):
+        reason = startup.tensorflow_reason(error) or (
+            f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        )
+        logging.getLogger(__name__).warning(
+            "XLA could not compile the training step, so steps run "
+            "uncompiled (--config.trainer.jit_compile=never): %s",
+            reason,
+        )
+        self._is_done.set()
+
+
+def _unknown_length(args):
+    """Returns the first dimension that is unknown in the trace, or `None`."""
+    for x in tf.nest.flatten(args, expand_composites=True):
+        if x is None:
+            continue
+        for axis, size in enumerate(x.shape):
+            if size is None:
+                return tf.shape(x)[axis]
+    return None
+
+
+def call_on_stand_ins(compiled, length=None):
+    """Calls a compiled function once, so that XLA compiles it for a shape.
+
+    The arguments are zeros. Variables of the same shapes take the place of the
+    variables that the function uses, so the call changes nothing.
+
+    Args:
+        compiled: `tf.types.experimental.ConcreteFunction` with `jit_compile`.
+        length: int. Size of the unknown dimensions of its arguments; `None` if
+            it has none.
+    """
+    captures = compiled.captured_inputs
+    num_arguments = len(compiled.inputs) - len(captures)
+    arguments = [
+        tf.zeros([length if n is None else n for n in x.shape], x.dtype)
+        for x in compiled.inputs[:num_arguments]
+    ]
+    # Kept until the end of the call: a handle does not keep its variable.
+    stand_ins = {
+        index: _like(x)
+        for index, x in enumerate(captures)
+        if x.dtype == tf.resource
+    }
+    # That of the replica.
+    device = next((captures[index].device for index in stand_ins), None)
+    captures = [
+        stand_ins[index].handle if index in stand_ins else x
+        for index, x in enumerate(captures)
+    ]
+
+    # The compiled function of a graph and that of an eager call are two for
+    # XLA. Training calls it in a graph.
+    @tf.function(autograph=False)
+    def once(*inputs):
+        with tf.device(device):
+            return compiled.inference_fn.call_flat(*inputs)
+
+    once(*arguments, *captures)
+
+
+def _like(handle):
+    """Returns a variable of zeros like the one of a handle."""
+    # TensorFlow has no public name for it. Without it, this raises an error,
+    # and nothing is called.
+    (facts,) = handle._handle_data.shape_and_type
+    with tf.device(handle.device):
+        return tf.Variable(
+            tf.zeros(tf.TensorShape(facts.shape), tf.as_dtype(facts.dtype)),
+            trainable=False,
+        )
