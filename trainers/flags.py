@@ -28,6 +28,7 @@ from trainers.runtime.signals import Stopped
 
 _FLAGS = absl_flags.FLAGS
 _SCHEMES = {}  # The addresses that are allowed, by name of a path flag.
+_LIKE = {}  # The setting with the same choices, by name of a flag.
 _given = set()  # The settings of the command line, from `parse`.
 
 
@@ -44,6 +45,23 @@ def path(flag, schemes=()):
         The flag.
     """
     _SCHEMES[flag.name] = schemes
+    return flag
+
+
+def like(flag, setting):
+    """Marks a flag as one with the choices of a setting.
+
+    `parse` refuses other values, and `--help` shows the choices.
+
+    Args:
+        flag: `absl.flags.FlagHolder` of a text.
+        setting: str. Name of the setting, such as
+            `config.trainer.dtype_policy`.
+
+    Returns:
+        The flag.
+    """
+    _LIKE[flag.name] = setting
     return flag
 
 
@@ -181,6 +199,11 @@ def parse(argv, needs=("config", "workdir"), takes_files=False, names=None):
                 schemes,
                 is_written=name == "workdir",
             )
+    for name, setting in _LIKE.items():
+        if rule := settings.broken_rule(_field(setting), _FLAGS[name].value):
+            raise ConfigError(
+                f"`--{name}` must be {rule}. Received: {_FLAGS[name].value!r}."
+            )
     if arguments and not takes_files:
         raise ConfigError(
             f"`{arguments[0]}` is not a flag, and this command takes only "
@@ -218,6 +241,12 @@ def parse(argv, needs=("config", "workdir"), takes_files=False, names=None):
     return config, workdir, arguments
 
 
+def _field(setting):
+    """Returns the field of a setting that all experiments have."""
+    leaves = tree.leaves(experiment.ExperimentConfig())
+    return next(field for name, field, _ in leaves if name == setting)
+
+
 def _own_flags():
     """Returns the names of this command's flags, without absl's own flags."""
     main = _FLAGS.get_key_flags_for_module(sys.argv[0])
@@ -232,6 +261,9 @@ def _help_text():
         flag = _FLAGS[name]
         default = "" if flag.default is None else f" (default {flag.default})"
         lines.append(f"  --{name}\n      {flag.help}{default}")
+        if name in _LIKE:
+            choices = settings.choice_words(_field(_LIKE[name]))
+            lines.append(f"      One of: {choices}.")
     file = _config_in(sys.argv)
     config = files.load(file) if file else experiment.ExperimentConfig()
     # `--` is between the flags of two commands.

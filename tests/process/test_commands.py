@@ -89,6 +89,26 @@ def test_evaluate_gives_what_training_measured(smoke_workdir, run_command):
     assert run.stderr.count("\n") == 17
 
 
+def test_evaluate_computes_in_another_type(smoke_workdir, run_command):
+    run = run_command(
+        "trainers.evaluate",
+        f"--workdir={smoke_workdir}",
+        "--dtype_policy=mixed_bfloat16",
+    )
+    assert run.returncode == 0, run.stderr
+    metrics = json.loads((smoke_workdir / "metrics.json").read_text())["test"]
+    found = json.loads(run.stdout)
+    assert found.keys() == metrics.keys()
+    assert found["loss"] != metrics["loss"]
+    assert found["loss"] == pytest.approx(metrics["loss"], rel=0.01)
+    assert run.stderr.count("\n") == 18
+    line = run.stderr.splitlines()[-1]
+    assert line.startswith(
+        "test: mixed_bfloat16 against float32, on all 100 examples: class_id "
+        "differs in "
+    )
+
+
 def test_evaluate_takes_another_source(smoke_workdir, run_command, digits):
     root, _, examples = digits
     run = run_command(

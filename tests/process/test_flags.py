@@ -213,8 +213,12 @@ def test_a_refused_run_is_reported_before_tensorflow(resume, tmp_path):
     "command, own",
     [
         ("train", []),
-        ("evaluate", ["split"]),
-        ("predict", ["model_dir", "server", "split", "scores", "encoding"]),
+        ("evaluate", ["split", "dtype_policy"]),
+        (
+            "predict",
+            ["model_dir", "server", "split", "scores", "encoding"]
+            + ["dtype_policy"],
+        ),
         ("export", []),
         ("checkpoints", ["verify"]),
     ],
@@ -230,6 +234,8 @@ def test_help_names_every_flag_and_every_setting(command, own, run_command):
         assert " ".join(field.metadata["doc"].split()) in words
     assert "--config.model.hidden_dims=64,64" in run.stdout
     assert "One of: sgd, momentum, adam, adamw." in run.stdout
+    policies = "One of: float32, mixed_bfloat16, mixed_float16, auto."
+    assert words.count(policies) == 1 + ("dtype_policy" in own)
     assert "Names from: tensorboard, csv, mlflow, wandb, or MODULE:" in (
         run.stdout
     )

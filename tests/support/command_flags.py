@@ -25,8 +25,9 @@ def defined(command):
     before = set(absl_flags.FLAGS)
     with pytest.MonkeyPatch.context() as patch, flagsaver.flagsaver():
         patch.setattr(sys, "argv", [command])
-        # The command marks its flags that are paths.
+        # The command marks its flags that are paths, or like a setting.
         patch.setattr(flags, "_SCHEMES", dict(flags._SCHEMES))
+        patch.setattr(flags, "_LIKE", dict(flags._LIKE))
         file = ROOT / "trainers" / f"{command}.py"
         try:
             yield runpy.run_path(str(file), run_name=command)

@@ -12,19 +12,21 @@ import tfmodels
 from trainers import tasks
 from trainers.config import overrides
 from trainers.data import pipeline
+from trainers.evaluation import batch_size
+from trainers.evaluation import difference
 from trainers.run.workdir import Workdir
 from trainers.runtime import columns
 from trainers.runtime.json_like import json_like
 
 # Beside what an objective keeps of an example.
 _ROW = "row of the example"
-# Most logits of a batch on each replica: 4 MB. Memory contains several copies
-# of them. With up to 4,096 classes, a batch of 256 rows has no more.
-_MOST_LOGITS = 2**20
 
 
-def evaluate(config, workdir, split="test"):
+def evaluate(config, workdir, split="test", dtype_policy="float32"):
     """Evaluates the best weights of a work directory.
+
+    With another dtype policy than float32, it also computes some examples in
+    float32, and logs how much the answers differ.
 
     Args:
         config: `ExperimentConfig`. Its `data` can name other data than the
@@ -32,6 +34,8 @@ def evaluate(config, workdir, split="test"):
         workdir: str or `pathlib.Path`. Work directory with a finished run.
         split: str. `train`, `validation`, `test`, a split in the notation of
             TFDS, or a file of labelled texts.
+        dtype_policy: str. `float32`, `mixed_bfloat16` or `mixed_float16`, in
+            which the network computes.
 
     Returns:
         dict from `measure` of the objective.
@@ -45,14 +49,23 @@ def evaluate(config, workdir, split="test"):
     paths = Workdir(workdir)
     config = overrides.with_home(config)
     task = tasks.restore_task(config, paths)
-    network, _ = load_best(task, paths)
+    network, _ = load_best(task, paths, dtype_policy)
     examples = task.inputs.load_one(
         config.data,
         split,
         task.objective,
         run_data=paths.read_config().data,
     )
-    return evaluate_examples(network, task, examples, name=split)
+    metrics = evaluate_examples(network, task, examples, name=split)
+    if dtype_policy != "float32":
+        exact, _ = load_best(task, paths)
+        logging.getLogger(__name__).info(
+            "%s: %s against float32, on %s",
+            split,
+            dtype_policy,
+            difference.measure((network, exact), task, examples),
+        )
+    return metrics
 
 
 def evaluate_examples(network, task, examples, *, name):
@@ -74,12 +87,13 @@ def evaluate_examples(network, task, examples, *, name):
     return metrics
 
 
-def load_best(task, paths):
-    """Builds the network in float32 and loads the best weights of a run.
+def load_best(task, paths, dtype_policy="float32"):
+    """Builds the network and loads the best weights of a run.
 
     Args:
         task: `Task` from `tasks.restore_task` or `load`.
         paths: `Workdir` of the run.
+        dtype_policy: str. As for `evaluate`. The weights are always float32.
 
     Returns:
         `(network, facts)`: `keras.Model`, and the dict of facts of its weights.
@@ -90,7 +104,9 @@ def load_best(task, paths):
             not belong to them.
     """
     network = tfmodels.make_network(
-        task.inputs.model_config, task.objective.num_outputs
+        task.inputs.model_config,
+        task.objective.num_outputs,
+        dtype_policy=dtype_policy,
     )
     facts = paths.best.restore(network)
     paths.check_belongs(facts)
@@ -133,19 +149,20 @@ class Evaluator:
         num_replicas = self._strategy.num_replicas_in_sync
         # No larger than the split: rows that fill a batch cost as much.
         rows = min(
-            task.inputs.eval_batch_size,
+            batch_size.rows_of_replica(
+                task.inputs, network.output_shape[-1], self._strategy
+            ),
             -(-len(examples) // num_replicas),
-            max(1, _MOST_LOGITS // network.output_shape[-1]),
         )
-        batch_size = rows * num_replicas
-        self._num_batches = pipeline.num_steps(len(examples), batch_size)
+        num_rows = rows * num_replicas
+        self._num_batches = pipeline.num_steps(len(examples), num_rows)
         lengths = task.inputs.lengths(examples)
 
         def make_dataset(shard):
             # Endless, because all workers would have to agree on the end.
             return pipeline.make_eval_dataset(
                 examples,
-                batch_size=batch_size,
+                batch_size=num_rows,
                 preprocess_fn=task.inputs.preprocess,
                 lengths=lengths,
                 shard=shard,

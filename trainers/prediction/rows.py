@@ -7,19 +7,25 @@ import numpy as np
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config import kinds
+from trainers.config import overrides
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.errors import RefusedError
+from trainers.evaluation import batch_size
+from trainers.evaluation import evaluator
 from trainers.objectives.objective import Objective
 from trainers.objectives.single_label import SingleLabelConfig
+from trainers.prediction import calling
 from trainers.prediction import connect
 from trainers.prediction.rest import RestPredictor
 from trainers.prediction.rest import ServerError
+from trainers.run.workdir import Workdir
 from trainers.runtime import columns
 from trainers.tasks import Task
 from trainers.tasks import classify_signature
 
-_BATCH_SIZE = 64
+# Rows in a request to an export on a CPU.
+_CPU_ROWS = 64
 _OF_SINGLE_LABEL = {"label", "class_id", "probabilities", "logits"}
 
 
@@ -70,9 +76,81 @@ def predict(
         )
     facts = predictor.facts()
     config = experiment.from_tree(facts["config"])
-    data = data or config.data
     task = tasks.make_task(config)
     task = Task(task.inputs, task.objective.restored(facts["labels"]))
+    return _predict_here(
+        predictor,
+        task,
+        data or config.data,
+        config.data,
+        files=files,
+        split=split,
+        scores=scores,
+        encoding=encoding,
+    )
+
+
+def predict_best(
+    config,
+    workdir,
+    *,
+    dtype_policy,
+    files=(),
+    split=None,
+    scores=False,
+    encoding=None,
+):
+    """Yields what `predict` yields, from the best weights of a run.
+
+    It needs no export. It calls the functions that an export contains, with a
+    network that computes in another type.
+
+    Args:
+        config: `ExperimentConfig`. Its `data` can name other data than the
+            model was trained on.
+        workdir: str or `pathlib.Path`. Work directory with a finished run.
+        dtype_policy: str. As for `evaluator.evaluate`.
+        files, split, scores, encoding: As for `predict`.
+
+    Yields:
+        dict, as `predict`.
+
+    Raises:
+        ConfigError: The directory contains no finished run, or there is no
+            such split.
+        DataError: An example cannot be read.
+        RunError: Files of the run are damaged.
+    """
+    paths = Workdir(workdir)
+    config = overrides.with_home(config)
+    task = tasks.restore_task(config, paths)
+    network, _ = evaluator.load_best(task, paths, dtype_policy)
+    functions = task.make_signatures(network)
+
+    def predictor(signature, fed):
+        return calling.call(functions[signature], signature, fed)
+
+    return _predict_here(
+        predictor,
+        task,
+        config.data,
+        paths.read_config().data,
+        files=files,
+        split=split,
+        scores=scores,
+        encoding=encoding,
+    )
+
+
+def _predict_here(
+    predictor, task, data, run_data, *, files, split, scores, encoding
+):
+    """Yields the answers of a model in this process."""
+    num_rows = _CPU_ROWS
+    if batch_size.is_accelerated():
+        num_rows = batch_size.rows_of_replica(
+            task.inputs, task.objective.num_outputs
+        )
 
     def answer(signature, fed):
         return task.objective.answers(
@@ -82,16 +160,16 @@ def predict(
         )
 
     if split:
-        return _answer_split(task, answer, data, split, config.data)
+        return _answer_split(task, answer, data, split, run_data, num_rows)
     data = task.inputs.settings_of_files(data, encoding)
-    return _answer_files(task.inputs, answer, list(files), data)
+    return _answer_files(task.inputs, answer, list(files), data, num_rows)
 
 
-def _answer_split(task, answer_fn, data, split, run_data):
+def _answer_split(task, answer_fn, data, split, run_data, num_rows):
     """Yields the answers for a split, with the targets of the data."""
     examples = task.inputs.load_raw(data, split, task.objective, run_data)
-    for start in range(0, len(examples), _BATCH_SIZE):
-        rows = np.arange(start, min(start + _BATCH_SIZE, len(examples)))
+    for start in range(0, len(examples), num_rows):
+        rows = np.arange(start, min(start + num_rows, len(examples)))
         batch = {
             name: columns.take(column, rows)
             for name, column in examples.features.items()
@@ -105,15 +183,15 @@ def _answer_split(task, answer_fn, data, split, run_data):
             yield found | answer
 
 
-def _answer_files(inputs, answer_fn, files, data, batch_size=_BATCH_SIZE):
+def _answer_files(inputs, answer_fn, files, data, num_rows):
     """Yields the answers of each batch as soon as it is complete."""
     signature, name = inputs.row_request
     rows = (row for file in files for row in inputs.read_rows(file, data))
     # A person at a terminal waits for the answer to each line of stdin. A row
     # that the model refuses is named, so it is alone in its request.
     if "-" in files or not inputs.answers_are_short:
-        batch_size = 1
-    for batch in _batches(rows, batch_size):
+        num_rows = 1
+    for batch in _batches(rows, num_rows):
         places, contents = zip(*batch, strict=True)
         try:
             answers = list(answer_fn(signature, {name: list(contents)}))
@@ -199,13 +277,13 @@ def _classify(predictor, feature, rows):
         }
 
 
-def _batches(rows, batch_size):
+def _batches(rows, num_rows):
     """Yields lists of rows; before it raises an error, the rows before it."""
     rows = iter(rows)
     while True:
         batch, error = [], None
         try:
-            for row in itertools.islice(rows, batch_size):
+            for row in itertools.islice(rows, num_rows):
                 batch.append(row)
         except DataError as caught:
             error = caught
@@ -213,5 +291,5 @@ def _batches(rows, batch_size):
             yield batch
         if error:
             raise error
-        if len(batch) < batch_size:
+        if len(batch) < num_rows:
             return

@@ -7,6 +7,7 @@ import tensorflow as tf
 from trainers.config import local_path
 from trainers.errors import ConfigError
 from trainers.errors import RefusedError
+from trainers.prediction import calling
 from trainers.runtime import atomic
 from trainers.serving import exporter
 from trainers.serving.proof import rules
@@ -113,25 +114,9 @@ class Predictor:
                 f"the inputs of the signature `{signature}` are "
                 f"{', '.join(names)}. Received: {', '.join(sorted(inputs))}."
             )
-        function = self._model.signatures[signature]
-        try:
-            fed = {key: tf.constant(value) for key, value in inputs.items()}
-            answer = function(**fed)
-        except UnicodeDecodeError:
-            # TensorFlow copies bytes of the input into its error message.
-            raise RefusedError(
-                f"the signature `{signature}` cannot read the bytes"
-            ) from None
-        except (
-            tf.errors.InvalidArgumentError,
-            TypeError,
-            ValueError,
-        ) as error:
-            words = " ".join(str(error).split())[:300]
-            raise RefusedError(
-                f"the signature `{signature}` refuses the values: {words}"
-            ) from error
-        return {name: value.numpy() for name, value in answer.items()}
+        return calling.call(
+            self._model.signatures[signature], signature, inputs
+        )
 
     def facts(self):
         """Returns the manifest.

@@ -15,6 +15,7 @@ from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.distribution import strategies
 from trainers.errors import ConfigError
+from trainers.evaluation import batch_size
 from trainers.evaluation import evaluator
 from trainers.objectives.objective import Objective
 from trainers.run.workdir import Workdir
@@ -31,9 +32,13 @@ def strategy(request):
 
 
 class Inputs:
-    """Images in batches of 4 rows for each replica, by length if asked."""
+    """Images in batches of 4 rows for each replica, by length if asked.
+
+    On an accelerator, in batches of 8.
+    """
 
     eval_batch_size = 4
+    accelerator_batch_size = 8
 
     def __init__(self, inputs, lengths):
         self._lengths = lengths
@@ -99,6 +104,21 @@ def test_each_example_comes_once_with_its_number(strategy, count, is_by_length):
         np.testing.assert_allclose(kept["logits"], logits[order], rtol=1e-5)
     batch_size = min(4 * strategy.num_replicas_in_sync, count)
     assert len(batches) == -(-count // batch_size)
+
+
+def test_batches_are_as_large_as_the_device_likes(strategy, monkeypatch):
+    asked = []
+
+    def is_accelerated(strategy):
+        asked.append(strategy)
+        return True
+
+    monkeypatch.setattr(batch_size, "is_accelerated", is_accelerated)
+    found, *_ = make(strategy)
+    assert asked == [strategy]
+    sizes = [len(rows) for rows, _ in found.batches()]
+    whole = 8 * strategy.num_replicas_in_sync
+    assert sizes == [whole] * (21 // whole) + [21 % whole]
 
 
 def test_metrics_are_those_of_all_examples(strategy):

@@ -241,3 +241,24 @@ def test_the_recipes_for_pretrained_encoders_leave_it_to_the_machine():
         "scratch": "float32",
         "smoke": "float32",
     }
+
+
+@pytest.mark.parametrize(
+    "flags, capabilities, policy",
+    [
+        ("avx2", [], "float32"),
+        ("amx_bf16", [], "mixed_bfloat16"),
+        ("avx2", [(7, 5)], "mixed_float16"),
+        ("amx_bf16", [(6, 1)], "float32"),
+    ],
+)
+def test_evaluation_has_the_policy_of_the_machine(
+    flags, capabilities, policy, cpu, gpus, caplog
+):
+    cpu(flags)
+    gpus(capabilities)
+    with caplog.at_level("INFO", logger="trainers"):
+        assert automatic.choose_policy() == policy
+    assert caplog.messages == [
+        f"computing in {policy}, chosen by --dtype_policy=auto"
+    ]

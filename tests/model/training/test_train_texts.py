@@ -1,6 +1,7 @@
 """Whole runs on texts in this process, with a tiny encoder from scratch."""
 
 import json
+import re
 import shutil
 
 import hf_presets
@@ -186,6 +187,29 @@ def test_evaluating_a_finished_run_gives_its_metrics(run):
     config, workdir, metrics = run
     found = evaluator.evaluate(config, workdir, "validation")
     assert found == metrics["validation"]
+
+
+def test_an_evaluation_in_another_type_says_what_it_changes(run, caplog):
+    config, workdir, metrics = run
+    with caplog.at_level("INFO", logger="trainers"):
+        found = evaluator.evaluate(
+            config, workdir, "validation", dtype_policy="mixed_bfloat16"
+        )
+    exact = metrics["validation"]
+    assert found.keys() == exact.keys() and found != exact
+    assert found["loss"] == pytest.approx(exact["loss"], rel=0.01)
+    report, line = caplog.messages
+    assert report.startswith("validation:\n")
+    words = re.fullmatch(
+        r"validation: mixed_bfloat16 against float32, on all (\d+) examples: "
+        r"class_id differs in (\d+), label differs in (\d+), logits by up to "
+        r"(\S+), probabilities by up to (\S+)",
+        line,
+    )
+    count, *changed, logits, probabilities = map(float, words.groups())
+    assert count == exact["num_examples"]
+    assert changed[0] == changed[1] <= count / 10
+    assert 0 < probabilities < logits < 0.1
 
 
 @pytest.mark.parametrize("strategy", ["one_device", "mirrored"])

@@ -14,6 +14,7 @@ from trainers.errors import ConfigError
 from trainers.errors import DataError
 from trainers.prediction import rows
 from trainers.prediction.rest import ServerError
+from trainers.run.workdir import Workdir
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,64 @@ def test_images_are_answered_alike(image_export, served_image, images):
     served = list(rows.predict(served_image, None, files=images))
     assert [answer["file"] for answer in served] == list(map(str, images))
     assert_alike(served, local)
+
+
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_the_best_weights_of_a_run_answer_as_its_export(request, kind, texts):
+    """In float32 they do, and in bfloat16 almost."""
+    export = request.getfixturevalue(f"{kind}_export")
+    workdir = export.parents[1]
+    config = Workdir(workdir).read_config()
+    asked, name = {"split": "test[:20]"}, "probabilities"
+    if kind == "text":
+        asked, name = {"files": [str(texts)], "scores": True}, "probability"
+    expected = list(rows.predict(export, None, **asked))
+    found = rows.predict_best(config, workdir, dtype_policy="float32", **asked)
+    assert_alike(found, expected)
+    found = rows.predict_best(
+        config, workdir, dtype_policy="mixed_bfloat16", **asked
+    )
+    differences = []
+    for answer, wanted in zip(found, expected, strict=True):
+        assert list(answer) == list(wanted)
+        assert answer["example"] == wanted["example"]
+        assert answer.get("true_label") == wanted.get("true_label")
+        difference = np.subtract(answer[name], wanted[name])
+        differences.append(np.abs(difference).max())
+    assert 0 < max(differences) < 0.05
+
+
+def test_an_image_that_is_none_is_named_without_an_export(
+    smoke_workdir, tmp_path
+):
+    file = tmp_path / "a.png"
+    file.write_bytes(b"no image")
+    config = Workdir(smoke_workdir).read_config()
+    answers = rows.predict_best(
+        config, smoke_workdir, dtype_policy="mixed_bfloat16", files=[str(file)]
+    )
+    with pytest.raises(DataError) as error:
+        next(answers)
+    assert str(error.value) == (
+        f"{file}: is not a complete PNG, JPEG, BMP or GIF image."
+    )
+
+
+def test_the_command_needs_no_export_in_another_type(
+    run_command, smoke_workdir, images, tmp_path
+):
+    workdir = shutil.copytree(
+        smoke_workdir, tmp_path / "run", ignore=lambda *_: ["export"]
+    )
+    words = ["trainers.predict", f"--workdir={workdir}", str(images[0])]
+    run = run_command(*words, "--dtype_policy=mixed_bfloat16")
+    assert (run.returncode, run.stderr) == (0, "")
+    answer = json.loads(run.stdout)
+    assert answer["file"] == str(images[0])
+    assert list(answer)[1:] == ["label", "class_id", "probabilities", "logits"]
+    run = run_command(*words)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "with an export" in run.stderr
 
 
 def test_columns_are_named_by_settings(served_text, tmp_path):

@@ -17,6 +17,8 @@ class Inputs:
             0 means that nothing is augmented.
         eval_batch_size: int. Number of rows in a batch of evaluation, on each
             replica.
+        accelerator_batch_size: int. The same, where replicas are GPUs or TPU
+            cores; `None` means `eval_batch_size`.
         row_request: Pair of str: the signature that `predict` sends a row of a
             file to, and the name of its input, `string[batch]`.
         example_feature: str. Feature of a `tf.Example` that `classify` reads.
@@ -26,6 +28,7 @@ class Inputs:
 
     num_draws = 0
     eval_batch_size = 256
+    accelerator_batch_size = None
     row_request = ("serving_default", "text")
     example_feature = "text"
     answers_are_short = True
