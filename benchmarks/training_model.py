@@ -1,5 +1,7 @@
 """Makes a model that is ready to train, for the benchmarks of steps."""
 
+import dataclasses
+
 from trainers import tasks
 from trainers.training import fitting
 from trainers.training import steps as steps_lib
@@ -24,3 +26,29 @@ def make(config):
     model = fitting.make_training_model(network, config, task, steps)
     model.make_train_function()
     return model, task, splits, steps
+
+
+def make_without_data(config, num_classes):
+    """Returns a compiled model on one replica with random weights.
+
+    No text is read and no vocabulary is learned.
+
+    Args:
+        config: `ExperimentConfig` of a text classifier without preset.
+        num_classes: int.
+
+    Returns:
+        `TrainingModel` with its `train_function`.
+    """
+    task = tasks.make_task(config)
+    names = [f"class {number}" for number in range(num_classes)]
+    objective = type(task.objective)(config.task, names)
+    task = dataclasses.replace(task, objective=objective)
+    network = fitting.make_network(config, num_classes)
+    # The length of a run decides only the learning rate of each step.
+    steps = steps_lib.Steps(
+        config.data.global_batch_size, per_epoch=1_000, per_execution=1
+    )
+    model = fitting.make_training_model(network, config, task, steps)
+    model.make_train_function()
+    return model
