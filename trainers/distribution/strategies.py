@@ -149,7 +149,11 @@ def _split_cpu(num_logical_cpus):
 def _tpu(address):
     """Connects to a TPU. Untested: this project has no TPU."""
     try:
-        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(address)
+        # With an empty address, TensorFlow asks Google's cloud for a name and
+        # does not look at this machine.
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(
+            address or "local"
+        )
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:

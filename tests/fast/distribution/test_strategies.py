@@ -1,6 +1,7 @@
 """Strategies by name, and what is refused."""
 
 import pytest
+import stand_in_tpu
 import tensorflow as tf
 
 from trainers.config.trainer import TrainerConfig
@@ -60,6 +61,53 @@ def test_tpu_says_that_it_is_untested_and_found_none():
         "`--config.trainer.strategy=tpu` (untested in this version) found no "
         "TPU at --config.trainer.tpu_address='': "
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "resolved"),
+    [("grpc://10.0.0.2:8470", "grpc://10.0.0.2:8470"), ("", "local")],
+)
+def test_a_tpu_is_found_connected_and_started_before_its_strategy(
+    monkeypatch, address, resolved
+):
+    strategy = tf.distribute.get_strategy()
+    calls = stand_in_tpu.install(monkeypatch, strategy)
+    config = TrainerConfig(strategy="tpu", tpu_address=address)
+    assert strategies.make_strategy(config) is strategy
+    resolver = stand_in_tpu.Resolver(resolved)
+    assert calls == [
+        ("TPUClusterResolver", resolved),
+        ("experimental_connect_to_cluster", resolver),
+        ("initialize_tpu_system", resolver),
+        ("TPUStrategy", resolver),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("TPUClusterResolver", ValueError("No such name\n  anywhere.")),
+        (
+            "experimental_connect_to_cluster",
+            tf.errors.UnavailableError(None, None, "No such name anywhere."),
+        ),
+        (
+            "initialize_tpu_system",
+            tf.errors.NotFoundError(None, None, "No such name anywhere."),
+        ),
+    ],
+    ids=["address", "connection", "start"],
+)
+def test_no_strategy_is_made_without_a_tpu(monkeypatch, name, error):
+    calls = stand_in_tpu.install(monkeypatch, failing=(name, error))
+    config = TrainerConfig(strategy="tpu", tpu_address="mine")
+    with pytest.raises(ConfigError) as raised:
+        strategies.make_strategy(config)
+    assert str(raised.value) == (
+        "`--config.trainer.strategy=tpu` (untested in this version) found no "
+        "TPU at --config.trainer.tpu_address='mine': No such name anywhere."
+    )
+    assert calls[-1][0] == name
 
 
 TWO = tf_config.Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0)
