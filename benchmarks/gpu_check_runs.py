@@ -74,7 +74,6 @@ class Runs:
         words = [f"--config={job.config}", f"--workdir={workdir}"]
         words += [f"--config.{setting}" for setting in job.settings]
         program = ["-m", "trainers.train"]
-        environment = dict(os.environ)
         if job.compiles is not None:
             choice = devices.jit_compile("always" if job.compiles else "never")
             words.append(f"--config.trainer.jit_compile={choice}")
@@ -84,12 +83,10 @@ class Runs:
                 words.append("--config.trainer.num_logical_cpus=2")
             else:
                 program = [__file__]
-                # TensorFlow cannot split a GPU whose memory grows.
-                del environment["TF_FORCE_GPU_ALLOW_GROWTH"]
         command = [*program, *words]
         if job.stop is not None:
-            _stop(command, environment, workdir, job.stop)
-        self.command(command, environment)
+            _stop(command, workdir, job.stop)
+        self.command(command)
         return workdir
 
     def command(self, words, environment=None):
@@ -109,11 +106,10 @@ class Runs:
         return run.stdout
 
 
-def _stop(words, environment, workdir, number):
+def _stop(words, workdir, number):
     """Starts a run and ends it with a signal after its third checkpoint."""
     process = subprocess.Popen(
         [sys.executable, *words],
-        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -147,6 +143,8 @@ def train_on_two_gpus(arguments):
     Args:
         arguments: List of str. Flags of `trainers.train`.
     """
+    # TensorFlow cannot split a GPU whose memory grows.
+    os.environ.pop("TF_FORCE_GPU_ALLOW_GROWTH", None)
     from trainers.runtime import startup
 
     startup.import_tensorflow()

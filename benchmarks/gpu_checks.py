@@ -102,8 +102,12 @@ def main():
     parser.add_argument("--only", nargs="+", default=[""])
     options = parser.parse_args()
     chosen = [name for name in names if name.startswith(tuple(options.only))]
-    if not chosen:
-        parser.error(f"--only must begin a name of {', '.join(names)}")
+    for start_of_name in options.only:
+        if not any(name.startswith(start_of_name) for name in names):
+            parser.error(
+                f"--only: no check begins with {start_of_name!r}. The checks "
+                f"are {', '.join(names)}"
+            )
     print(devices.choose(options.device), flush=True)
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -166,12 +170,13 @@ def compare_runs(one, other, tolerance):
                 continue
             unequal.append(name)
             difference = np.abs(np.float64(array) - np.float64(found[name]))
-            largest = max(largest, float(difference.max()))
+            # Not `max`, which drops what is not a number.
+            largest = float(np.max([largest, difference.max()]))
     text = (
         f"{num_arrays - len(unequal)} of {num_arrays} arrays have equal bits, "
         f"largest difference {largest:.1e}"
     )
-    # Also not a number, and a difference of signs of zero.
+    # The largest can be no number, or 0 between zeros of other signs.
     if not largest <= tolerance or (unequal and not tolerance):
         raise runs_lib.CheckError(f"{text}, such as {unequal[:2]}")
     return text

@@ -23,9 +23,7 @@ def make(config):
     network = fitting.make_network(
         config, task.objective.num_outputs, task.inputs.model_config
     )
-    model = fitting.make_training_model(network, config, task, steps)
-    model.make_train_function()
-    return model, task, splits, steps
+    return _ready(network, config, task, steps), task, splits, steps
 
 
 def make_without_data(config, num_classes):
@@ -49,6 +47,11 @@ def make_without_data(config, num_classes):
     steps = steps_lib.Steps(
         config.data.global_batch_size, per_epoch=1_000, per_execution=1
     )
+    return _ready(network, config, task, steps)
+
+
+def _ready(network, config, task, steps):
+    """Returns a `TrainingModel` with its `train_function`."""
     model = fitting.make_training_model(network, config, task, steps)
     model.make_train_function()
     return model
