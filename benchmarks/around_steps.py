@@ -54,7 +54,7 @@ def measure(num_epochs):
     config.trainer.epochs = num_epochs
     config.trainer.dtype_policy = "mixed_bfloat16"
     # With XLA, to compile all shapes takes longer than the measurement.
-    config.trainer.jit_compile = devices.jit_compile("never")
+    config.trainer.jit_compile = "never"
     seconds = {"steps": [], "epoch": [], "validation": []}
     resumable.ResumableCallbacks = _timed_callbacks(config, seconds)
     callbacks.Validation.on_epoch_end = _timed(

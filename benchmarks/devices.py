@@ -62,16 +62,6 @@ def choose(device, with_torch=False):
     )
 
 
-def jit_compile(choice):
-    """Returns the value of `config.trainer.jit_compile` for a choice.
-
-    Args:
-        choice: str. `always`: XLA compiles the training step before it runs;
-            `never`: it does not.
-    """
-    return {"always": True, "never": False}[choice]
-
-
 def _tensorflow():
     """Returns the GPU's name, or `None`, and the versions. In a new process."""
     from trainers.runtime import startup

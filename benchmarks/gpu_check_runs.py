@@ -9,7 +9,6 @@ import sys
 import time
 
 # Beside this file.
-import devices
 
 # Exit code of a run that a signal stopped after a checkpoint.
 STOPPED = 75
@@ -75,7 +74,7 @@ class Runs:
         words += [f"--config.{setting}" for setting in job.settings]
         program = ["-m", "trainers.train"]
         if job.compiles is not None:
-            choice = devices.jit_compile("always" if job.compiles else "never")
+            choice = "always" if job.compiles else "never"
             words.append(f"--config.trainer.jit_compile={choice}")
         if job.is_split:
             words.append("--config.trainer.strategy=mirrored")

@@ -8,7 +8,6 @@ tensors on a GPU.
 import dataclasses
 
 # Beside this file.
-import devices
 import numpy as np
 import processes
 
@@ -94,7 +93,7 @@ def load_ours(name, device, model_name, dtype, shape):
     compiles, settings = OURS[name]
     for setting, value in settings.items():
         setattr(encoder, setting, value)
-    config.trainer.jit_compile = devices.jit_compile(compiles)
+    config.trainer.jit_compile = compiles
     config.trainer.dtype_policy = dtype
     config.data.global_batch_size = shape[0]
     config.data.sequence_length = shape[1]

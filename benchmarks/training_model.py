@@ -2,7 +2,10 @@
 
 import dataclasses
 
+import tensorflow as tf
+
 from trainers import tasks
+from trainers.training import compiling
 from trainers.training import fitting
 from trainers.training import steps as steps_lib
 
@@ -52,6 +55,9 @@ def make_without_data(config, num_classes):
 
 def _ready(network, config, task, steps):
     """Returns a `TrainingModel` with its `train_function`."""
-    model = fitting.make_training_model(network, config, task, steps)
+    compiler = compiling.make(
+        config.trainer, tf.distribute.get_strategy(), lengths=()
+    )
+    model = fitting.make_training_model(network, config, task, steps, compiler)
     model.make_train_function()
     return model

@@ -5,9 +5,12 @@ import json
 import stand_in_tpu
 import tensorflow as tf
 
+from trainers import tasks
 from trainers.config import files as files_lib
 from trainers.distribution import strategies
 from trainers.run.workdir import Workdir
+from trainers.training import automatic
+from trainers.training import fitting
 from trainers.training import trainer as trainer_lib
 from trainers.training.model import TrainingModel
 
@@ -64,3 +67,33 @@ def test_the_only_core_of_a_tpu_computes_the_steps(monkeypatch, tmp_path):
     monkeypatch.setattr(TrainingModel, "train_step", train_step)
     trainer_lib.train_and_evaluate(config_of(strategy="tpu"), tmp_path)
     assert places and all(places)
+
+
+def test_texts_have_one_static_shape_on_a_tpu(tmp_path):
+    """A TPU compiles each shape, and cannot compile unknown sizes."""
+    config = files_lib.load("configs/bert_classifier.py:smoke")
+    config.trainer.strategy = "tpu"
+    config.data.sequence_length = 24
+    config = automatic.resolve(config, tmp_path / "run")
+    task, splits = tasks.load_splits(tasks.make_task(config), config)
+    batches = fitting.make_dataset(config, task, splits.train, 16)
+    shapes = tf.nest.map_structure(
+        lambda spec: spec.shape.as_list(), batches.element_spec
+    )
+    ids = {"token_ids": [16, 24], "padding_mask": [16, 24]}
+    assert shapes == (ids, [16], [16])
+
+
+def test_a_tpu_does_not_ask_for_deterministic_kernels(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        tf.config.experimental,
+        "enable_op_determinism",
+        lambda: asked.append(True),
+    )
+    stand_in_tpu.install(monkeypatch)
+    for wanted in ("auto", "always"):
+        strategies.make_strategy(
+            config_of(strategy="tpu", deterministic_ops=wanted).trainer
+        )
+    assert asked == [True]
