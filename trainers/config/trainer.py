@@ -59,10 +59,10 @@ class TrainerConfig:
     dtype_policy: str = setting(
         "float32",
         "Keras dtype policy in training; exports are float32. `auto` means "
-        "mixed_bfloat16 on CPUs and GPUs that multiply it natively (NVIDIA "
-        "since Ampere) and on TPUs, mixed_float16 on older GPUs with matrix "
-        "units (Volta, Turing), otherwise float32. A run keeps the policy it "
-        "began with.",
+        "mixed_bfloat16 where it is faster (CPUs with `amx_bf16`, CPUs of AMD "
+        "with `avx512_bf16`, GPUs of NVIDIA since Ampere, TPUs), mixed_float16 "
+        "on older GPUs with matrix units (Volta, Turing), otherwise float32. A "
+        "run keeps the policy it began with.",
         choices=("float32", "mixed_bfloat16", "mixed_float16", "auto"),
     )
     jit_compile: str = setting(

@@ -201,7 +201,7 @@ def distribute(strategy, make_dataset_fn):
         of a `for` loop under this strategy.
     """
     if strategy.num_replicas_in_sync == 1:
-        return make_dataset_fn(WHOLE)
+        return _prefetched(make_dataset_fn(WHOLE))
 
     def of_worker(context):
         count = context.num_input_pipelines
@@ -209,6 +209,25 @@ def distribute(strategy, make_dataset_fn):
         return _split_batches(dataset, context.num_replicas_in_sync // count)
 
     return strategy.distribute_datasets_from_function(of_worker)
+
+
+def _prefetched(dataset):
+    """Copies each batch to the GPU before it is needed.
+
+    With several replicas, TensorFlow does it itself. It cannot do it for ragged
+    targets, or without targets.
+    """
+    specs = tf.nest.flatten(dataset.element_spec)
+    device = _gpu()
+    if device is None or not all(type(x) is tf.TensorSpec for x in specs):
+        return dataset
+    # Two batches: one is copied while the other waits for its step.
+    return dataset.apply(tf.data.experimental.prefetch_to_device(device, 2))
+
+
+def _gpu():
+    """Returns the name of the first GPU, or `None`."""
+    return next((x.name for x in tf.config.list_logical_devices("GPU")), None)
 
 
 def _split_batches(dataset, count):

@@ -15,8 +15,12 @@ from trainers.run.workdir import Workdir
 from trainers.runtime import signals
 
 _CPUINFO = pathlib.Path("/proc/cpuinfo")
-# Flags of CPUs that multiply bfloat16 at least twice as fast as float32.
-_NATIVE = {"avx512_bf16", "amx_bf16"}
+# CPUs with this flag multiply bfloat16 several times as fast as float32, and
+# CPUs of AMD with the other one twice as fast. On an Intel with the other one
+# alone, products in bfloat16 take 1.8 times as long (benchmarks/RESULTS.md,
+# "Evaluation in bfloat16").
+_NATIVE = "amx_bf16"
+_NATIVE_ON_AMD = "avx512_bf16"
 # The best first.
 _MIXED = ("mixed_bfloat16", "mixed_float16")
 # Compute capability of the first GPUs of NVIDIA that multiply these types on
@@ -146,14 +150,17 @@ def _multiplies_bfloat16():
     # Without oneDNN, TensorFlow multiplies bfloat16 slower than float32.
     if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
         return False
-    return bool(_NATIVE & _cpu_flags())
+    flags = _cpu_words("flags")
+    is_amd = _cpu_words("vendor_id") == ["AuthenticAMD"]
+    return _NATIVE in flags or (is_amd and _NATIVE_ON_AMD in flags)
 
 
-def _cpu_flags():
-    """Returns the flags of the CPU, or an empty set if they are unknown."""
+def _cpu_words(name):
+    """Returns a field of the first core, in words; empty if it is unknown."""
     try:
         lines = _CPUINFO.read_text().splitlines()
     except OSError:
-        return set()
-    flags = (line.partition(":")[2] for line in lines if line[:5] == "flags")
-    return set(next(flags, "").split())
+        return []
+    fields = (line.partition(":") for line in lines)
+    values = (text.split() for key, _, text in fields if key.strip() == name)
+    return next(values, [])

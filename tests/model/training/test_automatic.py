@@ -24,24 +24,28 @@ def cpu(tmp_path, monkeypatch):
     """Returns a function that sets the flags of the CPU."""
     file = tmp_path / "cpuinfo"
 
-    def set_flags(flags):
-        file.write_text(f"processor\t: 0\nflags\t\t: fpu {flags} sse\n\nx: y\n")
+    def set_flags(flags, vendor="GenuineIntel"):
+        file.write_text(
+            f"processor\t: 0\nvendor_id\t: {vendor}\n"
+            f"flags\t\t: fpu {flags} sse\n\nx: y\n"
+        )
         monkeypatch.setattr(automatic, "_CPUINFO", file)
 
     return set_flags
 
 
 @pytest.mark.parametrize(
-    "flags, policy",
+    "flags, vendor, policy",
     [
-        ("avx512_bf16", "mixed_bfloat16"),
-        ("amx_tile amx_bf16", "mixed_bfloat16"),
-        ("avx512f", "float32"),
-        ("avx512_bf16x", "float32"),
+        ("avx512_bf16", "AuthenticAMD", "mixed_bfloat16"),
+        ("avx512_bf16", "GenuineIntel", "float32"),
+        ("amx_tile amx_bf16", "GenuineIntel", "mixed_bfloat16"),
+        ("avx512f", "AuthenticAMD", "float32"),
+        ("avx512_bf16x", "AuthenticAMD", "float32"),
     ],
 )
-def test_the_cpu_decides(flags, policy, cpu, tmp_path):
-    cpu(flags)
+def test_the_cpu_decides(flags, vendor, policy, cpu, tmp_path):
+    cpu(flags, vendor)
     config = make_config()
     found = automatic.resolve(config, tmp_path / "run")
     assert found.trainer.dtype_policy == policy

@@ -75,7 +75,7 @@ def test_texts_have_one_static_shape_on_a_tpu(tmp_path):
     config.trainer.strategy = "tpu"
     config.data.sequence_length = 24
     config = automatic.resolve(config, tmp_path / "run")
-    task, splits = tasks.load_splits(tasks.make_task(config), config)
+    task, splits = tasks.load_splits(tasks.make_task(config), config, None)
     batches = fitting.make_dataset(config, task, splits.train, 16)
     shapes = tf.nest.map_structure(
         lambda spec: spec.shape.as_list(), batches.element_spec
