@@ -65,8 +65,11 @@ def trace(config, inputs):
     ],
 )
 def test_nothing_large_of_an_encoder_is_in_the_memory_of_the_cpu(
-    implementation, pooling, dtype_policy
+    implementation, pooling, dtype_policy, monkeypatch
 ):
+    # The layers have other ops on a machine with a GPU.
+    kinds = [tf.config.LogicalDevice("", kind) for kind in ("CPU", "GPU")]
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda: kinds)
     config = c.ExperimentConfig(
         data=c.TextDataConfig(
             sequence_length=LENGTH, global_batch_size=BATCH_SIZE

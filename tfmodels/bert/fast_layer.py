@@ -177,6 +177,12 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
         is_compiled = training and types == {"CPU"}
         return fused_ops.COMPILED if is_compiled else fused_ops.PLAIN
 
+    def _keeps_weights(self, fused):
+        # To compute the weights again adds 2 to 5 % to a step of 16 x 128 on a
+        # CPU, and 14 % to one of 8 x 512. On a GPU, arithmetic costs less and
+        # memory more. `recompute_activations` computes all again anyway.
+        return fused is fused_ops.COMPILED or self._recompute_activations
+
     def _attend(self, fused, rows, queries, padding_mask, seed):
         """Returns the attention result `[len(queries), hidden_dim]`."""
         shape = tf.unstack(tf.shape(padding_mask))
@@ -187,15 +193,16 @@ class FastTransformerEncoder(keras_nlp.layers.TransformerEncoder):
             query, key, value = self._project(
                 fused, rows, shape, "query", "key", "value"
             )
-        scores = tf.matmul(query, key, transpose_b=True)
-        weights = fused.masked_softmax_dropout(
-            scores,
-            fused_ops.padding_scores(padding_mask),
-            bits=_bits(seed, scores),
-            rate=self.dropout,
-        )
         # [batch, num_heads, queries, head_dim]
-        x = tf.matmul(weights, value)
+        x = fused.attention(
+            query,
+            key,
+            value,
+            fused_ops.padding_scores(padding_mask),
+            seed=seed,
+            rate=self.dropout,
+            keep_weights=self._keeps_weights(fused),
+        )
         return tf.reshape(tf.transpose(x, (0, 2, 1, 3)), tf.shape(queries))
 
     def _project(self, fused, rows, shape, *names):

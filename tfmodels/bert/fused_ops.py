@@ -7,15 +7,15 @@ every type. In `COMPILED`, XLA compiles each function into one or two loops for
 each shape. In `PLAIN`, the ops of a function run one by one.
 
 The functions contain no matrix products: on a CPU, those of XLA are slower than
-those of TensorFlow. They draw no random numbers: with XLA, this takes ten times
-as long as the step.
+those of TensorFlow. They draw no random bits: on a CPU, XLA takes four times as
+long for it.
 """
 
 import math
 
 import tensorflow as tf
 
-from tfmodels.bert.config import EPSILON
+from tfmodels.bert import fused_formulas as formulas
 
 # Added to the attention scores of padding, so that their softmax is 0.
 _MASKED = -1e9
@@ -26,7 +26,7 @@ def random_bits(shape, seed):
 
     Args:
         shape: int32[rank].
-        seed: int32[2]. Equal seeds give equal bytes.
+        seed: int32[2] or int64[2]. Equal seeds give equal bytes.
 
     Returns:
         `uint8[*shape]`.
@@ -72,18 +72,6 @@ def split_heads(rows, shape, count, num_heads):
     return tf.unstack(tf.transpose(x, (2, 0, 3, 1, 4)), num=count)
 
 
-def activate(x, activation):
-    """Returns the activation of x.
-
-    Args:
-        x: float array of any shape.
-        activation: str. `gelu`, `gelu_approximate` or `relu`.
-    """
-    if activation == "relu":
-        return tf.nn.relu(x)
-    return tf.nn.gelu(x, approximate=activation == "gelu_approximate")
-
-
 class FusedOps:
     """Fused functions with gradients, compiled by XLA or not.
 
@@ -97,10 +85,10 @@ class FusedOps:
     >>> x, bias = tf.constant([[1.0, -4.0]]), tf.constant([1.0, 2.0])
     >>> ops.add_bias_activate(x, bias, "relu").numpy().tolist()
     [[2.0, 0.0]]
-    >>> scores, bits = tf.zeros([1, 2]), tf.constant([[0, 255]], tf.uint8)
-    >>> weights = ops.masked_softmax_dropout(scores, 0.0, bits=bits, rate=0.5)
-    >>> weights.numpy().tolist()
-    [[0.0, 1.0]]
+    >>> query = key = tf.zeros([1, 1, 2, 3])
+    >>> value = tf.constant([[[[1.0], [3.0]]]])
+    >>> ops.attention(query, key, value, 0.0).numpy().tolist()
+    [[[[2.0], [2.0]]]]
     """
 
     def __init__(self, *, compiled):
@@ -115,12 +103,14 @@ class FusedOps:
                 return function
             return tf.function(function, jit_compile=True, autograph=False)
 
-        self._activate = maybe_compiled(_activate)
-        self._activate_gradient = maybe_compiled(_activate_gradient)
-        self._add_normalize = maybe_compiled(_add_normalize)
-        self._add_normalize_gradient = maybe_compiled(_add_normalize_gradient)
-        self._softmax = maybe_compiled(_softmax)
-        self._softmax_gradient = maybe_compiled(_softmax_gradient)
+        self._activate = maybe_compiled(formulas.add_activate)
+        self._activate_gradient = maybe_compiled(formulas.add_activate_gradient)
+        self._add_normalize = maybe_compiled(formulas.add_normalize)
+        self._add_normalize_gradient = maybe_compiled(
+            formulas.add_normalize_gradient
+        )
+        self._softmax = maybe_compiled(formulas.softmax)
+        self._softmax_gradient = maybe_compiled(formulas.softmax_gradient)
 
     def add_bias(self, x, bias):
         """Returns `x + bias`.
@@ -204,30 +194,77 @@ class FusedOps:
 
         return call(x, bias, residual, gamma, beta)
 
-    def masked_softmax_dropout(self, scores, masked, *, bits=None, rate=0.0):
-        """Returns `Dropout(softmax(scores + masked))` over the last axis.
+    def attention(
+        self,
+        query,
+        key,
+        value,
+        masked,
+        *,
+        seed=None,
+        rate=0.0,
+        keep_weights=True,
+    ):
+        """Returns `Dropout(softmax(query key^T + masked)) value`.
 
         Args:
-            scores: float[batch, num_heads, queries, keys].
+            query: float[batch, num_heads, queries, head_dim].
+            key: float[batch, num_heads, keys, head_dim].
+            value: float[batch, num_heads, keys, head_dim].
             masked: float32[batch, 1, 1, keys] from `padding_scores`. It gets
                 no gradient.
-            bits: uint8[batch, num_heads, queries, keys]; `None` drops nothing.
+            seed: int32[2]. Seed of dropout; `None` drops nothing.
             rate: float. Share of the weights that dropout drops.
+            keep_weights: bool. Whether the backward pass gets the weights of
+                the forward pass, which have a number for each pair of a query
+                and a key. If not, it computes them again, with equal bits.
 
         Returns:
-            An array of the shape and type of `scores`.
+            `[batch, num_heads, queries, head_dim]` in the type of `query`.
         """
 
+        def weigh(query, seed):
+            scores = tf.matmul(query, key, transpose_b=True)
+            bits = None if seed is None else random_bits(tf.shape(scores), seed)
+            return *self._softmax(scores, masked, bits, rate), bits
+
         @tf.custom_gradient
-        def call(scores):
-            weights, y = self._softmax(scores, masked, bits, rate)
+        def call(query, key, value):
+            kept = weigh(query, seed)
 
             def gradient(dy):
-                return self._softmax_gradient(weights, dy, bits, rate)
+                weights, dropped, bits = (
+                    kept if keep_weights else weigh(*_after(dy, query, seed))
+                )
+                dweights = tf.matmul(dy, value, transpose_b=True)
+                dscores = self._softmax_gradient(weights, dweights, bits, rate)
+                return (
+                    tf.matmul(dscores, key),
+                    tf.matmul(dscores, query, transpose_a=True),
+                    tf.matmul(dropped, dy, transpose_a=True),
+                )
 
-            return y, gradient
+            return tf.matmul(kept[1], value), gradient
 
-        return call(scores)
+        return call(query, key, value)
+
+
+def _after(dy, query, seed):
+    """Returns `query` and `seed` as tensors that depend on `dy`.
+
+    TensorFlow and XLA compute equal ops once. Without the dependency, they
+    keep the weights of the forward pass. `tf.recompute_grad` does the same.
+    """
+    if tf.executing_eagerly():
+        return query, seed
+    # `dy` can be empty or NaN, and must not be multiplied by 0.
+    is_any = tf.cast(tf.reduce_max(tf.reshape(dy, [-1])[:1]), tf.bool)
+    zero = tf.where(is_any == is_any, 0.0, math.nan)
+    query += tf.cast(zero, query.dtype)
+    if seed is not None:
+        # TensorFlow adds int32 in the memory of the CPU, also on a GPU.
+        seed = tf.cast(seed, tf.int64) + tf.cast(zero, tf.int64)
+    return query, seed
 
 
 def _sum_of_rows(x, like):
@@ -239,86 +276,6 @@ def _sum_of_rows(x, like):
         x = tf.cast(x, tf.float32)  # float16 overflows above 65,504.
     ones = tf.ones([1, tf.shape(x)[0]], x.dtype)
     return tf.cast(tf.matmul(ones, x)[0], like.dtype)
-
-
-def _drop(x, bits, rate):
-    """Returns x with some elements set to 0 and the others scaled up."""
-    if bits is None:
-        return x
-    threshold = min(max(round(rate * 256), 1), 255)
-    # TensorFlow compares int32 in the memory of the CPU, also on a GPU.
-    kept = bits >= tf.constant(threshold, tf.uint8)
-    return tf.where(kept, x * (256 / (256 - threshold)), tf.zeros_like(x))
-
-
-def _activate(x, bias, activation):
-    y = activate(_float32(x) + _float32(bias), activation)
-    return tf.cast(y, x.dtype)
-
-
-def _activate_gradient(x, bias, dy, activation):
-    y, dy = _float32(x) + _float32(bias), _float32(dy)
-    if activation == "relu":
-        slope = tf.cast(y > 0, tf.float32)
-    elif activation == "gelu":
-        # y Phi(y), where Phi is the normal distribution.
-        phi = 0.5 * (1.0 + tf.math.erf(y * math.sqrt(0.5)))
-        density = tf.exp(-0.5 * y * y) * (1 / math.sqrt(2 * math.pi))
-        slope = phi + y * density
-    else:
-        # 0.5 y (1 + tanh(c (y + 0.044715 y^3))), c = sqrt(2 / pi).
-        c = math.sqrt(2 / math.pi)
-        tanh = tf.tanh(c * (y + 0.044715 * y * y * y))
-        inner = c * (1.0 + 3 * 0.044715 * y * y)
-        slope = 0.5 * (1.0 + tanh) + 0.5 * y * (1.0 - tanh * tanh) * inner
-    return tf.cast(dy * slope, x.dtype)
-
-
-def _add_normalize(x, bias, residual, gamma, beta, bits, rate):
-    """Returns the result, and two arrays that the gradient needs."""
-    x, dtype = _float32(x), x.dtype
-    x = _float32(residual) + _drop(x + _float32(bias), bits, rate)
-    x -= tf.reduce_mean(x, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(x * x, axis=-1, keepdims=True)
-    inverse = tf.math.rsqrt(variance + EPSILON)
-    normalized = x * inverse
-    y = normalized * _float32(gamma) + _float32(beta)
-    return tf.cast(y, dtype), tf.cast(normalized, dtype), inverse
-
-
-def _add_normalize_gradient(normalized, inverse, gamma, dy, bits, rate):
-    """Returns the gradients of x, the residual, and gamma for each row."""
-    normalized, dtype = _float32(normalized), normalized.dtype
-    dy = _float32(dy)
-    dn = dy * _float32(gamma)
-    mean = tf.reduce_mean(dn, axis=-1, keepdims=True)
-    along = tf.reduce_mean(dn * normalized, axis=-1, keepdims=True)
-    dx = inverse * (dn - mean - normalized * along)
-    return (
-        tf.cast(_drop(dx, bits, rate), dtype),
-        tf.cast(dx, dtype),
-        tf.cast(dy * normalized, dtype),
-    )
-
-
-def _softmax(scores, masked, bits, rate):
-    """Returns the weights before and after dropout."""
-    weights = tf.nn.softmax(_float32(scores) + masked)
-    return (
-        tf.cast(weights, scores.dtype),
-        tf.cast(_drop(weights, bits, rate), scores.dtype),
-    )
-
-
-def _softmax_gradient(weights, dy, bits, rate):
-    weights, dtype = _float32(weights), weights.dtype
-    dy = _drop(_float32(dy), bits, rate)
-    along = tf.reduce_sum(dy * weights, axis=-1, keepdims=True)
-    return tf.cast(weights * (dy - along), dtype)
-
-
-def _float32(x):
-    return tf.cast(x, tf.float32)
 
 
 PLAIN = FusedOps(compiled=False)

@@ -12,6 +12,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tfmodels.bert import fused_formulas
 from tfmodels.bert import fused_ops
 from tfmodels.bert.config import EPSILON
 
@@ -162,7 +163,7 @@ class BertInference:
 
     def _feedforward(self, prefix, x):
         x = self._dense(f"{prefix}/feedforward_intermediate_dense", x)
-        x = fused_ops.activate(x, self._config.encoder.activation)
+        x = fused_formulas.activate(x, self._config.encoder.activation)
         return self._dense(f"{prefix}/feedforward_output_dense", x)
 
     def _pool(self, tokens, x):

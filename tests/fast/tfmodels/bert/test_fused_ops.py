@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from tfmodels.bert import fused_ops
 
@@ -102,25 +103,94 @@ def test_dropout_residual_and_normalization(fused, rate):
 
 
 @BOTH
+@pytest.mark.parametrize("keep_weights", [True, False])
 @pytest.mark.parametrize("rate", [0.0, 0.5])
-def test_mask_softmax_and_dropout(fused, rate):
-    scores = normal(2, 3, 5, 5)
-    mask = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], np.float32)
-    masked = tf.constant((mask - 1) * 1e9)[:, None, None, :]
-    bits = fused_ops.random_bits(scores.shape, (3, 4)) if rate else None
-    factor = 1.0 if bits is None else kept(bits.numpy(), rate)
-
-    def expected(scores):
-        weights = tf.exp(scores) * mask[:, None, None, :]
-        weights /= tf.reduce_sum(weights, axis=-1, keepdims=True)
-        return weights * factor
-
-    ours = with_gradients(
-        lambda s: fused.masked_softmax_dropout(s, masked, bits=bits, rate=rate),
-        scores,
+def test_attention(fused, rate, keep_weights):
+    query, key, value = (
+        normal(2, 3, length, 4, seed=seed)
+        for seed, length in enumerate((2, 5, 5))
     )
-    assert_alike(ours, with_gradients(expected, scores))
-    assert np.all(ours[0].numpy()[1, :, :, 2:] == 0)
+    mask = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0]], np.int32)
+    # The weights of padding are exactly 0.
+    value *= np.where(mask, 1.0, 1e9)[:, None, :, None].astype(np.float32)
+    seed = (3, 4) if rate else None
+    bits = fused_ops.random_bits((2, 3, 2, 5), (3, 4))
+    factor = kept(bits.numpy(), rate) if rate else 1.0
+
+    def expected(query, key, value):
+        weights = tf.exp(query @ tf.transpose(key, (0, 1, 3, 2)))
+        weights *= mask[:, None, None, :]
+        weights /= tf.reduce_sum(weights, axis=-1, keepdims=True)
+        return (weights * factor) @ value
+
+    def ours(query, key, value):
+        return fused.attention(
+            query,
+            key,
+            value,
+            fused_ops.padding_scores(mask),
+            seed=seed,
+            rate=rate,
+            keep_weights=keep_weights,
+        )
+
+    assert_alike(
+        with_gradients(ours, query, key, value),
+        with_gradients(expected, query, key, value),
+    )
+
+
+def attending(keep_weights):
+    """Returns a function to the result and the gradients of attention."""
+
+    def attend(query, key, value, seed):
+        inputs = query, key, value
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            y = fused_ops.PLAIN.attention(
+                *inputs,
+                0.0,
+                seed=seed,
+                rate=0.5,
+                keep_weights=keep_weights,
+            )
+        return y, *tape.gradient(y, inputs, output_gradients=value)
+
+    return attend
+
+
+def make_inputs(dtype="float32", rows=2):
+    """Returns query, key, value and seed."""
+    arrays = [normal(rows, 3, 6, 4, seed=n, dtype=dtype) for n in range(3)]
+    return *arrays, tf.constant([-5, 6])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_weights_that_are_computed_again_have_the_same_bits(dtype):
+    for rows in (2, 0):
+        inputs = make_inputs(dtype, rows)
+        expected = attending(True)(*inputs)
+        step = tf.function(attending(False), autograph=False)
+        for call in (attending(False), step):
+            got = call(*inputs)
+            tf.nest.map_structure(np.testing.assert_array_equal, got, expected)
+
+
+def count_products(keep_weights):
+    """Returns the numbers of matrix products, with XLA and without."""
+    attend, inputs = attending(keep_weights), make_inputs()
+    step = tf.function(attend, autograph=False, jit_compile=True)
+    hlo = step.experimental_get_compiler_ir(*inputs)("optimized_hlo")
+    with context.collect_graphs(optimized=True) as graphs:
+        tf.function(attend, autograph=False)(*inputs)
+    ops = [node.op for graph in graphs for node in graph.node]
+    return hlo.count(" dot("), ops.count("BatchMatMulV2")
+
+
+def test_optimizers_do_not_keep_weights_that_are_computed_again():
+    """Of equal products, they compute one."""
+    assert count_products(keep_weights=True) == (6, 6)
+    assert count_products(keep_weights=False) == (7, 7)
 
 
 def test_compiled_or_not_in_bfloat16_gives_bfloat16_of_float32():

@@ -194,21 +194,29 @@ def test_recomputed_activations_give_the_same_bits(
     tf.nest.map_structure(np.testing.assert_array_equal, recomputed, kept)
 
 
-def test_pieces_are_compiled_in_training_on_cpus_alone(monkeypatch):
-    network = make_network("fast", num_layers=1)
-    (layer,) = fast_layers(network)
-    used = []
-    attend = layer._attend
-    monkeypatch.setattr(
-        layer, "_attend", lambda *args: used.append(args[0]) or attend(*args)
+@pytest.mark.parametrize("recompute", [False, True])
+def test_pieces_are_compiled_and_weights_kept_on_cpus_alone(
+    recompute, monkeypatch
+):
+    network = make_network(
+        "fast", num_layers=1, recompute_activations=recompute
     )
+    used = []
+    attention = fused_ops.FusedOps.attention
+
+    def recorded(fused, *args, keep_weights, **kwargs):
+        used.append((fused, keep_weights))
+        return attention(fused, *args, keep_weights=keep_weights, **kwargs)
+
+    monkeypatch.setattr(fused_ops.FusedOps, "attention", recorded)
     network(make_features(), training=True)
     network(make_features(), training=False)
     kinds = [tf.config.LogicalDevice("", kind) for kind in ("CPU", "GPU")]
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda: kinds)
     network(make_features(), training=True)
-    plain = fused_ops.PLAIN
-    assert used == [fused_ops.COMPILED, plain, plain]
+    # With `recompute_activations`, the layer is computed again anyway.
+    plain = fused_ops.PLAIN, recompute
+    assert used == [(fused_ops.COMPILED, True), plain, plain]
 
 
 # Keras 3.15 saves variables in a way that NumPy 2 warns of.
