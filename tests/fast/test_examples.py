@@ -11,6 +11,7 @@ from repository import ROOT
 # build themselves. The rest is made by these.
 PUBLIC_CLASSES = [
     "tfmodels.bert.config.EncoderConfig",
+    "tfmodels.bert.fast_layer.FastDropout",
     "tfmodels.bert.fast_layer.FastTransformerEncoder",
     "tfmodels.bert.inference.BertInference",
     "tfmodels.bert.wordpiece.WordPieceTokenizer",

@@ -101,7 +101,18 @@ def _embed(token_ids, config):
     x = keras.layers.LayerNormalization(
         epsilon=EPSILON, name="embeddings_layer_norm"
     )(x)
-    return keras.layers.Dropout(config.dropout, name="embeddings_dropout")(x)
+    return _make_dropout(config, name="embeddings_dropout")(x)
+
+
+def _make_dropout(config, *, name):
+    """Returns a dropout layer, the fast one or Keras's."""
+    if config.implementation == "fast":
+        from tfmodels.bert import fast_layer
+
+        return fast_layer.FastDropout(config.dropout, name=name)
+    import keras
+
+    return keras.layers.Dropout(config.dropout, name=name)
 
 
 def _initializer():
