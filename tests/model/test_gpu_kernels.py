@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tfmodels
+from tfmodels.bert import fused_ops
 from trainers import config as c
 from trainers import tasks
 from trainers.training import fitting
@@ -98,6 +99,35 @@ def test_nothing_large_of_images_is_in_the_memory_of_the_cpu(optimizer):
     )
     for function in trace(config, IMAGES):
         assert gpu_kernels.misplaced(function, LARGE) == []
+
+
+def test_weights_that_are_computed_again_wait_for_nothing_on_the_cpu():
+    """Their query and seed depend on a gradient, which is on the GPU."""
+
+    def misplaced(keep_weights):
+        def function(query, key, value, seed):
+            inputs = query, key, value
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                y = fused_ops.PLAIN.attention(
+                    *inputs,
+                    0.0,
+                    seed=seed,
+                    rate=0.5,
+                    keep_weights=keep_weights,
+                )
+            return tape.gradient(y, inputs)
+
+        array = tf.TensorSpec([2, 3, 40, 8], tf.bfloat16)
+        seed = tf.TensorSpec([2], tf.int32)
+        traced = tf.function(function, autograph=False)
+        traced = traced.get_concrete_function(array, array, array, seed)
+        return set(gpu_kernels.misplaced(traced, large=1))
+
+    kept = misplaced(keep_weights=True)
+    assert "Prod reduction_indices int32(1,)" in kept  # A constant.
+    again = misplaced(keep_weights=False)
+    assert again - kept == {"Max reduction_indices int32(1,)"}
 
 
 def test_what_is_in_the_memory_of_the_cpu_is_found():
