@@ -20,6 +20,8 @@ from trainers.runtime import background
 from trainers.runtime import startup
 from trainers.runtime import xla_cache
 
+_MOST_THREADS = 4
+
 
 def plain(function, *args):
     """Calls a function and compiles nothing.
@@ -63,8 +65,9 @@ def make(config, strategy, lengths):
         `plain`, `at_once` or an `InBackground`.
     """
     if config.jit_compile == "background":
-        # XLA uses several threads for a shape.
-        num_threads = max(1, (os.cpu_count() or 1) // 4)
+        # XLA itself uses several threads for a shape, and each shape in work
+        # has its own stand-ins.
+        num_threads = min(max((os.cpu_count() or 1) // 4, 1), _MOST_THREADS)
         num_functions = 1
         if strategy.num_replicas_in_sync > 1:
             num_functions = len(strategy.extended.worker_devices)

@@ -1,6 +1,7 @@
 """XLA compiles the training step, at once or while it runs uncompiled."""
 
 import threading
+import time
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 import tiny_runs
 
 from trainers.training import compiling
+from trainers.training import input_wait
 from trainers.training import state
 
 SETTINGS = {
@@ -226,3 +228,34 @@ def test_a_second_trace_waits_for_xla(monkeypatch):
         # The first one has the branches of a condition.
         assert len(compiled) == 1
     compiler.close()
+
+
+def test_the_waiting_for_batches_is_measured():
+    """At the last step of a call, which stands for all."""
+    seconds = 0.2
+
+    def slow(x):
+        time.sleep(seconds)
+        return x
+
+    def dataset_of(num_slow):
+        data = tf.data.Dataset.range(num_slow)
+        return data.map(
+            lambda x: tf.ensure_shape(
+                tf.numpy_function(slow, [x], tf.int64), []
+            )
+        )
+
+    @tf.function(autograph=False)
+    def waited(iterator, is_timed):
+        return input_wait.timed_next(iterator, is_timed)
+
+    iterator = iter(dataset_of(2))
+    _, timed = waited(iterator, tf.constant(True))
+    element, untimed = waited(iterator, tf.constant(False))
+    assert float(timed) >= seconds
+    assert (int(element), float(untimed)) == (1, 0.0)
+    wait = input_wait.InputWait()
+    wait.add(timed)
+    # Longer than the time since the start of the epoch.
+    assert wait.take_share() == 1.0

@@ -15,12 +15,14 @@ from trainers.config import experiment
 from trainers.config.data import TextDataConfig
 from trainers.config.optimizer import OptimizerConfig
 from trainers.config.trainer import TrainerConfig
+from trainers.data import buckets
 from trainers.distribution import strategies
 from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
 from trainers.run.workdir import Workdir
 from trainers.serving import exporter
 from trainers.serving.proof.fresh_process import SessionModel
+from trainers.training import compiling
 from trainers.training import fitting
 from trainers.training import steps
 from trainers.training import trainer
@@ -334,3 +336,37 @@ def test_what_does_not_fit_the_data_is_refused_before_training(
     assert str(error.value) == message
     assert not (tmp_path / "config.json").exists()
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_each_length_of_texts_becomes_compiled(make_config, monkeypatch):
+    """In the background, which changes nothing but rounding."""
+    monkeypatch.setattr(buckets, "_SHORTEST_OF_FEW", 8)
+    config = make_config(
+        data__padded_lengths="few",
+        trainer__jit_compile="background",
+        # XLA can draw other masks.
+        model__dropout=0.0,
+        model__encoder__dropout=0.0,
+        # Adam would make a step of full length from a rounding error.
+        optimizer__name="momentum",
+    )
+    task, splits = tasks.load_splits(tasks.make_task(config), config, None)
+    lengths = task.inputs.training_lengths(splits.train)
+    assert sorted(lengths) == [8, 16]
+    strategy = strategies.make_strategy(config.trainer)
+    compiler = compiling.make(config.trainer, strategy, lengths)
+    weights = []
+    for called in (compiling.plain, compiler):
+        network = fitting.make_network(config, 2, task.inputs.model_config)
+        model = fitting.make_training_model(
+            network, config, task, steps.Steps(8, 20, 2), called
+        )
+        model.make_train_function()
+        batches = iter(fitting.make_dataset(config, task, splits.train, 8))
+        for _ in range(10):
+            model.train_function(batches)
+            if called is compiler:
+                compiler.wait()
+        weights.append({v.path: v.numpy() for v in network.variables})
+    assert compiler.is_compiled(8) and compiler.is_compiled(16)
+    assert_equal_weights(*weights, atol=1e-5)
