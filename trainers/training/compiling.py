@@ -286,7 +286,9 @@ def call_on_stand_ins(compiled, length=None):
         with tf.device(device):
             return compiled.inference_fn.call_flat(*inputs)
 
-    once(*arguments, *captures)
+    inputs = (*arguments, *captures)
+    # Not called as it is: TensorFlow warns of many functions that are traced.
+    once.get_concrete_function(*inputs)(*inputs)
 
 
 def _like(handle):

@@ -26,6 +26,10 @@ from trainers.data import pipeline
 from trainers.training import compiling
 from trainers.training import input_wait
 
+# Least bytes of the pieces in which replicas sum their gradients. PyTorch's
+# DistributedDataParallel has 25 MB.
+_PIECE_BYTES = 25 * 2**20
+
 
 class TrainingModel(keras.Model):
     """A functional network with the loss and the metrics of a task.
@@ -291,14 +295,19 @@ class TrainingModel(keras.Model):
 def _summed(replicas, gradients, logs):
     """Returns gradients summed over the replicas, and means of the logs.
 
-    One call sends both, because one number takes as long as a thousand.
+    TensorFlow sends them in few pieces, because one number takes as long as a
+    thousand. The backward pass computes the last layer first, so its piece is
+    sent while the others are computed.
     """
-    reduced = replicas.all_reduce(
-        tf.distribute.ReduceOp.SUM, [*gradients, *logs.values()]
+    values = [*reversed(gradients), *logs.values()]
+    sums = replicas.all_reduce(
+        tf.distribute.ReduceOp.SUM,
+        values,
+        tf.distribute.experimental.CommunicationOptions(_PIECE_BYTES),
     )
     count = replicas.num_replicas_in_sync
-    means = [total / count for total in reduced[len(gradients) :]]
-    return reduced[: len(gradients)], dict(zip(logs, means, strict=True))
+    means = [total / count for total in sums[len(gradients) :]]
+    return sums[: len(gradients)][::-1], dict(zip(logs, means, strict=True))
 
 
 def _seed_generators(model):
