@@ -140,3 +140,41 @@ def test_one_sgd_step_is_the_gradient_of_the_weighted_mean_loss():
         np.testing.assert_allclose(
             w.numpy(), old - 0.5 * gradient.numpy(), atol=1e-6
         )
+
+
+# In a separate process: collectives of two strategies disturb each other.
+PIECES = """
+import tensorflow as tf
+
+from trainers.training import model
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, two)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+def on_replica():
+    replicas = tf.distribute.get_replica_context()
+    number = tf.cast(replicas.replica_id_in_sync_group, tf.float32)
+    gradients = [tf.fill([rows, 2], number + rows) for rows in (1, 2, 3)]
+    return model._summed(replicas, gradients, {"loss": number})
+
+
+for model._PIECE_BYTES in (1, 24, 1_000_000):
+    summed = tf.function(lambda: strategy.run(on_replica), autograph=False)
+    graph = summed.get_concrete_function().graph
+    sent = [op for op in graph.get_operations() if "Collective" in op.type]
+    gradients, logs = summed()
+    first = [x.values[0].numpy()[0, 0].item() for x in gradients]
+    print(len(sent) // 2, first, float(logs["loss"].values[1]))
+"""
+
+
+def test_replicas_sum_gradients_in_few_pieces(run_command):
+    run = run_command("", code=PIECES)
+    assert run.returncode == 0, run.stderr
+    # Of 24, 16, 8 and 4 bytes; a piece is at least as large as wanted.
+    assert run.stdout.splitlines() == [
+        f"{count} [3.0, 5.0, 7.0] 0.5" for count in (4, 2, 1)
+    ]
