@@ -129,9 +129,11 @@ def _opened(config, workdir):
         workers_lib.worker_loss_as_run_error(cluster),
         contextlib.ExitStack() as stack,
     ):
-        config = paths.with_saved_choices(config)
-        strategy = strategies.make_strategy(config.trainer, cluster)
+        saved = paths.with_saved_choices(config)
+        strategy = strategies.make_strategy(saved.trainer, cluster)
         workers = Workers(strategy, cluster)
+        # Not of `saved`: all workers must take part, also if one of them sees
+        # another work directory, which is refused later.
         config = automatic.resolve(config, workdir, workers)
         is_resumed = True
         if workers.is_chief:
