@@ -81,8 +81,10 @@ def _tensorflow():
 
 def _torch():
     """Returns the same for PyTorch. In a new process."""
-    import torch
-
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return None, "PyTorch (not installed)"
     name = None
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()

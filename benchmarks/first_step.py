@@ -5,7 +5,8 @@
     python benchmarks/first_step.py --device=gpu
 
 The script trains `configs/bert_classifier.py:minilm` for three steps, each time
-in a new process: first without and then with the caches of an earlier run. It
+in a new process: first without and then with the caches of an earlier run. With
+--compiled, each step waits until XLA has compiled it, also for its length. It
 also times the command with `--help`.
 """
 
@@ -33,6 +34,7 @@ def main():
     )
     devices.add_flag(parser)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--compiled", action="store_true")
     options = parser.parse_args()
     machine = devices.choose(options.device)
     if options.device == "gpu":
@@ -41,7 +43,10 @@ def main():
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as cache:
             for of_kind in runs.values():
-                of_kind.append(processes.in_process(first_steps, cache))
+                seconds = processes.in_process(
+                    first_steps, cache, options.compiled
+                )
+                of_kind.append(seconds)
     print(f"| | {' | '.join(runs)} |\n|---|---:|---:|")
     for name in runs["with cache"][0]:
         medians = [
@@ -62,7 +67,7 @@ def seconds_of_help():
     return time.perf_counter() - start
 
 
-def first_steps(cache):
+def first_steps(cache, compiled):
     """Returns seconds by stage. Call it in a new process."""
     os.environ["XDG_CACHE_HOME"] = cache
     seconds, start = {}, time.perf_counter()
@@ -87,6 +92,8 @@ def first_steps(cache):
         setattr(owner, name, _timed(getattr(owner, name), seconds, stage))
     _time_steps(TrainingModel, seconds, start)
     config = files.load("configs/bert_classifier.py:minilm")
+    if compiled:
+        config.trainer.jit_compile = "always"
     with tempfile.TemporaryDirectory() as scratch:
         try:
             trainer.train_and_evaluate(config, f"{scratch}/run")

@@ -8,8 +8,6 @@ import subprocess
 import sys
 import time
 
-# Beside this file.
-
 # Exit code of a run that a signal stopped after a checkpoint.
 STOPPED = 75
 # Of each half of the GPU. Several small runs share it.

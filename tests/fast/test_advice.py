@@ -1060,18 +1060,40 @@ def test_a_policy_that_is_named_is_not_chosen(directory, caplog):
     assert caplog.messages == []
 
 
-@provokes("XLA could not compile the training step, so steps run uncompiled")
-def test_a_step_that_xla_refuses_runs_uncompiled(caplog):
-    def refused(x):
-        return tf.strings.length(tf.strings.as_string(x))
+def refused(x):
+    """A function that XLA cannot compile."""
+    return tf.strings.length(tf.strings.as_string(x))
 
+
+@provokes("XLA cannot compile the training step. Set ")
+def test_a_step_that_xla_refuses_ends_the_run():
+    step = tf.function(lambda x: compiling.at_once(refused, x), autograph=False)
+
+    def call():
+        with compiling.refusal_as_run_error():
+            step(tf.constant([123]))
+
+    message = refusal(call, kind=RunError)
+    assert message.startswith(
+        "XLA cannot compile the training step. Set "
+        "--config.trainer.jit_compile=never. Received: Detected unsupported "
+        "operations when trying to compile graph"
+    )
+    assert run("train", [*IMAGES, f"{TRAINER}jit_compile=never"]) is None
+
+
+@provokes("XLA could not compile the training step%s. Such steps run uncompi")
+def test_a_step_that_xla_refuses_runs_uncompiled(caplog):
     compiler = compiling.InBackground([], 1)
     step = tf.function(lambda x: compiler(refused, x), autograph=False)
     spec = tf.TensorSpec([1], tf.int32)
     concrete = step.get_concrete_function(spec)
     compiler.wait()
     (message,) = caplog.messages
-    assert message.startswith("XLA could not compile the training step")
+    assert message.startswith(
+        "XLA could not compile the training step. Such steps run uncompiled, "
+        "as with --config.trainer.jit_compile=never: InvalidArgumentError: "
+    )
     assert concrete(tf.constant([123])).numpy().tolist() == [3]
     assert run("train", [*IMAGES, f"{TRAINER}jit_compile=never"]) is None
 

@@ -84,9 +84,15 @@ def check_types(config):
     _raise(
         # No flag: it would be too late, the file itself has to change.
         f"`{name}` must be {settings.type_words(field)}. Received: {value!r}."
+        + _choices(field)
         for name, field, value in tree_lib.leaves(config)
         if not settings.has_type(value, field.type)
     )
+
+
+def _choices(field):
+    words = settings.choice_words(field)
+    return f" Choices: {words}." if words else ""
 
 
 def validate(config):

@@ -39,6 +39,9 @@ _REMOVED = {
     ),
 }
 
+# Values of settings that older runs have without having written them.
+_BEFORE = {"config.data.padded_lengths": "many"}
+
 
 def leaves(config, prefix="config"):
     """Yields `(flag name, dataclass field, value)` of every setting.
@@ -90,23 +93,19 @@ def to_tree(config):
 
 def _upgraded(tree):
     """Returns the dicts of `to_tree` as this version writes them."""
-    return _with_objective(_with_compiling(tree))
+    return _with_objective(_with_jit_choice(tree))
 
 
-def _with_compiling(tree):
-    """Takes the settings of XLA from a run that had them as one bool."""
-    trainer, data = tree.get("trainer"), tree.get("data")
-    is_old = isinstance(trainer, dict) and isinstance(
-        was := trainer.get("jit_compile"), bool
-    )
-    if not is_old:
+def _with_jit_choice(tree):
+    """Takes `jit_compile` from a run that had it as a bool."""
+    trainer = tree.get("trainer")
+    if not isinstance(trainer, dict):
         return tree
-    tree = tree | {
-        "trainer": trainer | {"jit_compile": "always" if was else "never"}
-    }
-    if isinstance(data, dict) and "sequence_length" in data:
-        tree["data"] = {"padded_lengths": "many"} | data
-    return tree
+    was = trainer.get("jit_compile")
+    if not isinstance(was, bool):
+        return tree
+    choice = "always" if was else "never"
+    return tree | {"trainer": trainer | {"jit_compile": choice}}
 
 
 def _with_objective(tree):
@@ -135,8 +134,8 @@ def from_tree(kind, tree, name="config"):
 
     It reads the dicts that older versions wrote.
 
-    A setting that is missing in the dicts gets its default. An older version
-    wrote them before the setting existed.
+    A setting that is missing in the dicts gets its default, or its value in
+    `_BEFORE`. An older version wrote them before the setting existed.
 
     Args:
         kind: Class of the result, such as `ExperimentConfig`.
@@ -147,7 +146,8 @@ def from_tree(kind, tree, name="config"):
         ConfigError: A setting or a kind is unknown; a part is not a dict.
     """
     fields = {field.name: field for field in dataclasses.fields(kind)}
-    values = {}
+    before = ((key, f"{name}.{key}") for key in fields)
+    values = {key: _BEFORE[flag] for key, flag in before if flag in _BEFORE}
     tree = _object(tree, name)
     for key, value in (_upgraded(tree) if name == "config" else tree).items():
         flag = f"{name}.{key}"

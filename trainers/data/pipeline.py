@@ -214,12 +214,14 @@ def distribute(strategy, make_dataset_fn):
 def _prefetched(dataset):
     """Copies each batch to the GPU before it is needed.
 
-    With several replicas, TensorFlow does it itself. It cannot do it for ragged
-    targets, or without targets.
+    With several replicas, TensorFlow does it itself. It cannot do it for text
+    or ragged targets, or without targets.
     """
-    specs = tf.nest.flatten(dataset.element_spec)
     device = _gpu()
-    if device is None or not all(type(x) is tf.TensorSpec for x in specs):
+    if device is None or not all(
+        type(x) is tf.TensorSpec and x.dtype != tf.string
+        for x in tf.nest.flatten(dataset.element_spec)
+    ):
         return dataset
     # Two batches: one is copied while the other waits for its step.
     return dataset.apply(tf.data.experimental.prefetch_to_device(device, 2))

@@ -18,6 +18,7 @@ import itertools
 import os
 import pathlib
 import re
+import tempfile
 import threading
 
 from trainers.runtime.cache_home import cache_home
@@ -25,16 +26,24 @@ from trainers.runtime.cache_home import cache_home
 _GPUS = pathlib.Path("/proc/driver/nvidia")
 # A step of a BERT takes a few MB for each length.
 _MOST_BYTES = 4 * 2**30
-# Numbers in the names of functions, see `stable_names`. TensorFlow's own
-# counter does not reach them.
-_numbers = itertools.count(10**9)
+# Free space that a run needs: TensorFlow ends it if it cannot write a file.
+_LEAST_BYTES = 2**26
+# Numbers in the names of functions, see `stable_names`, without and with
+# deterministic kernels, which need other programs. TensorFlow's own counter
+# does not reach them.
+_numbers = {
+    False: itertools.count(10**9),
+    True: itertools.count(2 * 10**9),
+}
+_naming = threading.Lock()
 
 
 def use():
     """Makes TensorFlow use the cache; call it before TensorFlow is imported.
 
-    It does nothing if there is no GPU of NVIDIA, if the directory cannot be
-    written, or if the variable `TF_XLA_FLAGS` names a directory.
+    It does nothing if there is no GPU of NVIDIA, if the directory has a space
+    in its path or cannot take 64 MB, or if the variable `TF_XLA_FLAGS` names a
+    directory.
     """
     found = _gpus_and_driver()
     if found and "tf_xla_persistent_cache" not in _flags("TF_XLA_FLAGS"):
@@ -48,11 +57,15 @@ def keep_in(directory, device_types="GPU"):
         directory: `pathlib.Path`. It is made if it does not exist.
         device_types: str. For which devices, in TensorFlow's words.
     """
+    # A variable separates flags at spaces.
+    if re.search(r"\s", str(directory)):
+        return
     autotune = directory / "autotune"
     try:
         autotune.mkdir(parents=True, exist_ok=True)
-        (directory / ".writable").touch()
         _tidy(directory)
+        with tempfile.TemporaryFile(dir=directory) as file:
+            os.posix_fallocate(file.fileno(), 0, _LEAST_BYTES)
     except OSError:
         return
     _add(
@@ -95,6 +108,9 @@ def _key(gpus_and_driver):
         if re.match("(tensorflow|nvidia-)", d.name or "")
     )
     facts = [*gpus_and_driver, *versions, _flags("XLA_FLAGS")]
+    if len(gpus_and_driver) > 2:
+        # Several models: this says which of them a process uses.
+        facts.append(_flags("CUDA_VISIBLE_DEVICES"))
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
     model = re.sub(r"\W+", "-", gpus_and_driver[0])
     return f"{importlib.metadata.version('tensorflow')}-{model}-{digest}"
@@ -103,7 +119,8 @@ def _key(gpus_and_driver):
 def _tidy(directory):
     """Deletes files that are not whole, and the oldest of too many."""
     found = []
-    for file in directory.parent.glob("*/xla_compile_cache__*"):
+    # Not `.pb*.tmp`, which another process is writing.
+    for file in directory.parent.glob("*/xla_compile_cache__*.pb"):
         # Another process can delete it at any time.
         with contextlib.suppress(FileNotFoundError):
             if file.parent == directory and not _is_whole(file):
@@ -159,15 +176,19 @@ def stable_names():
     process did: a run that tokenizes its texts counts further than one that
     finds them in the cache of tokens.
     """
+    from tensorflow.python.framework import config
     from tensorflow.python.framework import ops
 
-    uid, thread = ops.uid, threading.get_ident()
+    is_deterministic = config.is_op_determinism_enabled()
+    numbers, thread = _numbers[is_deterministic], threading.get_ident()
+    with _naming:
+        uid = ops.uid
 
-    def stable():
-        return next(_numbers) if threading.get_ident() == thread else uid()
+        def stable():
+            return next(numbers) if threading.get_ident() == thread else uid()
 
-    ops.uid = stable
-    try:
-        yield
-    finally:
-        ops.uid = uid
+        ops.uid = stable
+        try:
+            yield
+        finally:
+            ops.uid = uid

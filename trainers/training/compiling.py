@@ -10,17 +10,20 @@ import contextlib
 import logging
 import os
 import queue
+import re
 import threading
 import time
 
 import numpy as np
 import tensorflow as tf
 
+from trainers.errors import RunError
 from trainers.runtime import background
 from trainers.runtime import startup
 from trainers.runtime import xla_cache
 
-_MOST_THREADS = 4
+# Each shape in work has its own stand-ins for the variables in memory.
+_MOST_THREADS = 2
 
 
 def plain(function, *args):
@@ -65,16 +68,38 @@ def make(config, strategy, lengths):
         `plain`, `at_once` or an `InBackground`.
     """
     if config.jit_compile == "background":
-        # XLA itself uses several threads for a shape, and each shape in work
-        # has its own stand-ins.
+        # XLA itself uses several threads for a shape.
         num_threads = min(max((os.cpu_count() or 1) // 4, 1), _MOST_THREADS)
         num_functions = 1
-        if strategy.num_replicas_in_sync > 1:
+        # TensorFlow's default strategy does not name its device.
+        if strategy is not tf.distribute.get_strategy():
             num_functions = len(strategy.extended.worker_devices)
         return InBackground(lengths, num_functions, num_threads)
     # A TPU compiles all that runs on it.
     is_tpu = config.strategy == "tpu"
     return at_once if config.jit_compile == "always" and not is_tpu else plain
+
+
+@contextlib.contextmanager
+def refusal_as_run_error():
+    """Raises `RunError` in a `with` block in place of XLA's error for a step.
+
+    Raises:
+        RunError: XLA cannot compile an op of the step.
+    """
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as e:
+        text = " ".join(str(e).split())
+        found = re.search("Detected unsupported operations.*", text)
+        found = found or re.search("[^.:]*compile-time constant.*", text)
+        if not found:
+            raise
+        raise RunError(
+            "XLA cannot compile the training step. Set "
+            "--config.trainer.jit_compile=never. Received: "
+            f"{found[0].strip()[:300]}"
+        ) from e
 
 
 def close(compiler):
@@ -125,6 +150,7 @@ class InBackground:
         self._work = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._num_left = 0
+        self._has_failed = False
         self._is_done = threading.Event()
         self._started = None
         with tf.device("CPU:0"):
@@ -146,11 +172,11 @@ class InBackground:
             # Traced again, for other inputs than those that are compiled.
             return at_once(function, *args)
         lengths = (None,) if length is None else self._lengths
-        if not lengths:
+        if problem := _problem(args, lengths):
             logging.getLogger(__name__).warning(
-                "XLA does not compile the training step: `training_lengths` "
-                "of the inputs does not name the lengths of batches"
+                "XLA does not compile the training step: %s", problem
             )
+            self.close()
             return function(*args)
         self._num_called += 1
         compiled = _compiled(function, args)
@@ -177,12 +203,14 @@ class InBackground:
         return bool(self._ready.numpy()[:, column].all())
 
     def wait(self):
-        """Waits until all shapes are compiled, or compiling has failed."""
+        """Waits until all shapes are compiled, have failed or are dropped."""
         self._is_done.wait()
 
     def close(self):
-        """Starts no other shape; those in work are finished or lost."""
+        """Starts no other shape. Those in work are finished, for later runs."""
         self._is_done.set()
+        for _ in range(self._num_threads):
+            self._work.put(None)
 
     def _is_ready(self, index, length):
         """Returns `bool[]`: whether a function is compiled for its inputs."""
@@ -201,41 +229,63 @@ class InBackground:
             background.start(self._compile_all)
 
     def _compile_all(self):
-        while not self._is_done.is_set():
-            # The function of another replica may not be traced yet.
-            with contextlib.suppress(queue.Empty):
-                work = self._work.get(timeout=1.0)
-                try:
-                    self._compile(*work)
-                except Exception as error:
-                    self._fail(error)
+        while (work := self._work.get()) and not self._is_done.is_set():
+            compiled, index, column, length = work
+            try:
+                call_on_stand_ins(compiled, length)
+            except Exception as error:
+                self._warn(error, length)
+            else:
+                self._set_ready(index, column)
+            with self._lock:
+                self._num_left -= 1
+                # The function of another replica may not be traced yet.
+                is_all = self._num_called == self._num_functions
+                is_done = is_all and not self._num_left
+            if is_done:
+                self._end()
 
-    def _compile(self, compiled, index, column, length):
-        call_on_stand_ins(compiled, length)
+    def _set_ready(self, index, column):
         with self._lock:
             ready = self._ready.numpy()
             ready[index, column] = True
             self._ready.assign(ready)
-            self._num_left -= 1
-            is_all = self._num_called == self._num_functions
-            is_done = is_all and not self._num_left
-        if is_done:
+
+    def _end(self):
+        if not self._has_failed:
             logging.getLogger(__name__).info(
                 "XLA has compiled the training step after %.0f s",
                 time.monotonic() - self._started,
             )
-            self._is_done.set()
+        self.close()
 
-    def _fail(self, error):
+    def _warn(self, error, length):
+        """Warns once; the reason is often the same for all lengths."""
+        if self._has_failed:
+            return
+        self._has_failed = True
+        of_length = "" if length is None else f" for the length {length}"
         reason = startup.tensorflow_reason(error) or (
             f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         )
         logging.getLogger(__name__).warning(
-            "XLA could not compile the training step, so steps run "
-            "uncompiled (--config.trainer.jit_compile=never): %s",
+            "XLA could not compile the training step%s. Such steps run "
+            "uncompiled, as with --config.trainer.jit_compile=never: %s",
+            of_length,
             reason,
         )
-        self._is_done.set()
+
+
+def _problem(args, lengths):
+    """Returns why shapes cannot be known ahead, or `None`."""
+    if any(isinstance(x, tf.RaggedTensor) for x in tf.nest.flatten(args)):
+        return "targets are ragged, so that each batch has its own shape"
+    if not lengths:
+        return (
+            "`training_lengths` of the inputs does not name the lengths of "
+            "batches"
+        )
+    return None
 
 
 def _unknown_length(args):

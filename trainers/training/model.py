@@ -130,7 +130,7 @@ class TrainingModel(keras.Model):
         num_steps = self.steps_per_execution
 
         def on_replica(batch):
-            if strategy.num_replicas_in_sync > 1:
+            if tf.distribute.has_strategy():
                 return self.train_step(batch)
             # XLA compiles the whole step.
             return self.compiler(self.train_step, batch)
@@ -161,7 +161,8 @@ class TrainingModel(keras.Model):
             return logs, seconds
 
         def train_function(iterator):
-            logs, seconds = steps(iterator)
+            with compiling.refusal_as_run_error():
+                logs, seconds = steps(iterator)
             self.input_wait.add(seconds * num_steps)
             return logs
 
@@ -217,7 +218,7 @@ class TrainingModel(keras.Model):
         )
         is_one_part = self.accumulation_steps == 1
         compute = self._gradients if is_one_part else self._accumulate
-        if replicas.num_replicas_in_sync == 1:
+        if not tf.distribute.has_strategy():
             gradients, logits = compute(data, total_weight)
         else:
             # XLA cannot sum over replicas, so it compiles what is between the

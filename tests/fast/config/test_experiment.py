@@ -715,6 +715,17 @@ def test_values_in_json_follow_the_rules_as_well():
     ]
 
 
+def test_a_wrong_type_gets_the_choices():
+    """`jit_compile` was true or false."""
+    config = make_config(trainer__jit_compile=True)
+    with pytest.raises(ConfigError) as error:
+        experiment.check_types(config)
+    assert str(error.value) == (
+        "`config.trainer.jit_compile` must be text. Received: True. "
+        "Choices: auto, always, background, never."
+    )
+
+
 def test_settings_without_effect_are_named():
     config = experiment.ExperimentConfig()
     assert list(experiment.ignored_settings(config)) == []

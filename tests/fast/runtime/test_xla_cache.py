@@ -4,6 +4,8 @@ import os
 
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import config
+from tensorflow.python.framework import ops
 
 from trainers.runtime import startup
 from trainers.runtime import xla_cache
@@ -61,6 +63,46 @@ def test_another_driver_or_flag_has_another_directory(gpu, monkeypatch):
     assert len(directories) == 3
 
 
+def test_the_choice_among_several_models_counts(gpu, monkeypatch):
+    other = gpu / "gpus/0000:02:00.0"
+    other.mkdir()
+    (other / "information").write_text("Model: NVIDIA A10\n")
+    directories = set()
+    for visible in ("0", "1"):
+        monkeypatch.delenv("TF_XLA_FLAGS", raising=False)
+        monkeypatch.delenv("XLA_FLAGS", raising=False)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        directories.add(used()["tf_xla_persistent_cache_directory"])
+    assert len(directories) == 2
+
+
+def test_a_path_with_a_space_is_not_used(gpu, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "my cache"))
+    assert used() == {}
+    assert not (tmp_path / "my cache").exists()
+
+
+def test_a_full_disk_is_not_used(gpu, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    assert used() == {}
+
+
+def test_names_are_other_ones_with_deterministic_kernels(monkeypatch):
+    """A program for other kernels must not be found."""
+    names = set()
+    for answer in (False, True):
+        monkeypatch.setattr(
+            config, "is_op_determinism_enabled", lambda answer=answer: answer
+        )
+        with xla_cache.stable_names():
+            names.add(ops.uid() // 10**9)
+    assert names == {1, 2}
+    assert ops.uid() < 10**9
+
+
 def test_flags_of_the_user_stay(gpu, monkeypatch):
     mine = "--tf_xla_persistent_cache_directory=/mine"
     monkeypatch.setenv("TF_XLA_FLAGS", mine)
@@ -102,8 +144,13 @@ def test_damaged_files_are_deleted_before_tensorflow_reads_them(tmp_path):
     for name, content in zip(names, contents, strict=True):
         file = tmp_path / "now" / f"xla_compile_cache__{name}.pb"
         file.write_bytes(content)
+    # Another process is writing it.
+    (tmp_path / "now" / "xla_compile_cache__1.pbhost-7.tmp").write_bytes(b"")
     xla_cache._tidy(tmp_path / "now")
-    assert os.listdir(tmp_path / "now") == ["xla_compile_cache__whole.pb"]
+    assert sorted(os.listdir(tmp_path / "now")) == [
+        "xla_compile_cache__1.pbhost-7.tmp",
+        "xla_compile_cache__whole.pb",
+    ]
 
 
 def test_the_oldest_of_too_many_files_are_deleted(tmp_path, monkeypatch):

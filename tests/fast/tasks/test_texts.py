@@ -147,6 +147,34 @@ def test_preprocessing_is_the_same_in_eager_graph_and_tf_data(make_task):
         np.testing.assert_array_equal(value, mapped[name])
 
 
+@pytest.mark.parametrize(
+    ("padded_lengths", "width", "lengths"),
+    [("auto", 8, [8, 48]), ("few", 32, [32, 64]), ("one", 80, [80])],
+)
+def test_training_has_the_lengths_of_the_setting(
+    padded_lengths, width, lengths, make_task
+):
+    """The most frequent first, and none that no text has."""
+    inputs = make_task(sequence_length=80).inputs
+    inputs._config.data.padded_lengths = padded_lengths
+    sizes = [1, 2, 2, 40]
+    ids = Ragged.from_lengths(np.full(sum(sizes), 5, np.int32), sizes)
+    examples = Examples(
+        {"token_ids": ids},
+        np.zeros(4, np.int32),
+        Places.numbered("row ", range(4)),
+    )
+    assert inputs.training_lengths(examples) == lengths
+    rows = {"token_ids": tf.ragged.constant([[5], [6, 7]], tf.int32)}
+    trained = inputs.preprocess_for_training(rows)
+    served = inputs.preprocess(rows)
+    for name, value in served.items():
+        assert value.shape.as_list() == [2, 8]
+        assert trained[name].shape.as_list() == [2, width]
+        np.testing.assert_array_equal(trained[name][:, :8], value)
+    assert not np.any(trained["padding_mask"][:, 8:])
+
+
 def test_lengths_are_those_that_the_model_gets(make_task):
     task = make_task(sequence_length=10)
     ids = Ragged.from_lengths(np.full(18, 5, np.int32), [1, 0, 8, 9])

@@ -35,12 +35,16 @@ def check_close(expected, found):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "steps"),
-    [((83, 21, 20), 44), ((3, 1, 1), 4)],
-    ids=["uneven_last_batch", "fewer_rows_than_workers"],
+    ("sizes", "steps", "of_two"),
+    [
+        ((83, 21, 20), 44, ()),
+        ((3, 1, 1), 4, ()),
+        ((11, 1, 1), 8, ("--config.trainer.jit_compile=always",)),
+    ],
+    ids=["uneven_last_batch", "fewer_rows_than_workers", "compiled"],
 )
 def test_two_workers_compute_what_one_process_computes(
-    sizes, steps, workers, tmp_path
+    sizes, steps, of_two, workers, tmp_path
 ):
     """One of the two has rows that fill up, or no others."""
     file = tmp_path / "data.npz"
@@ -57,7 +61,9 @@ def test_two_workers_compute_what_one_process_computes(
     code = worker_runs.fault_runs.NO_EXPORT
     ended = [
         workers.run_alone(worker_runs.words(file, one, *more), code=code),
-        *workers.run(worker_runs.words(file, two, *more), codes=(code, code)),
+        *workers.run(
+            worker_runs.words(file, two, *more, *of_two), codes=(code, code)
+        ),
     ]
     assert [process.code for process in ended] == [0] * 3, ended
     assert worker_runs.fault_runs.steps(two)[0] == steps

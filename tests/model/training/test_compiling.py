@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tiny_runs
 
+from trainers.distribution import strategies
 from trainers.training import compiling
 from trainers.training import input_wait
 from trainers.training import state
@@ -97,6 +98,22 @@ def test_a_compiled_run_resumes_to_the_bits_of_a_whole_one(tmp_path):
     assert (stopped.ended, resumed.ended) == ("stopped", "done")
     for name, array in whole.state().items():
         np.testing.assert_array_equal(resumed.state()[name], array)
+
+
+def test_the_only_device_of_a_mirrored_strategy_is_compiled(
+    uncompiled, traced, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        strategies,
+        "_mirrored",
+        lambda gpus: tf.distribute.MirroredStrategy(
+            ["CPU:0"], tf.distribute.ReductionToOneDevice()
+        ),
+    )
+    changes = {"trainer__strategy": "mirrored"}
+    _, weights = live(tmp_path, trainer__jit_compile="always", **changes).best()
+    assert difference(weights, uncompiled[1]) < 1e-6
+    assert len(traced) == 1
 
 
 @pytest.mark.parametrize("strategy", ["one_device", "mirrored"])
@@ -205,6 +222,38 @@ def test_lengths_that_nobody_names_are_not_compiled(caplog):
     assert caplog.messages == [
         "XLA does not compile the training step: `training_lengths` of the "
         "inputs does not name the lengths of batches"
+    ]
+
+
+def test_a_length_that_cannot_be_compiled_stops_no_other(monkeypatch, caplog):
+    original = compiling.call_on_stand_ins
+
+    def call(compiled, length):
+        if length != 5:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+        original(compiled, length)
+
+    monkeypatch.setattr(compiling, "call_on_stand_ins", call)
+    compiler, concrete = which([3, 4, 5])
+    compiler.wait()
+    assert not is_compiled(concrete, 3)
+    assert is_compiled(concrete, 5)
+    assert caplog.messages == [
+        "XLA could not compile the training step for the length 3. Such steps "
+        "run uncompiled, as with --config.trainer.jit_compile=never: disk or "
+        "memory is full: OOM"
+    ]
+
+
+def test_ragged_targets_are_not_compiled(caplog):
+    compiler = compiling.InBackground([3], 1)
+    called = tf.function(
+        lambda x: compiler(lambda x: x.row_lengths(), x), autograph=False
+    )
+    assert called(tf.ragged.constant([[1], []])).numpy().tolist() == [1, 0]
+    assert caplog.messages == [
+        "XLA does not compile the training step: targets are ragged, so that "
+        "each batch has its own shape"
     ]
 
 

@@ -28,10 +28,11 @@ def test_batches_on_a_device_train_to_the_same_bits(tmp_path, monkeypatch):
         np.testing.assert_array_equal(state[name], array)
 
 
-def test_ragged_or_missing_targets_stay_on_the_host(monkeypatch):
+def test_what_a_device_cannot_take_stays_on_the_host(monkeypatch):
     monkeypatch.setattr(pipeline, "_gpu", lambda: "CPU:0")
     dense = tf.ones([2])
-    for targets in (None, tf.ragged.constant([[1], []])):
+    ragged, texts = tf.ragged.constant([[1], []]), tf.constant(["a", "b"])
+    for targets in (None, ragged, texts):
         dataset = tf.data.Dataset.from_tensors((dense, targets))
         assert pipeline._prefetched(dataset) is dataset
     dataset = tf.data.Dataset.from_tensors((dense, dense))

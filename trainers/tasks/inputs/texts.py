@@ -1,5 +1,6 @@
 """Texts as inputs: token ids of a BERT encoder."""
 
+import collections
 import dataclasses
 import json
 
@@ -312,8 +313,9 @@ class Texts(Inputs):
             self.sequence_length, self._config.data.padded_lengths
         )
         found = np.searchsorted(lengths, self.lengths(examples))
-        counts = np.bincount(found, minlength=len(lengths))
-        return [lengths[i] for i in np.argsort(-counts, kind="stable")]
+        # A batch has the length of its longest text.
+        counts = collections.Counter(found.tolist())
+        return [lengths[index] for index, _ in counts.most_common()]
 
     def preprocess_for_training(self, features):
         """Returns model inputs, padded to a length of `padded_lengths`.
