@@ -105,7 +105,7 @@ def _key(gpus_and_driver):
         f"{d.name} {d.version}"
         for d in importlib.metadata.distributions()
         # Kernels of cuBLAS and cuDNN are chosen by their speed.
-        if re.match("(tensorflow|nvidia-)", d.name or "")
+        if re.match("(tensorflow|tf.nightly|nvidia-)", d.name or "")
     )
     facts = [*gpus_and_driver, *versions, _flags("XLA_FLAGS")]
     if len(gpus_and_driver) > 2:
@@ -113,7 +113,14 @@ def _key(gpus_and_driver):
         facts.append(_flags("CUDA_VISIBLE_DEVICES"))
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
     model = re.sub(r"\W+", "-", gpus_and_driver[0])
-    return f"{importlib.metadata.version('tensorflow')}-{model}-{digest}"
+    return f"{_version()}-{model}-{digest}"
+
+
+def _version():
+    try:
+        return importlib.metadata.version("tensorflow")
+    except importlib.metadata.PackageNotFoundError:
+        return "tensorflow"  # Under another name, such as tensorflow-cpu.
 
 
 def _tidy(directory):

@@ -1,5 +1,6 @@
 """Where TensorFlow keeps what XLA compiles, and which files it may read."""
 
+import importlib.metadata
 import os
 
 import pytest
@@ -74,6 +75,15 @@ def test_the_choice_among_several_models_counts(gpu, monkeypatch):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
         directories.add(used()["tf_xla_persistent_cache_directory"])
     assert len(directories) == 2
+
+
+def test_tensorflow_can_have_another_name(gpu, monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    directory = used()["tf_xla_persistent_cache_directory"]
+    assert "/xla/tensorflow-NVIDIA-H100-80GB-" in directory
 
 
 def test_a_path_with_a_space_is_not_used(gpu, tmp_path, monkeypatch):
