@@ -57,12 +57,13 @@ def resolve(config, workdir, workers=None):
         return config
     fast, has_gpu = _fast_policies(config.trainer.strategy), _has_gpu()
     if workers is not None:
-        missing = [*(p not in fast for p in _MIXED), not has_gpu]
         with signals.deferred() as request:
-            *slow, without_gpu = workers.any(missing)
+            # One question after the other: each shape of an answer is traced,
+            # and TensorFlow warns of many traces in a short run.
+            slow = [p for p in _MIXED if workers.any(p not in fast)]
+            has_gpu = not workers.any(not has_gpu)
         request()
-        fast = {p for p, s in zip(_MIXED, slow, strict=True) if not s}
-        has_gpu = not without_gpu
+        fast = set(_MIXED) - set(slow)
     config = Workdir(workdir).with_saved_choices(config)
     if not (names := _open(config)):
         return config
