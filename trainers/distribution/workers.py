@@ -71,17 +71,8 @@ class Workers:
         self.index = cluster.index
         self.is_chief = cluster.is_chief
 
-        # Traced once for each shape. One replica of each worker has the value
-        # and the others have zeros, so this sums over workers.
-        @tf.function(reduce_retracing=False, autograph=False)
-        def total(values):
-            def on_replica(value):
-                replicas = tf.distribute.get_replica_context()
-                return replicas.all_reduce("SUM", tf.identity(value))
-
-            return strategy.run(on_replica, args=(values,))
-
-        self._total_of = total
+        # Functions by shape. TensorFlow warns of one function with many traces.
+        self._totals = {}
 
     def any(self, value):
         """Returns whether a value is true on any worker.
@@ -173,10 +164,28 @@ class Workers:
         values = self._strategy.experimental_distribute_values_from_function(
             of_replica
         )
+        if array.shape not in self._totals:
+            self._totals[array.shape] = self._make_total()
         results = self._strategy.experimental_local_results(
-            self._total_of(values)
+            self._totals[array.shape](values)
         )
         return results[0].numpy()
+
+    def _make_total(self):
+        """Returns a function that sums values over the workers.
+
+        One replica of each worker has the value, and the others have zeros.
+        """
+
+        @tf.function(autograph=False)
+        def total(values):
+            def on_replica(value):
+                replicas = tf.distribute.get_replica_context()
+                return replicas.all_reduce("SUM", tf.identity(value))
+
+            return self._strategy.run(on_replica, args=(values,))
+
+        return total
 
 
 ALONE = Workers()

@@ -58,8 +58,7 @@ def resolve(config, workdir, workers=None):
     fast, has_gpu = _fast_policies(config.trainer.strategy), _has_gpu()
     if workers is not None:
         with signals.deferred() as request:
-            # One question after the other: each shape of an answer is traced,
-            # and TensorFlow warns of many traces in a short run.
+            # Each worker takes part in each question.
             slow = [p for p in _MIXED if workers.any(p not in fast)]
             has_gpu = not workers.any(not has_gpu)
         request()
