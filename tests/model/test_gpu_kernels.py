@@ -1,12 +1,12 @@
 """Steps of training and evaluation have all large arrays on a GPU."""
 
+import attending
 import gpu_kernels
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tfmodels
-from tfmodels.bert import fused_ops
 from trainers import config as c
 from trainers import tasks
 from trainers.training import fitting
@@ -105,21 +105,9 @@ def test_weights_that_are_computed_again_wait_for_nothing_on_the_cpu():
     """Their query and seed depend on a gradient, which is on the GPU."""
 
     def misplaced(keep_weights):
-        def function(query, key, value, seed):
-            inputs = query, key, value
-            with tf.GradientTape() as tape:
-                tape.watch(inputs)
-                y = fused_ops.PLAIN.attention(
-                    *inputs,
-                    0.0,
-                    seed=seed,
-                    rate=0.5,
-                    keep_weights=keep_weights,
-                )
-            return tape.gradient(y, inputs)
-
         array = tf.TensorSpec([2, 3, 40, 8], tf.bfloat16)
         seed = tf.TensorSpec([2], tf.int32)
+        function = attending.function(keep_weights)
         traced = tf.function(function, autograph=False)
         traced = traced.get_concrete_function(array, array, array, seed)
         return set(gpu_kernels.misplaced(traced, large=1))

@@ -51,7 +51,7 @@ class InputWait:
     waits less itself.
 
     >>> wait = InputWait()
-    >>> wait.add(0.0)
+    >>> wait.add(0.0, num_steps=2)
     >>> wait.take_share()
     0.0
     """
@@ -65,21 +65,22 @@ class InputWait:
         self._waited = []
         self._began = time.perf_counter()
 
-    def add(self, seconds):
+    def add(self, seconds, num_steps):
         """Adds the waiting of a call.
 
         Args:
-            seconds: float, or `float64[]` that is read at the end, so that this
-                call does not wait for the graph.
+            seconds: float, or `float64[]`, of one step. It is read at the end,
+                so that this call does not wait for the graph.
+            num_steps: int. Steps of the call.
         """
-        self._waited.append(seconds)
+        self._waited.append((seconds, num_steps))
 
     def take_share(self):
         """Returns the share of the time since `start`, from 0 to 1.
 
         Then a new epoch starts.
         """
-        waited = sum(map(float, self._waited))
+        waited = sum(float(seconds) * n for seconds, n in self._waited)
         share = waited / (time.perf_counter() - self._began)
         self.start()
         return min(share, 1.0)

@@ -136,7 +136,7 @@ class TrainingModel(keras.Model):
             return self.compiler(self.train_step, batch)
 
         def one_step(iterator, step):
-            # The last step of a call stands for all.
+            # To read the clock in each step would take too long.
             batch, seconds = input_wait.timed_next(
                 iterator, is_timed=tf.equal(step, num_steps - 1)
             )
@@ -163,7 +163,7 @@ class TrainingModel(keras.Model):
         def train_function(iterator):
             with compiling.refusal_as_run_error():
                 logs, seconds = steps(iterator)
-            self.input_wait.add(seconds * num_steps)
+            self.input_wait.add(seconds, num_steps)
             return logs
 
         self.train_function = train_function

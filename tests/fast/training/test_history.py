@@ -100,7 +100,7 @@ def test_times_of_an_uninterrupted_run(clock):
     for seconds in (2.0, 8.0):
         timer.on_epoch_begin(0)
         clock.now += seconds
-        wait.add(0.5)
+        wait.add(0.25, num_steps=2)
         logs = {}
         timer.on_epoch_end(0, logs)
         assert logs == {

@@ -12,6 +12,7 @@ import tiny_runs
 from trainers.distribution import strategies
 from trainers.training import compiling
 from trainers.training import input_wait
+from trainers.training import stand_ins
 from trainers.training import state
 
 SETTINGS = {
@@ -36,18 +37,23 @@ def uncompiled(tmp_path_factory):
     return live(tmp_path_factory.mktemp("uncompiled")).best()
 
 
+def results_of(monkeypatch, name):
+    """Returns a list that gets what a function of `compiling` returns."""
+    results = []
+    original = getattr(compiling, name)
+
+    def recorded(*args):
+        results.append(original(*args))
+        return results[-1]
+
+    monkeypatch.setattr(compiling, name, recorded)
+    return results
+
+
 @pytest.fixture
 def traced(monkeypatch):
     """Returns the functions that are compiled, as they are traced."""
-    functions = []
-    original = compiling._compiled
-
-    def compiled(*args):
-        functions.append(original(*args))
-        return functions[-1]
-
-    monkeypatch.setattr(compiling, "_compiled", compiled)
-    return functions
+    return results_of(monkeypatch, "_compiled")
 
 
 def difference(one, other):
@@ -121,14 +127,7 @@ def test_a_run_becomes_compiled_while_it_trains(
     strategy, uncompiled, traced, tmp_path, monkeypatch
 ):
     """In the background, which changes nothing but rounding."""
-    compilers = []
-    original = compiling.make
-
-    def make(*args):
-        compilers.append(original(*args))
-        return compilers[-1]
-
-    monkeypatch.setattr(compiling, "make", make)
+    compilers = results_of(monkeypatch, "make")
     config = tiny_runs.make_config(
         **SETTINGS,
         trainer__jit_compile="background",
@@ -184,13 +183,13 @@ def test_each_length_becomes_compiled_when_it_is_ready(monkeypatch, caplog):
     gates = {length: threading.Semaphore(0) for length in (3, 5)}
     lengths = [5, 3, *range(6, 12)]
     gates |= {length: threading.Semaphore(1) for length in lengths[2:]}
-    original = compiling.call_on_stand_ins
+    original = stand_ins.call
 
     def call(compiled, length):
         gates[length].acquire(timeout=60)
         original(compiled, length)
 
-    monkeypatch.setattr(compiling, "call_on_stand_ins", call)
+    monkeypatch.setattr(stand_ins, "call", call)
     compiler, concrete = which(lengths)
     assert not is_compiled(concrete, 3)
     assert not is_compiled(concrete, 5)
@@ -226,14 +225,14 @@ def test_lengths_that_nobody_names_are_not_compiled(caplog):
 
 
 def test_a_length_that_cannot_be_compiled_stops_no_other(monkeypatch, caplog):
-    original = compiling.call_on_stand_ins
+    original = stand_ins.call
 
     def call(compiled, length):
         if length != 5:
             raise tf.errors.ResourceExhaustedError(None, None, "OOM")
         original(compiled, length)
 
-    monkeypatch.setattr(compiling, "call_on_stand_ins", call)
+    monkeypatch.setattr(stand_ins, "call", call)
     compiler, concrete = which([3, 4, 5])
     compiler.wait()
     assert not is_compiled(concrete, 3)
@@ -259,9 +258,7 @@ def test_ragged_targets_are_not_compiled(caplog):
 
 def test_what_is_closed_compiles_no_further_length(monkeypatch):
     lengths = []
-    monkeypatch.setattr(
-        compiling, "call_on_stand_ins", lambda _, n: lengths.append(n)
-    )
+    monkeypatch.setattr(stand_ins, "call", lambda _, n: lengths.append(n))
     compiler = compiling.InBackground([3], 1)
     compiler.close()
     called = tf.function(lambda x: compiler(tf.negative, x), autograph=False)
@@ -271,7 +268,7 @@ def test_what_is_closed_compiles_no_further_length(monkeypatch):
 
 
 def test_a_second_trace_waits_for_xla(monkeypatch):
-    monkeypatch.setattr(compiling, "call_on_stand_ins", lambda *_: None)
+    monkeypatch.setattr(stand_ins, "call", lambda *_: None)
     compiler = compiling.InBackground([3], 1)
     called = tf.function(lambda x: compiler(tf.negative, x), autograph=False)
     for dtype in (tf.float32, tf.int32):
@@ -284,7 +281,7 @@ def test_a_second_trace_waits_for_xla(monkeypatch):
 
 
 def test_the_waiting_for_batches_is_measured():
-    """At the last step of a call, which stands for all."""
+    """Only in the steps that are timed."""
     seconds = 0.2
 
     def slow(x):
@@ -309,6 +306,6 @@ def test_the_waiting_for_batches_is_measured():
     assert float(timed) >= seconds
     assert (int(element), float(untimed)) == (1, 0.0)
     wait = input_wait.InputWait()
-    wait.add(timed)
+    wait.add(timed, num_steps=1)
     # Longer than the time since the start of the epoch.
     assert wait.take_share() == 1.0

@@ -33,10 +33,9 @@ _EVAL_TOKENS = 128 * 128
 # for the host for about 1 ms. At 200 TFLOP/s, the matrix products of 128 x 128
 # ids take 2 ms in MiniLM and 14 ms in BERT base. MiniLM would wait for a third
 # of the time, with four times as many ids for a ninth. More ids take memory,
-# but only the tensors of one layer exist at a time: in BERT base with texts of
-# 512 ids, 18,000 numbers for each id, of which 12,000 are scores of the
-# attention. These are 4.7 GB in float32. Twice as many would not fit into a GPU
-# of 8 GB.
+# but only the tensors of one layer exist at a time. In BERT base with texts of
+# 512 ids, these are 18,000 numbers for each id, 12,000 of them scores of the
+# attention: 4.7 GB in float32. Twice as many would not fit into a GPU of 8 GB.
 _ACCELERATOR_TOKENS = 4 * _EVAL_TOKENS
 
 

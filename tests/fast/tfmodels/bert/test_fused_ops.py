@@ -1,5 +1,6 @@
 """The pieces of a transformer layer: Keras's numbers, gradients by hand."""
 
+import attending
 import keras
 import numpy as np
 import pytest
@@ -140,25 +141,6 @@ def test_attention(fused, rate, keep_weights):
     )
 
 
-def attending(keep_weights):
-    """Returns a function to the result and the gradients of attention."""
-
-    def attend(query, key, value, seed):
-        inputs = query, key, value
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            y = fused_ops.PLAIN.attention(
-                *inputs,
-                0.0,
-                seed=seed,
-                rate=0.5,
-                keep_weights=keep_weights,
-            )
-        return y, *tape.gradient(y, inputs, output_gradients=value)
-
-    return attend
-
-
 def make_inputs(dtype="float32", rows=2):
     """Returns query, key, value and seed."""
     arrays = [normal(rows, 3, 6, 4, seed=n, dtype=dtype) for n in range(3)]
@@ -169,16 +151,16 @@ def make_inputs(dtype="float32", rows=2):
 def test_weights_that_are_computed_again_have_the_same_bits(dtype):
     for rows in (2, 0):
         inputs = make_inputs(dtype, rows)
-        expected = attending(True)(*inputs)
-        step = tf.function(attending(False), autograph=False)
-        for call in (attending(False), step):
+        expected = attending.function(True)(*inputs)
+        step = tf.function(attending.function(False), autograph=False)
+        for call in (attending.function(False), step):
             got = call(*inputs)
             tf.nest.map_structure(np.testing.assert_array_equal, got, expected)
 
 
 def count_products(keep_weights):
     """Returns the numbers of matrix products, with XLA and without."""
-    attend, inputs = attending(keep_weights), make_inputs()
+    attend, inputs = attending.function(keep_weights), make_inputs()
     step = tf.function(attend, autograph=False, jit_compile=True)
     hlo = step.experimental_get_compiler_ir(*inputs)("optimized_hlo")
     with context.collect_graphs(optimized=True) as graphs:
