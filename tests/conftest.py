@@ -33,6 +33,7 @@ import commands  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tensorflow.python.autograph.impl import api  # noqa: E402
+from tensorflow.python.framework import config as tf_config  # noqa: E402
 
 # Before TensorFlow first runs; `mirrored` is tested on these.
 tf.config.set_logical_device_configuration(
@@ -113,6 +114,16 @@ def no_autograph(request, monkeypatch):
     monkeypatch.setattr(api, "_convert_actual", watched)
     yield
     assert converted == [], autograph_guard.ADVICE
+
+
+@pytest.fixture(autouse=True)
+def any_kernels():
+    """Switches off what a test left on: kernels that give equal bits.
+
+    Random ops without a seed then raise, in whichever test comes next.
+    """
+    yield
+    tf_config.disable_op_determinism()
 
 
 # Users do not set it: the commands have to be quiet by themselves.
