@@ -44,6 +44,8 @@ def fit(splits, source_names=None, names=None, columns=()):
         else _checked(name, e)
         for name, e in splits.items()
     }
+    if names is None and kinds == {"positions"}:
+        names = source_names
     if names is None:
         names = list(columns) or _names_of(rows)
     return names, {
