@@ -63,11 +63,13 @@ def draw(per_label):
     axes.set_xlim(0, 1)
     axes.xaxis.grid(True, alpha=0.3)
     axes.set_axisbelow(True)
-    title = f"{num_measured:,} of {len(per_label):,} labels have examples"
+    title = (
+        f"{num_measured:,} of {len(per_label):,} labels have examples, their "
+        "number is behind the name"
+    )
     if len(shown) < num_measured:
         title += f"; the {len(shown) // 2} lowest and highest F1"
     axes.set_title(title, fontsize=9)
-    axes.set_xlabel("label (number of examples)", fontsize=8)
     figure.legend(loc="outside lower center", ncols=4, fontsize=8)
     png = io.BytesIO()
     with fonts.quiet():

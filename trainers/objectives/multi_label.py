@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 
 from tfmodels.settings import setting
-from trainers.config import kinds
 from trainers.errors import first_of
 from trainers.metrics import label_bars
 from trainers.metrics import label_names
@@ -76,7 +75,7 @@ class MultiLabelConfig(ObjectiveConfig):
         columns = self.label_columns
         if not columns:
             return
-        if kinds.name_of("data", type(config.data)) == "images":
+        if hasattr(config.data, "image_column"):
             yield (
                 "`--config.task.label_columns` is for files of texts; for "
                 "images, the source has a row of 0 and 1. Received: "
@@ -422,10 +421,10 @@ class MultiLabel(Objective):
             metrics: dict from `measure`.
 
         Returns:
-            Dict of `label_numbers`, a table in Markdown, or an empty dict.
+            Dict of `class_numbers`, a table in Markdown, or an empty dict.
         """
         legend = label_bars.legend(metrics["per_label"])
-        return {"label_numbers": legend} if legend else {}
+        return {"class_numbers": legend} if legend else {}
 
     def describe(self, target):
         """Returns the labels of an example in words.

@@ -463,8 +463,8 @@ def test_a_picture_holds_a_hundred_labels():
     (image,) = objective.pictures(metrics).values()
     assert image.dtype == np.uint8 and image.shape[2] == 3
     # 19 pixels a label.
-    assert 1900 < image.shape[0] < 2300 and image.shape[1] == 900
-    assert set(objective.texts(metrics)) <= {"label_numbers"}
+    assert 1900 < image.shape[0] < 2200 and image.shape[1] == 900
+    assert set(objective.texts(metrics)) <= {"class_numbers"}
 
 
 @pytest.mark.parametrize(
