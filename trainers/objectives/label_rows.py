@@ -83,6 +83,8 @@ def parse_columns(values):
 
 
 def _is_yes(label, value):
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value  # TFRecord has lists of values.
     word = value if isinstance(value, str) else _shown(value)
     found = _YES_NO.get(word.strip().lower())
     if found is None:

@@ -127,8 +127,11 @@ class MultiLabel(Objective):
     takes_json = True
     decides = True
     output_names = label_outputs.NAMES
+    names_are_outputs = True
 
-    def __init__(self, config, names=None, weights=None, thresholds=None):
+    def __init__(
+        self, config, names=None, weights=None, thresholds=None, prior=None
+    ):
         """Makes the objective.
 
         Args:
@@ -137,11 +140,14 @@ class MultiLabel(Objective):
             weights: float32[num_labels]. Factor of the loss of the examples
                 that have a label; `None` means 1.
             thresholds: List of float, or `None`.
+            prior: float32[num_labels]. Logits of the shares of the examples
+                that have a label; `None` before the training.
         """
         self.names = names
         self.thresholds = thresholds
         self._config = config
         self._weights = weights
+        self._prior = prior
 
     def target_columns(self, data):
         """Returns the columns of a file that contain the labels of a row.
@@ -154,15 +160,15 @@ class MultiLabel(Objective):
             return {f"label {name}": name for name in columns}
         return super().target_columns(data)
 
-    def column_flag(self, field):
-        """Returns the flag that names the column of a field.
+    def column_flag(self, name):
+        """Returns the flag that names a column, for messages.
 
         Args:
-            field: str. Key of `target_columns`.
+            name: str. Key of `target_columns`.
         """
         if self._config.label_columns:
             return "--config.task.label_columns"
-        return super().column_flag(field)
+        return super().column_flag(name)
 
     def parse(self, values):
         """Returns the `LabelSet` of a row, see `label_rows`.
@@ -220,19 +226,23 @@ class MultiLabel(Objective):
         label_sets.check_splits(splits, self.names, cut)
 
     def for_training(self, targets):
-        """Returns the objective with the weights of the labels.
+        """Returns the objective with the weights and shares of the labels.
 
         Args:
             targets: uint8[num_examples, num_labels] of the training split.
         """
-        if self._config.positive_weights == "none":
-            return self
-        positive = np.maximum(label_sets.count(targets), 1)
-        largest = self._config.largest_positive_weight
-        weights = np.clip(
-            (len(targets) - positive) / positive, 1 / largest, largest
+        # No share is 0 or 1, because its logit would be infinite.
+        positive = label_sets.count(targets) + 1
+        odds = positive / (len(targets) + 2 - positive)
+        weights = None
+        if self._config.positive_weights == "balanced":
+            largest = self._config.largest_positive_weight
+            weights = np.clip(1 / odds, 1 / largest, largest)
+            odds = odds * weights
+            weights = weights.astype(np.float32)
+        return self._with(
+            weights=weights, prior=np.log(odds).astype(np.float32)
         )
-        return self._with(weights=weights.astype(np.float32))
 
     def state(self):
         """Returns the labels."""
@@ -300,6 +310,7 @@ class MultiLabel(Objective):
             "names": self.names,
             "weights": self._weights,
             "thresholds": self.thresholds,
+            "prior": self._prior,
         }
         return type(self)(self._config, **attributes | changes)
 
@@ -329,6 +340,17 @@ class MultiLabel(Objective):
                 targets, logits, self._weights
             )
         return tf.reduce_mean(losses, axis=-1)
+
+    def initial_logits(self):
+        """Returns the logits that answer with the shares of the labels.
+
+        With logits of 0, many steps would only learn that labels are rare.
+
+        References:
+            Lin et al. 2017, Focal Loss for Dense Object Detection, section
+            3.3, https://arxiv.org/abs/1708.02002.
+        """
+        return self._prior
 
     def metric_words(self):
         """Returns the metrics that can select the best epoch, in words."""

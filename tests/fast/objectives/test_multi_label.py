@@ -322,7 +322,7 @@ def test_the_loss_is_the_mean_over_the_labels():
         parts.mean(axis=1),
         rtol=1e-6,
     )
-    # 3, 1 and 1 of 4 examples have the labels.
+    # 3, 1 and 1 of 4 examples have the labels, and of 2 more one.
     objective = make(
         positive_weights="balanced", largest_positive_weight=2.0
     ).for_training(TARGETS)
