@@ -65,16 +65,17 @@ def is_utf8(name):
 
 def _whole_labels(split, examples, limit):
     labels = np.asarray(examples.targets)
+    is_several = labels.ndim > 1 or isinstance(labels[0], (list, np.ndarray))
+    if is_several:
+        raise DataError(
+            f"split {split}: labels must be one number for each example. "
+            f"Received: {examples.places[0]}: {labels[0]}. For any number of "
+            "labels, set --config.task.objective=multi_label."
+        )
     if labels.dtype.kind not in "iufb":
         raise DataError(
             f"split {split}: labels must be whole numbers. Received: dtype "
             f"{labels.dtype}, {examples.places[0]}: {labels[0]}"
-        )
-    if labels.ndim > 1:
-        raise DataError(
-            f"split {split}: labels must be one number for each example. "
-            f"Received: {labels.shape[1:]} numbers, "
-            f"{examples.places[0]}: {labels[0]}"
         )
     # In float64, because float16 overflows above 65504.
     numbers = labels.astype(np.float64)
