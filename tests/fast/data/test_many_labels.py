@@ -186,16 +186,24 @@ def images():
     return rng.integers(0, 256, (len(ROWS), 4, 4, 1), np.uint8)
 
 
-def write_tfds(directory, feature, labels):
-    """Writes a data set with this feature; returns its directory."""
+LABELS = tfds.features.Sequence(tfds.features.ClassLabel(names=NAMES))
+IMAGE = tfds.features.Image(shape=(4, 4, 1), encoding_format="png")
+
+
+def write_tfds(directory, inputs, feature, labels):
+    """Writes a data set with these features; returns its directory."""
+    name, contents, kind = inputs
     spec = {
-        "image": tf.TensorSpec((4, 4, 1), tf.uint8),
+        name: tf.TensorSpec(contents[0].shape, contents[0].dtype),
         "label": tf.TensorSpec(feature.shape, feature.np_dtype),
     }
 
     def rows():
-        for image, label in zip(images(), labels, strict=True):
-            yield {"image": image, "label": np.array(label, feature.np_dtype)}
+        for content, label in zip(contents, labels, strict=True):
+            yield {
+                name: np.asarray(content),
+                "label": np.array(label, feature.np_dtype),
+            }
 
     dataset = tf.data.Dataset.from_generator(rows, output_signature=spec)
     builder = tfds.dataset_builders.TfDataBuilder(
@@ -204,9 +212,7 @@ def write_tfds(directory, feature, labels):
         split_datasets={"train": dataset},
         features=tfds.features.FeaturesDict(
             {
-                "image": tfds.features.Image(
-                    shape=(4, 4, 1), encoding_format="png"
-                ),
+                name: kind,
                 "label": feature,
             }
         ),
@@ -226,11 +232,12 @@ def test_labels_of_images(directory, kind):
         settings |= {"source": "npz", "path": "a.npz"}
     else:
         labels = [[NAMES.index(x) for x in row] for row in ROWS]
-        feature = tfds.features.Sequence(tfds.features.ClassLabel(names=NAMES))
+        feature = LABELS
         if kind == "row":
             labels = EXPECTED
             feature = tfds.features.Tensor(shape=(2,), dtype=np.int64)
-        path = write_tfds(directory, feature, labels)
+        inputs = "image", images(), IMAGE
+        path = write_tfds(directory, inputs, feature, labels)
         settings |= {"source": "tfds_directory", "path": path}
     splits, objective = load_images(**settings)
     assert objective.names == (["0", "1"] if kind == "row" else NAMES)
@@ -238,3 +245,18 @@ def test_labels_of_images(directory, kind):
     facts = splits.report["splits"]["train"]
     assert facts["without_labels"] == 3
     assert facts["labels_per_example"] == 1.0
+
+
+def test_lists_of_labels_of_texts(directory):
+    texts = np.array([f"text {i}" for i in range(len(ROWS))])
+    inputs = "text", tf.constant(texts), tfds.features.Text()
+    labels = [[NAMES.index(x) for x in row] for row in ROWS]
+    path = write_tfds(directory, inputs, LABELS, labels)
+    data = TextDataConfig(
+        source="tfds_directory", path=path, validation="none", test="none"
+    )
+    objective = objective_lib.make(MultiLabelConfig())
+    splits, _ = reading.read_splits(data, objective)
+    objective, targets = objective.fitted(splits)
+    assert objective.names == NAMES
+    assert targets["train"].tolist() == EXPECTED
