@@ -532,6 +532,24 @@ def test_replicas_and_parts_train_like_one(loaded, two_replicas):
         np.testing.assert_allclose(x, y, atol=1e-5)
 
 
+def test_a_new_network_begins_with_the_initial_logits(loaded, two_replicas):
+    run = fitting.Run(
+        loaded.config,
+        loaded.task,
+        loaded.splits,
+        steps_lib.Steps(BATCH_SIZE, 4, 1),
+        two_replicas,
+        ALONE,
+        None,
+    )
+    network, _ = fitting.make_models(run)
+    expected = loaded.task.objective.initial_logits()
+    bias = network.layers[-1].bias.numpy()
+    if expected is None:
+        expected = np.zeros(loaded.task.objective.num_outputs)
+    assert bias.tolist() == expected.tolist()
+
+
 @pytest.fixture(scope="module")
 def two_replicas():
     """One strategy: the collective operations of two would get mixed up."""

@@ -167,6 +167,31 @@ def test_rows_and_columns_of_another_form_are_named(directory):
     )
 
 
+def test_following_the_advice_of_a_message_helps(directory):
+    rows = records(lambda labels: {"label": "|".join(labels)})
+    for number, row in enumerate(rows):
+        row["label"] += f"|only {number}"
+    write_csv(directory / "a.csv", rows)
+    objective = objective_lib.make(MultiLabelConfig())
+    splits, _ = read("a.csv")
+    message = refused_data(objective.fitted, splits)
+    assert "name it with --config.task.label_separator" in message
+    rows = records(lambda labels: {"label": "|".join(labels)})
+    write_csv(directory / "a.csv", rows)
+    splits, _ = read("a.csv")
+    objective, targets = objective.fitted(splits)
+    facts = objective.counts(targets["train"])
+    (warning,) = objective.warnings("train", facts)
+    assert warning.endswith("set --config.task.label_separator='|'.")
+    settings = {"label_separator": "|"}
+    splits, _ = read("a.csv", **settings)
+    objective = objective_lib.make(MultiLabelConfig(**settings))
+    objective, targets = objective.fitted(splits)
+    assert targets["train"].tolist() == EXPECTED
+    facts = objective.counts(targets["train"])
+    assert list(objective.warnings("train", facts)) == []
+
+
 # Images.
 
 

@@ -334,6 +334,16 @@ def test_the_loss_is_the_mean_over_the_labels():
     )
 
 
+def test_a_network_begins_with_the_shares_of_the_labels():
+    assert make().initial_logits() is None
+    # Of two examples more, one has each label.
+    odds = np.array([4 / 2, 2 / 4, 2 / 4])
+    found = make().for_training(TARGETS).initial_logits()
+    np.testing.assert_allclose(found, np.log(odds), rtol=1e-6)
+    balanced = make(positive_weights="balanced").for_training(TARGETS)
+    np.testing.assert_allclose(balanced.initial_logits(), 0, atol=1e-6)
+
+
 def decided():
     metrics = {
         "per_label": {
