@@ -79,6 +79,7 @@ def ones(targets, num_outputs):
     return np.ones((6, num_outputs))
 
 
+SCORES = ("precision", "recall", "f1")
 ONE_LABEL = dict.fromkeys(
     (
         *("accuracy", "macro_precision", "macro_recall", "macro_f1"),
@@ -88,6 +89,15 @@ ONE_LABEL = dict.fromkeys(
     ),
     1.0,
 ) | {"loss": 0.0}
+# Samples without labels have no label that could be found.
+MANY_LABELS = dict.fromkeys(
+    (
+        *(f"{a}_{s}" for a in ("micro", "macro", "weighted") for s in SCORES),
+        *("subset_accuracy", "lrap", "map"),
+    ),
+    1.0,
+) | dict.fromkeys((f"samples_{s}" for s in SCORES), 5 / 6)
+MANY_LABELS |= {"loss": 0.0, "hamming_loss": 0.0}
 ANY_LABELS = {"loss": 0.0, "subset_accuracy": 1.0, "micro_f1": 1.0}
 
 
@@ -140,6 +150,12 @@ def make_images_with_labels(directory):
     return config
 
 
+def make_images_with_many_labels(directory):
+    config = make_images_with_labels(directory)
+    config.task = c.MultiLabelConfig(positive_weights="balanced")
+    return config
+
+
 def write_texts(directory, label_of):
     """Writes texts of several lengths, and returns settings for them."""
     rng = np.random.default_rng(0)
@@ -185,6 +201,12 @@ def make_texts_with_labels(directory):
     return with_settings(
         *write_texts(directory, label_of), task=MultiLabelConfig()
     )
+
+
+def make_texts_with_many_labels(directory):
+    config = make_texts_with_labels(directory)
+    config.task = c.MultiLabelConfig()
+    return config
 
 
 def make_images_without_targets(directory):
@@ -242,6 +264,18 @@ CASES = {
         make_texts_with_labels,
         signs,
         ANY_LABELS,
+        ("none", "ant", "bee", "ant, bee", "cat"),
+    ),
+    ("images", "multi_label"): Case(
+        make_images_with_many_labels,
+        signs,
+        MANY_LABELS,
+        ("none", "ant", "bee", "ant, bee", "cat"),
+    ),
+    ("texts", "multi_label"): Case(
+        make_texts_with_many_labels,
+        signs,
+        MANY_LABELS,
         ("none", "ant", "bee", "ant, bee", "cat"),
     ),
     ("own", "own_ragged"): Case(
@@ -496,6 +530,24 @@ def test_replicas_and_parts_train_like_one(loaded, two_replicas):
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
     for x, y in zip(found[1], expected[1], strict=True):
         np.testing.assert_allclose(x, y, atol=1e-5)
+
+
+def test_a_new_network_begins_with_the_initial_logits(loaded, two_replicas):
+    run = fitting.Run(
+        loaded.config,
+        loaded.task,
+        loaded.splits,
+        steps_lib.Steps(BATCH_SIZE, 4, 1),
+        two_replicas,
+        ALONE,
+        None,
+    )
+    network, _ = fitting.make_models(run)
+    expected = loaded.task.objective.initial_logits()
+    bias = network.layers[-1].bias.numpy()
+    if expected is None:
+        expected = np.zeros(loaded.task.objective.num_outputs)
+    assert bias.tolist() == expected.tolist()
 
 
 @pytest.fixture(scope="module")

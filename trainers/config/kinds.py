@@ -22,6 +22,7 @@ KINDS = {
     # Settings of objectives.
     "task": {
         "single_label": "trainers.objectives.single_label:SingleLabelConfig",
+        "multi_label": "trainers.objectives.multi_label:MultiLabelConfig",
     },
     # Settings of models.
     "model": {

@@ -61,6 +61,12 @@ class Objective:
             signature `regress`.
         decides: bool. Whether `decide` chooses something on the split
             `validation`.
+        output_names: Tuple of str. Names of the `outputs`, by which `predict`
+            knows the objective of a served model; `None` means that it does
+            not know it. Its `answers` then need no data.
+        names_are_outputs: bool. Whether the `outputs` contain the names of the
+            scores. Otherwise, `predict --scores` asks a served model to
+            `classify`.
     """
 
     shown_metrics = ("loss",)
@@ -70,6 +76,8 @@ class Objective:
     ranks = False
     regresses = False
     decides = False
+    output_names = None
+    names_are_outputs = False
 
     # Targets.
 
@@ -238,6 +246,16 @@ class Objective:
         """
         raise NotImplementedError
 
+    def initial_logits(self):
+        """Returns the logits with which a new network begins, or `None`.
+
+        They become the bias of the last layer of the network, if it has one.
+
+        Returns:
+            `float32[num_outputs]`; `None` for the bias that the model has.
+        """
+        return None
+
     def make_train_metrics(self):
         """Returns the metrics that training shows beside the loss.
 
@@ -377,6 +395,23 @@ class Objective:
             Dict of tensors by name. The first dimension is the batch.
         """
         raise NotImplementedError
+
+    def doubtful(self, outputs, tolerance):
+        """Returns which values of outputs depend on the rounding of numbers.
+
+        An example is an answer whose probability is at its threshold. The
+        check of an export does not compare these values.
+
+        Args:
+            outputs: Dict of arrays by name, those of any signature.
+            tolerance: float. How much a number can differ, relative to the
+                largest of its row, or to 1 if that is larger.
+
+        Returns:
+            Dict by name of an output, not of floats, of bool arrays of its
+            shape.
+        """
+        return {}
 
     def ranking(self, logits):
         """Returns the outputs of `classify`, if the objective `ranks`.

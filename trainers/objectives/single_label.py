@@ -74,6 +74,7 @@ class SingleLabel(Objective):
     metrics = names_lib.METRICS
     settings_of_targets = ()
     ranks = True
+    output_names = class_outputs.NAMES
 
     def __init__(self, config, names=None, weights=None):
         """Makes the objective.
@@ -329,6 +330,10 @@ class SingleLabel(Objective):
     def outputs(self, logits):
         """Returns the outputs of a signature, see `class_outputs.outputs`."""
         return class_outputs.outputs(logits, self.names)
+
+    def doubtful(self, outputs, tolerance):
+        """Returns which labels rounding can change, see `class_outputs`."""
+        return class_outputs.doubtful(outputs, tolerance)
 
     def ranking(self, logits):
         """Returns all classes, best first, see `class_outputs.ranking`."""

@@ -15,7 +15,6 @@ from trainers.evaluation import batch_size
 from trainers.evaluation import evaluator
 from trainers.objectives import objective as objective_lib
 from trainers.objectives.objective import Objective
-from trainers.objectives.single_label import SingleLabelConfig
 from trainers.prediction import calling
 from trainers.prediction import connect
 from trainers.prediction.rest import RestPredictor
@@ -27,7 +26,6 @@ from trainers.tasks import example_signatures
 
 # Rows in a request to an export on a CPU.
 _CPU_ROWS = 64
-_OF_SINGLE_LABEL = {"label", "class_id", "probabilities", "logits"}
 
 
 def predict(
@@ -223,8 +221,11 @@ def _predict_served(predictor, where, data, files, split, scores, encoding):
         )
     inputs, data = _inputs_of(predictor.signatures, where, data)
     data = inputs.settings_of_files(data, encoding)
-    answer_with_scores = scores and inputs.answers_are_short
-    if answer_with_scores and "classify" not in predictor.signatures:
+    found = predictor.signatures[inputs.row_request].outputs
+    objective = _objective_of(set(found))
+    classifies = scores and inputs.answers_are_short
+    classifies = classifies and not objective.names_are_outputs
+    if classifies and "classify" not in predictor.signatures:
         raise ConfigError(
             "`--scores` needs a served model with the signature `classify`. "
             f"Received: {where!r}, with the signatures "
@@ -232,17 +233,25 @@ def _predict_served(predictor, where, data, files, split, scores, encoding):
         )
 
     def answer(signature, fed):
-        if answer_with_scores:
+        if classifies:
             return _classify(predictor, fed)
-        outputs = predictor(signature, fed)
-        # The objective of a served model is known by its outputs.
-        objective = Objective()
-        if outputs.keys() == _OF_SINGLE_LABEL:
-            objective = SingleLabelConfig().make_objective()
-        return objective.answers(outputs, is_short=inputs.answers_are_short)
+        return objective.answers(
+            predictor(signature, fed),
+            is_short=inputs.answers_are_short,
+            scores=scores and objective.names_are_outputs,
+        )
 
     # One row a request: the batch size that a server accepts is unknown.
     return _answer_files(inputs, answer, list(files), data, 1)
+
+
+def _objective_of(names):
+    """Returns the objective of a served model with these outputs."""
+    for kind in kinds.KINDS["task"]:
+        objective = objective_lib.make(kinds.load("task", kind, "task")())
+        if objective.output_names and {*objective.output_names} == names:
+            return objective
+    return Objective()
 
 
 def _inputs_of(signatures, where, data):

@@ -140,7 +140,13 @@ def _export(base, network, task, config, facts):
         inputs = task.make_check_inputs(config.seed)
         write_saved_model(path, functions)
         warmup.write(path, inputs, batch_sizes, model_name=config.export.name)
-        checker.check(path, trained, inputs, runtime=config.export.check)
+        checker.check(
+            path,
+            trained,
+            inputs,
+            runtime=config.export.check,
+            doubtful_fn=task.objective.doubtful,
+        )
         signatures = rules.signatures(rules.read(path))
         manifest = {
             "model": config.export.name,

@@ -125,6 +125,43 @@ def test_a_text_gets_the_bars_of_the_rest_answer(open_page, served_text):
     assert_quiet(page, served_text)
 
 
+def test_many_labels_are_marked_where_the_answer_has_them(
+    open_page, served_labels
+):
+    page = open_page(served_labels)
+    page.get_by_label("Text").fill(TEXT)
+    page.get_by_role("button", name="Classify").click()
+    body = {"instances": [{"text": TEXT}]}
+    with urllib.request.urlopen(
+        f"{served_labels}:predict", json.dumps(body).encode()
+    ) as response:
+        (row,) = json.load(response)["predictions"]
+    rows = sorted(
+        zip(row["predicted"], row["probabilities"], row["labels"], strict=True),
+        key=lambda row: (-row[0], -row[1]),
+    )
+    count = sum(row["predicted"])
+    assert 0 < count < 45
+    shown = [
+        f"{chr(0x2713) + ' ' if yes else ''}{label} {100 * score:.1f} %"
+        for yes, score, label in rows[: max(count, 10)]
+    ]
+    assert bars(page) == shown
+    assert page.locator("#bars li.chosen").count() == count
+    assert (
+        page.get_by_role("status")
+        .text_content()
+        .startswith(
+            "; ".join(f"{x[2]}, {100 * x[1]:.1f} %" for x in rows[:count])
+            + f". {count} of 45 labels. Answered in "
+        )
+    )
+    assert page.locator("#more").text_content() == (
+        f"{45 - len(shown)} less likely labels are not shown"
+    )
+    assert_quiet(page, served_labels)
+
+
 def test_a_keyboard_is_enough(open_page, served_text):
     page = open_page(served_text)
     sync_api.expect(page.get_by_label("Text")).to_be_focused()

@@ -19,7 +19,8 @@ def problems_of(model, cases):
         model: Callable with a signature name and a dict of inputs. It returns
             a dict of outputs as NumPy arrays.
         cases: list of tuples (signature name, dict of inputs, dict of expected
-            outputs).
+            outputs). Values that are masked, in a `numpy.ma.MaskedArray`, can
+            differ, unless they are floats.
 
     Returns:
         List of str, one for each difference; empty if there is none.
@@ -77,6 +78,8 @@ def _difference(got, expected):
     if got.shape != expected.shape:
         return f"has the shape {got.shape}, not {expected.shape}"
     if expected.dtype.kind != "f":
+        if isinstance(expected, np.ma.MaskedArray):
+            got = np.ma.array(got, mask=expected.mask)
         if got.tolist() != expected.tolist():
             return "differs from the model in memory"
         return None

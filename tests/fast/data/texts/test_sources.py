@@ -1176,9 +1176,9 @@ def test_unused_tfds_splits_are_a_warning(reviews, caplog):
             "'class'. Choices: label, n, text.",
         ),
         (
-            {"text_column": "label"},
+            {"text_column": "n"},
             "`--config.data.text_column` must be a text feature. Received: "
-            "'label', ClassLabel(shape=(), dtype=int64, num_classes=2).",
+            "'n', Tensor(shape=(), dtype=int64).",
         ),
     ],
 )
