@@ -22,6 +22,7 @@ KINDS = {
     # Settings of objectives.
     "task": {
         "single_label": "trainers.objectives.single_label:SingleLabelConfig",
+        "regression": "trainers.objectives.regression:RegressionConfig",
     },
     # Settings of models.
     "model": {
