@@ -18,6 +18,7 @@ KINDS = {
     "data": {
         "images": "trainers.config.data:ImageDataConfig",
         "texts": "trainers.config.data:TextDataConfig",
+        "text_pairs": "trainers.config.text_pairs:TextPairDataConfig",
     },
     # Settings of objectives.
     "task": {
