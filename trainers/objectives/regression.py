@@ -1,6 +1,7 @@
 """One number for each example: standardized regression."""
 
 import dataclasses
+import decimal
 import math
 import re
 
@@ -13,7 +14,6 @@ from trainers.metrics import regression as metrics_lib
 from trainers.objectives import number_card
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
-from trainers.runtime.json_like import json_like
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.I)
 # A comma, or points, among digits: 3,5 or 1.234,5 or 1,234.
@@ -420,16 +420,20 @@ class Regression(Objective):
 
 def _number(value):
     """Returns the float of a value of a file."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]  # As TFRecord files have it.
     if value is None or (isinstance(value, str) and not value.strip()):
         raise ValueError("the number is empty")
     number = value
+    if isinstance(value, decimal.Decimal):  # Of a Parquet file.
+        number = float(value)
     if isinstance(value, str):
         word = value.strip()
         if not _NUMBER.fullmatch(word):
             raise ValueError(f"{value!r} is no number{_advice(word)}")
         number = float(word)
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise ValueError(f"{str(json_like(value))[:80]!r} is no number")
+        raise ValueError(f"{str(value)[:80]!r} is no number")
     # A whole number of JSON can be too large for a float. Not `<=` of NaN.
     if not abs(number) <= _LARGEST:
         raise ValueError(
