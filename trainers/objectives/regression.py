@@ -457,8 +457,8 @@ def _advice(word):
 def _numbers(split, examples):
     """Returns the targets of a split as float64[num_examples]."""
     found = np.asarray(examples.targets)
-    if found.dtype == object:  # Results of `parse`.
-        return found.astype(np.float64)
+    if found.dtype == object and all(isinstance(x, float) for x in found):
+        return found.astype(np.float64)  # Results of `parse`.
     if found.dtype.kind not in "iuf" or found.ndim != 1:
         raise DataError(
             f"split {split}: each example must have one number to learn. "

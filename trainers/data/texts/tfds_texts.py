@@ -1,7 +1,8 @@
 """Texts of TensorFlow Datasets, from its catalogue or a directory.
 
-The text is a single string feature. The label is a `ClassLabel`, a whole number
-or a string. The names of a `ClassLabel` are the labels.
+A text is a single string feature. The label is a `ClassLabel`, a whole number
+or a string. The names of a `ClassLabel` are the labels. An objective that takes
+JSON gets numbers as they are, also fractions.
 """
 
 import pathlib
@@ -10,6 +11,7 @@ from trainers.data import examples
 from trainers.data import split_specs
 from trainers.data import tfds_data
 from trainers.data.examples import Examples
+from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import decoding
 from trainers.data.texts import rows
 from trainers.errors import ConfigError
@@ -73,28 +75,38 @@ def _open(data, objective):
             "such as .csv with --config.data.source=files, can have them."
         )
     builder = tfds_data.open_builder(data)
-    _check_columns(builder.info.features, data)
+    columns = columns_lib.labelled(data, objective, with_split=False)
+    _check_columns(builder.info.features, data, columns)
 
     def read(split, start, stop):
-        return _read_rows(builder, data, objective, split, start, stop)
+        place = split, start, stop
+        return _read_rows(builder, data, objective, columns, place)
 
     # The labels are words; the objective numbers them.
     return examples.Source(tfds_data.sizes(builder), None, read)
 
 
-def _check_columns(features, data):
-    """Refuses columns that are not a single text and a single label."""
-    tfds_data.check_columns(features, data, ("text_column", "label_column"))
-    if not _is_one(features[data.text_column], _is_string):
-        raise ConfigError(
-            "`--config.data.text_column` must be a text feature. Received: "
-            f"{data.text_column!r}, {features[data.text_column]}."
-        )
+def _check_columns(features, data, columns):
+    """Refuses columns that are not single texts and a single label."""
+    tfds_data.check_columns(features, data, [f"{x}_column" for x in columns])
+    for field in columns.keys() & columns_lib.TEXTS:
+        feature = features[columns[field]]
+        if not _is_one(feature, _is_string):
+            raise ConfigError(
+                f"`{columns.flag(field)}` must be a text feature. Received: "
+                f"{columns[field]!r}, {feature}."
+            )
     label = features[data.label_column]
-    if not _is_one(label, lambda x: _is_string(x) or x.is_integer):
+
+    def is_label(dtype):
+        is_number = dtype.is_floating and columns.takes_json
+        return _is_string(dtype) or dtype.is_integer or is_number
+
+    if not _is_one(label, is_label):
+        fraction = "number" if columns.takes_json else "whole number"
         raise ConfigError(
-            "`--config.data.label_column` must be a single class label, whole "
-            f"number or string. Received: {data.label_column!r}, {label}."
+            "`--config.data.label_column` must be a single class label, "
+            f"{fraction} or string. Received: {data.label_column!r}, {label}."
         )
 
 
@@ -108,37 +120,35 @@ def _is_string(dtype):
     return dtype.name == "string"
 
 
-def _read_rows(builder, data, objective, split, start, stop):
+def _read_rows(builder, data, objective, columns, place):
     """Returns the `Examples` of some rows of one split."""
-    columns = (data.text_column, data.label_column)
-    texts, numbers, places = tfds_data.read_columns(
-        builder, data, columns, split, start, stop
+    *arrays, places = tfds_data.read_columns(
+        builder, data, tuple(columns.values()), *place
     )
+    fields = dict(zip(columns, arrays, strict=True))
     label = builder.info.features[data.label_column]
     targets = _parse_rows(
-        texts, numbers, getattr(label, "names", None), places, objective
+        fields, getattr(label, "names", None), places, objective
     )
-    return Examples(
-        {"text": texts.astype(object)}, rows.as_objects(targets), places
-    )
+    texts = {
+        field: array.astype(object)
+        for field, array in fields.items()
+        if field in columns_lib.TEXTS
+    }
+    return Examples(texts, rows.as_objects(targets), places)
 
 
-def _parse_rows(texts, labels, names, places, objective):
+def _parse_rows(fields, names, places, objective):
     """Returns the targets, or raises `DataError` for unusable rows."""
     found, problems = [], []
-    for row, (text, label) in enumerate(
-        zip(texts, labels.tolist(), strict=True)
-    ):
+    lists = [array.tolist() for array in fields.values()]
+    for row, cells in enumerate(zip(*lists, strict=True)):
+        values = dict(zip(fields, cells, strict=True))
         try:
-            _decode(text)
-            is_text = isinstance(label, bytes)
-            word = _decode(label) if is_text else str(label)
-            if names and not 0 <= label < len(names):
-                raise ValueError(
-                    f"label {label} is none of the {len(names)} classes"
-                )
-            word = names[label] if names else word
-            found.append(objective.parse({"label": word}))
+            for field in values.keys() & columns_lib.TEXTS:
+                _decode(values[field])
+            values["label"] = _label(values["label"], names, objective)
+            found.append(objective.parse(values))
         except ValueError as error:
             problems.append((row, str(error)))
     raise_problems(
@@ -147,6 +157,17 @@ def _parse_rows(texts, labels, names, places, objective):
         lambda problem: f"{places[problem[0]]}: {problem[1]}",
     )
     return found
+
+
+def _label(label, names, objective):
+    """Returns a label as the objective takes it."""
+    if names and not 0 <= label < len(names):
+        raise ValueError(f"label {label} is none of the {len(names)} classes")
+    if names:
+        return names[label]
+    if isinstance(label, bytes):
+        return _decode(label)
+    return label if objective.takes_json else str(label)
 
 
 def _decode(content):
