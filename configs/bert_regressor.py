@@ -24,9 +24,9 @@ Variants, for example `--config=configs/bert_regressor.py:minilm`:
 Measured with seed 42 on 2 shared CPU cores:
 
     ""       not measured: needs the network
-    minilm   sentiment of 4,200 tweets from -4 to 4, RESULT_MINILM: see
-             docs/jobs/tweet_sentiment.md
-    scratch  words of the embedded synopses, RESULT_SCRATCH
+    minilm   sentiment of 840 tweets from -4 to 4: Pearson 0.935, MSE 0.31 of a
+             variance of 2.3, see docs/jobs/tweet_sentiment.md
+    scratch  not measured
 
 The recipe is that of configs/bert_classifier.py. Nothing was tuned on the test
 split.

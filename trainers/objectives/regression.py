@@ -73,6 +73,7 @@ class Regression(Objective):
     """
 
     shown_metrics = ("loss", "mae", "pearson")
+    output_names = ("value",)
     metrics = metrics_lib.METRICS
     settings_of_targets = ()
     takes_json = True
