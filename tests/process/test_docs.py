@@ -140,8 +140,7 @@ def test_each_document_has_its_blocks():
 
 def test_no_document_is_forgotten():
     in_docs = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "docs").rglob("*.md")
+        str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")
     }
     assert in_docs == set(DOCUMENTS) - {"README.md"}
     for document in in_docs:
