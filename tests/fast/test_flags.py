@@ -17,6 +17,7 @@ from tfmodels import settings
 from trainers import flags
 from trainers.config import experiment
 from trainers.config import files as files_lib
+from trainers.config import kinds
 from trainers.config import tree
 from trainers.errors import ConfigError
 from trainers.objectives.single_label import SingleLabelConfig
@@ -245,12 +246,14 @@ def test_an_objective_of_a_file_can_be_replaced(tmp_path, caplog):
     [
         (
             ["--config.task.objective=multi"],
-            "`--config.task.objective` must be one of single_label, or "
+            "`--config.task.objective` must be one of "
+            f"{', '.join(kinds.KINDS['task'])}, or "
             "MODULE:NAME of your own. Received: 'multi'.",
         ),
         (
             ["--config.task.objective="],
-            "`--config.task.objective` must be one of single_label, or "
+            "`--config.task.objective` must be one of "
+            f"{', '.join(kinds.KINDS['task'])}, or "
             "MODULE:NAME of your own. Received: ''.",
         ),
         (
@@ -597,8 +600,9 @@ _HINT_313 = (
         ),
         (
             GET_CONFIG.format("config.data = None"),
-            "`config.data` must be of the class ImageDataConfig or "
-            "TextDataConfig, or of a dataclass derived from DataConfig. "
+            "`config.data` must be of the class "
+            f"{' or '.join(kinds.class_names('data'))}, or of a dataclass "
+            "derived from DataConfig. "
             "Received: None.",
         ),
         (

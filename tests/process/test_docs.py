@@ -38,11 +38,15 @@ DOCUMENTS = {
     "docs/data.md": ["train", "check_data"],
     "docs/many_labels.md": [],
     "docs/jobs/tags_by_field.md": [],
+    "docs/numbers.md": [],
+    "docs/pairs.md": [],
     "docs/trackers.md": ["train"],
     "docs/resume.md": ["train-checkpoints-train", "train"],
     "docs/serving.md": ["python"],
     "docs/distribution.md": ["launch"],
     "docs/performance.md": [],
+    "docs/jobs/matching_descriptions.md": [],
+    "docs/jobs/tweet_sentiment.md": [],
 }
 
 

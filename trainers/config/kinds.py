@@ -18,11 +18,13 @@ KINDS = {
     "data": {
         "images": "trainers.config.data:ImageDataConfig",
         "texts": "trainers.config.data:TextDataConfig",
+        "text_pairs": "trainers.config.text_pairs:TextPairDataConfig",
     },
     # Settings of objectives.
     "task": {
         "single_label": "trainers.objectives.single_label:SingleLabelConfig",
         "multi_label": "trainers.objectives.multi_label:MultiLabelConfig",
+        "regression": "trainers.objectives.regression:RegressionConfig",
     },
     # Settings of models.
     "model": {

@@ -73,7 +73,10 @@ def test_a_kind_of_a_user_has_the_name_of_its_module():
     assert kinds.name_of("model", SingleLabelConfig) == (
         "trainers.objectives.single_label:SingleLabelConfig"
     )
-    assert kinds.class_names("data") == ["ImageDataConfig", "TextDataConfig"]
+    assert kinds.class_names("data")[:2] == [
+        "ImageDataConfig",
+        "TextDataConfig",
+    ]
 
 
 @pytest.mark.parametrize("name", ["mlp", "", ":", "a:", ":b", None, 3, ["a"]])
@@ -663,7 +666,7 @@ def test_a_part_that_could_not_be_read_again_is_refused():
 @pytest.mark.parametrize(
     "part, of_class, base",
     [
-        ("data", "ImageDataConfig or TextDataConfig", "DataConfig"),
+        ("data", " or ".join(kinds.class_names("data")), "DataConfig"),
         ("task", " or ".join(kinds.class_names("task")), "ObjectiveConfig"),
         ("model", " or ".join(kinds.class_names("model")), "ModelConfig"),
     ],
@@ -752,10 +755,10 @@ def test_the_dicts_of_an_older_run_stay_as_they_are():
             "`config.data` must be an object. Received: 3.",
         ),
         (
-            old_tree("regression"),
+            old_tree("ranking"),
             "`config.task.objective` must be one of "
             f"{', '.join(kinds.KINDS['task'])}, or MODULE:NAME of your own. "
-            "Received: 'regression'.",
+            "Received: 'ranking'.",
         ),
     ],
 )

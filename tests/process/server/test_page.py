@@ -3,15 +3,16 @@
 import base64
 import json
 import re
-import shutil
 import urllib.request
 
+import browser_pages
 import numpy as np
 import pytest
 import tensorflow as tf
+from browser_pages import CHROMIUM
+from browser_pages import assert_quiet
 from playwright import sync_api
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TEXT = 'Eight <b>voices</b> & "one" chess game, naïve 中 😀'
 
 pytestmark = pytest.mark.skipif(
@@ -21,41 +22,22 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def browser():
-    sync_api.expect.set_options(timeout=30_000)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--no-first-run",
-            ],
-        )
+    with browser_pages.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def open_page(browser):
     """Opens the page of a model, and watches what it says and asks."""
-    contexts = []
+    pages = []
 
     def opened(url, **options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.said, page.asked = [], []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(root_of(url))
-        return page
+        pages.append(browser_pages.opened(browser, url, **options))
+        return pages[-1]
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.context.close()
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +45,6 @@ def digit():
     """A PNG file."""
     image = np.random.default_rng(0).integers(0, 256, (28, 28, 1), np.uint8)
     return tf.io.encode_png(image).numpy()
-
-
-def root_of(url):
-    return url[: url.index("/v1/")] + "/"
 
 
 def rest_answer(url, example):
@@ -98,13 +76,6 @@ def choose(page, content):
     sync_api.expect(page.locator("#drop")).to_be_visible()
     file = {"name": "a.png", "mimeType": "image/png", "buffer": content}
     page.get_by_label("PNG, JPEG, BMP or GIF").set_input_files(file)
-
-
-def assert_quiet(page, url):
-    assert page.said == []
-    assert [u for u in page.asked if not u.startswith(root_of(url))] == [
-        u for u in page.asked if u.startswith("data:,")
-    ]
 
 
 def test_a_text_gets_the_bars_of_the_rest_answer(open_page, served_text):

@@ -1176,6 +1176,11 @@ def test_unused_tfds_splits_are_a_warning(reviews, caplog):
             "'class'. Choices: label, n, text.",
         ),
         (
+            {"text_column": "label"},
+            "`--config.data.label_column` must be another column than "
+            "--config.data.text_column. Received: 'label' for both.",
+        ),
+        (
             {"text_column": "n"},
             "`--config.data.text_column` must be a text feature. Received: "
             "'n', Tensor(shape=(), dtype=int64).",
