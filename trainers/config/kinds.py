@@ -18,10 +18,12 @@ KINDS = {
     "data": {
         "images": "trainers.config.data:ImageDataConfig",
         "texts": "trainers.config.data:TextDataConfig",
+        "tagged_texts": "trainers.config.tagged_data:TaggedTextDataConfig",
     },
     # Settings of objectives.
     "task": {
         "single_label": "trainers.objectives.single_label:SingleLabelConfig",
+        "tags": "trainers.objectives.tags:TagsConfig",
     },
     # Settings of models.
     "model": {
@@ -46,6 +48,8 @@ KINDS = {
         "arrow": "trainers.data.texts.arrow_file:ARROW",
         "tfrecord": "trainers.data.texts.tfrecord:TFRECORD",
         "text_folder": "trainers.data.texts.text_folder:TEXT_FOLDER",
+        "conll": "trainers.data.texts.conll_file:CONLL",
+        "conllu": "trainers.data.texts.conllu_file:CONLLU",
     },
     # Classes, see `trainers.training.trackers.tracker`. The name of a tracker
     # that needs another package is also the name of an extra in `setup.cfg`.
@@ -70,6 +74,12 @@ SUFFIXES = {
     ".feather": "arrow",
     ".tfrecord": "tfrecord",
     ".tfrecords": "tfrecord",
+    ".conll": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".bio": "conll",
+    ".bioes": "conll",
+    ".conllu": "conllu",
 }
 
 

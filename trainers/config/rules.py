@@ -20,6 +20,28 @@ def problems(config):
     yield from _export_problems(config.export)
 
 
+def mismatches(config):
+    """Yields a line for each part that does not fit the data.
+
+    Tagged texts need an objective and a model that answer for each token; for
+    all other data, these answer for a whole example.
+
+    Args:
+        config: `ExperimentConfig`.
+    """
+    for name in ("task", "model"):
+        part, data = getattr(config, name), config.data
+        if part.per_token != data.per_token:
+            words = "for each token" if data.per_token else "for each example"
+            flag = " (--config.task.objective)" if name == "task" else ""
+            yield (
+                f"`config.{name}`{flag} must have answers {words}, because "
+                f"`config.data` is of the class {type(data).__name__}. "
+                f"Received: {type(part).__name__}. For tagged texts, begin "
+                "with --config=configs/bert_tagger.py."
+            )
+
+
 def _export_problems(export):
     name, sizes = export.name, list(export.allowed_batch_sizes)
     # It is a directory, and a part of the address of a served model.

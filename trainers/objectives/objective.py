@@ -6,6 +6,7 @@ TensorFlow and Keras inside of functions only: flags are checked before.
 """
 
 import json
+import typing
 
 from trainers.errors import ConfigError
 from trainers.runtime.json_like import json_like
@@ -16,9 +17,14 @@ class ObjectiveConfig:
 
     The settings of an objective are a dataclass of this class, see
     `single_label`.
+
+    Attributes:
+        per_token: bool. Whether each token of a text has a target and logits
+            of its own, see `DataConfig`.
     """
 
     __slots__ = ()
+    per_token: typing.ClassVar[bool] = False
 
     def make_objective(self):
         """Returns the `Objective`, before its data is known."""
