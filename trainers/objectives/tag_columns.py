@@ -27,3 +27,12 @@ NUM_TARGET_COLUMNS = 4
 # TAG of a piece that begins with `##`, of a token that another window scores,
 # of a special token, and of padding.
 NOT_SCORED = -1
+
+
+def are_words(items):
+    """Returns whether items are the words of a document, and not spans.
+
+    Args:
+        items: int32[num_items, 3].
+    """
+    return len(items) > 0 and bool(items[0, ITEM_TAG] >= 0)
