@@ -8,10 +8,10 @@ from trainers.config.data import TextDataConfig as TextDataConfig
 from trainers.config.experiment import ExperimentConfig as ExperimentConfig
 from trainers.config.export import ExportConfig as ExportConfig
 from trainers.config.optimizer import OptimizerConfig as OptimizerConfig
-from trainers.config.trainer import TrainerConfig as TrainerConfig
 from trainers.config.tagged_data import (
     TaggedTextDataConfig as TaggedTextDataConfig,
 )
+from trainers.config.trainer import TrainerConfig as TrainerConfig
 from trainers.objectives.single_label import (
     SingleLabelConfig as SingleLabelConfig,
 )

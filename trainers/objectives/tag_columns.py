@@ -1,6 +1,6 @@
-"""The columns of targets of tagged texts.
+"""The columns of items and of targets of tagged texts.
 
-Items are what a file says about a document, `int32[num_items, 4]` in the order
+Items are what a file says about a document, `int32[num_items, 3]` in the order
 of the text: all words, if the file has words, or else the spans. Targets are
 what is learned, `int32[num_pieces, 4]`, one row for each piece of a window.
 """
@@ -8,11 +8,10 @@ what is learned, `int32[num_pieces, 4]`, one row for each piece of a window.
 # Columns of items. The places are in code points; the end is exclusive.
 START = 0
 END = 1
-# Position in the names of the objective. A span has the tag of its begin.
+# For a word, the position of its tag in the names of the objective. For a span,
+# -1 minus the position of the tag of its begin.
 ITEM_TAG = 2
-# 1 for a word, 0 for a span.
-ITEM_IS_WORD = 3
-NUM_ITEM_COLUMNS = 4
+NUM_ITEM_COLUMNS = 3
 
 # Columns of targets.
 # Position in the names of the objective, or `NOT_SCORED`.
@@ -28,3 +27,12 @@ NUM_TARGET_COLUMNS = 4
 # TAG of a piece that begins with `##`, of a token that another window scores,
 # of a special token, and of padding.
 NOT_SCORED = -1
+
+
+def are_words(items):
+    """Returns whether items are the words of a document, and not spans.
+
+    Args:
+        items: int32[num_items, 3].
+    """
+    return len(items) > 0 and bool(items[0, ITEM_TAG] >= 0)
