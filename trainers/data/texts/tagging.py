@@ -15,20 +15,26 @@ import tensorflow as tf
 from trainers.data.examples import Examples
 from trainers.data.texts import windows as windows_lib
 from trainers.errors import raise_problems
+from trainers.objectives import tag_alignment
 from trainers.objectives import tag_columns
 from trainers.runtime.columns import Ragged
 
 _BATCH_SIZE = 512
 
 
-def tokenize(examples, tokenizer, objective):
+def tokenize(examples, tokenizer, objective, *, expands, notes=None):
     """Returns documents as pieces with tags.
 
     Args:
         examples: `Examples` with the feature `text`, and the items of
             `tag_columns` as targets.
         tokenizer: `WordPieceTokenizer` without added tokens.
-        objective: `Objective` with a method `token_tags`, see `Tags`.
+        objective: `Objective` with the attributes `names` and `is_plain` of
+            `Tags`.
+        expands: bool. Whether the border of a span or word inside of a token
+            moves to that of the token.
+        notes: `collections.Counter` to count `tag_alignment.NOTES` in, or
+            `None`.
 
     Returns:
         `Examples`, one for each document, with `token_ids: int32[num_examples,
@@ -51,8 +57,15 @@ def tokenize(examples, tokenizer, objective):
         items = examples.targets[row]
         try:
             text = _read_part(text, items, tokenizer.max_bytes)
-            found = objective.token_tags(
-                items, starts[chosen], ends[chosen], text
+            found = tag_alignment.token_tags(
+                items,
+                starts[chosen],
+                ends[chosen],
+                text,
+                objective.names,
+                is_plain=objective.is_plain,
+                expands=expands,
+                notes=notes,
             )
         except ValueError as problem:
             problems.append((examples.places[row], str(problem)))
