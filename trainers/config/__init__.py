@@ -15,3 +15,4 @@ from trainers.config.trainer import TrainerConfig as TrainerConfig
 from trainers.objectives.single_label import (
     SingleLabelConfig as SingleLabelConfig,
 )
+from trainers.objectives.tags import TagsConfig as TagsConfig
