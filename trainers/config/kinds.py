@@ -29,6 +29,7 @@ KINDS = {
     "model": {
         "mnist_mlp": "tfmodels.mnist_mlp:MnistMlpConfig",
         "bert_classifier": "tfmodels.bert_classifier:BertClassifierConfig",
+        "bert_tagger": "tfmodels.bert_tagger:BertTaggerConfig",
     },
     # Functions, see `trainers.data.images.loading`.
     "image_source": {

@@ -192,6 +192,21 @@ class Objective:
         """
         raise NotImplementedError
 
+    def example_weights(self, targets):
+        """Returns how much each example weighs in the loss of a step.
+
+        The loss of a step is the sum of weight times loss over all examples,
+        divided by the sum of the weights, on any number of replicas. With the
+        number of scored tokens, it is a mean over tokens.
+
+        Args:
+            targets: As for `example_losses`.
+
+        Returns:
+            `float32[batch]`, at least 0; `None` means that all are equal.
+        """
+        return None
+
     def make_train_metrics(self):
         """Returns the metrics that training shows beside the loss.
 

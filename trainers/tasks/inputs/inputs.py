@@ -144,6 +144,24 @@ class Inputs:
         """
         return self.preprocess(features)
 
+    def pad_targets(self, targets, inputs):
+        """Returns targets of a batch in the shapes of its model inputs.
+
+        XLA and TPUs need it for targets of tokens: a ragged batch has its own
+        shape each time.
+
+        Args:
+            targets: Batch of a column of targets: a tensor with the rows
+                first, or a `tf.RaggedTensor`.
+            inputs: Dict of tensors. The result of `preprocess` or
+                `preprocess_for_training` for the batch.
+
+        Returns:
+            Tensor with the rows first, or `tf.RaggedTensor`. The objective
+            gets it in place of the targets.
+        """
+        return targets
+
     def training_lengths(self, examples):
         """Returns the lengths of training batches, the most frequent first.
 

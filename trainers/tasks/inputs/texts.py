@@ -142,10 +142,15 @@ class Texts(Inputs):
             ],
             target_facts=self._settings_of_targets(objective),
             longest=encoder.max_sequence_length,
+            **self._loading_settings(data),
         )
         vocabulary = Vocabulary(vocabulary, added_tokens)
-        inputs = Texts(self._config, encoder, vocabulary, self._normalizer)
+        inputs = type(self)(self._config, encoder, vocabulary, self._normalizer)
         return inputs, objective, splits
+
+    def _loading_settings(self, data):
+        """Returns further arguments of `loading.load`."""
+        return {}
 
     def _settings_of_targets(self, objective):
         settings = dataclasses.asdict(self._config.task)
@@ -244,7 +249,7 @@ class Texts(Inputs):
                 "`--workdir` must be the directory of a run. Received: "
                 f"{str(directory)!r}: {error}"
             ) from None
-        return Texts(self._config, encoder, vocabulary, normalizer)
+        return type(self)(self._config, encoder, vocabulary, normalizer)
 
     def resumed(self, directory):
         """Returns inputs that load texts as the run in a directory does.
@@ -258,7 +263,7 @@ class Texts(Inputs):
             _, normalizer = _read_encoder(directory)
         except (OSError, ValueError):
             return self  # The data is compared with that of the run.
-        return Texts(self._config, normalizer=normalizer)
+        return type(self)(self._config, normalizer=normalizer)
 
     def _make_tokenizer(self, encoder, vocabulary):
         return wordpiece.WordPieceTokenizer(
