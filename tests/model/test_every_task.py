@@ -439,7 +439,7 @@ def test_eager_tf_data_and_exports_preprocess_alike(loaded, tmp_path):
     assert rules.lint(tmp_path) == []
     names = set(rules.signatures(rules.read(tmp_path)))
     assert names == functions.keys()
-    assert {"serving_default", task.inputs.row_request[0]} <= names
+    assert {"serving_default", task.inputs.row_request} <= names
     assert ("classify" in names) == task.objective.ranks
     inputs = task.make_check_inputs(0)
     assert inputs.keys() == names

@@ -86,4 +86,4 @@ def _export(directory, config, class_names):
     for variable in network.trainable_variables:
         variable.assign(variable * 20)
     functions = task.make_signatures(network)
-    return save(directory, functions, task.inputs.make_check_inputs(0))
+    return save(directory, functions, task.make_check_inputs(0))

@@ -32,7 +32,7 @@ def labelled(name, **settings):
 
 def predicted(name, **settings):
     """Returns the texts of a file without labels."""
-    texts = reading.read_texts(name, TextDataConfig(**settings))
+    texts = read_texts(name, TextDataConfig(**settings))
     return [text.decode() for _, text in texts]
 
 
@@ -44,3 +44,10 @@ def list_files(data):
 def read_one(data, split, run_data=None):
     """Returns one split of texts with their labels as words."""
     return reading.read_one(data, split, unfitted(), run_data)
+
+
+def read_texts(*args, **kwargs):
+    """Yields `(place, text)` of `reading.read_texts`, for single texts."""
+    for place, texts in reading.read_texts(*args, **kwargs):
+        (text,) = texts.values()
+        yield place, text

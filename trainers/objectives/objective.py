@@ -58,14 +58,24 @@ class Objective:
             targets; `None` means all. Tokenized texts are stored together with
             their targets, and are used again only if these settings and the
             code of the objective are the same.
+        takes_json: bool. Whether `parse` gets what files of objects contain:
+            numbers, bools, `None`, lists and dicts as well. Otherwise, they
+            become words, or are refused.
         ranks: bool. Whether there is a `ranking`. Exports then have the
             signature `classify`.
+        regresses: bool. Whether there is a `regression`. Exports then have the
+            signature `regress`.
+        decides: bool. Whether `decide` chooses something on the split
+            `validation`.
     """
 
     shown_metrics = ("loss",)
     metrics = ("loss",)
     settings_of_targets = None
+    takes_json = False
     ranks = False
+    regresses = False
+    decides = False
 
     # Targets.
 
@@ -76,16 +86,26 @@ class Objective:
             data: Data part of an `ExperimentConfig`.
 
         Returns:
-            Dict from a name for `parse` to the name of the column. The setting
-            of `NAME` is `config.data.NAME_column`.
+            Dict from a name for `parse` to the name of the column.
         """
         return {"label": getattr(data, "label_column", "label")}
+
+    def column_flag(self, name):
+        """Returns the flag that names a column, for messages.
+
+        Args:
+            name: str. Key of `target_columns`.
+        """
+        return f"--config.data.{name}_column"
 
     def parse(self, values):
         """Returns the raw target of a row of a file.
 
         Args:
-            values: Dict of str by the names of `target_columns`.
+            values: Dict by the names of `target_columns` of str, or of what
+                JSON contains if the objective `takes_json`. Tables such as CSV
+                have str alone. The texts of the row are there as well, as
+                bytes.
 
         Returns:
             Any object.
@@ -171,6 +191,38 @@ class Objective:
             ValueError: It has another form.
         """
         raise NotImplementedError
+
+    # Decisions.
+
+    def decide(self, metrics):
+        """Returns what answers need that only a trained model can show.
+
+        An objective that `decides` is asked at the end of a run, for example
+        for the thresholds of answers.
+
+        Args:
+            metrics: dict. From `measure` for the split `validation` and the
+                best weights.
+
+        Returns:
+            JSON-like, for `decided`. It is in `decisions.json` of a run and in
+            the manifest of an export.
+        """
+        raise NotImplementedError
+
+    def decided(self, decisions):
+        """Returns the objective that answers with decisions.
+
+        `measure` for the split `test`, and exports, use it.
+
+        Args:
+            decisions: JSON-like. From `decide`, as JSON gives it back; `None`
+                if there is no split `validation`.
+
+        Raises:
+            ValueError: It has another form.
+        """
+        return self
 
     # Learning.
 
@@ -359,6 +411,17 @@ class Objective:
         """
         raise NotImplementedError
 
+    def regression(self, logits):
+        """Returns the outputs of `regress`, if the objective `regresses`.
+
+        Args:
+            logits: float32[batch, num_outputs].
+
+        Returns:
+            Dict of `outputs: float32[batch]`.
+        """
+        raise NotImplementedError
+
     def answers(self, outputs, *, is_short=False, scores=False):
         """Yields the answer of each row for `predict`, ready for JSON.
 
@@ -475,13 +538,46 @@ def json_state(objective):
     Raises:
         ConfigError: JSON cannot contain it.
     """
-    state = objective.state()
+    return _from_json(objective, "state", objective.state())
+
+
+def json_decisions(objective, metrics):
+    """Returns what an objective decides, as JSON gives it back.
+
+    Args:
+        objective: `Objective` that `decides`.
+        metrics: dict. As for `Objective.decide`; `None` if there is no split
+            `validation`.
+
+    Raises:
+        ConfigError: JSON cannot contain it.
+    """
+    if metrics is None:
+        return None
+    return _from_json(objective, "decide", objective.decide(metrics))
+
+
+def restore(objective, labels, decisions):
+    """Returns the objective of a finished run.
+
+    Args:
+        objective: `Objective`, before its data is known.
+        labels: JSON-like. From `json_state`.
+        decisions: JSON-like. From `json_decisions`.
+
+    Raises:
+        ValueError: One of them has another form.
+    """
+    return objective.restored(labels).decided(decisions)
+
+
+def _from_json(objective, name, value):
     try:
         # NaN differs from itself, so a run with it could not resume.
-        return json.loads(json.dumps(state, allow_nan=False))
+        return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"`config.task`: `{type(objective).__name__}.state` must return "
+            f"`config.task`: `{type(objective).__name__}.{name}` must return "
             "what JSON can contain: numbers, text, true, false, None, lists "
-            f"and dicts. {error}. Received: {state!r}."
+            f"and dicts. {error}. Received: {value!r}."
         ) from error

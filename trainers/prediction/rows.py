@@ -13,6 +13,7 @@ from trainers.errors import DataError
 from trainers.errors import RefusedError
 from trainers.evaluation import batch_size
 from trainers.evaluation import evaluator
+from trainers.objectives import objective as objective_lib
 from trainers.objectives.objective import Objective
 from trainers.objectives.single_label import SingleLabelConfig
 from trainers.prediction import calling
@@ -22,7 +23,7 @@ from trainers.prediction.rest import ServerError
 from trainers.run.workdir import Workdir
 from trainers.runtime import columns
 from trainers.tasks import Task
-from trainers.tasks import classify_signature
+from trainers.tasks import example_signatures
 
 # Rows in a request to an export on a CPU.
 _CPU_ROWS = 64
@@ -77,7 +78,10 @@ def predict(
     facts = predictor.facts()
     config = experiment.from_tree(facts["config"])
     task = tasks.make_task(config)
-    task = Task(task.inputs, task.objective.restored(facts["labels"]))
+    objective = objective_lib.restore(
+        task.objective, facts["labels"], facts.get("decisions")
+    )
+    task = Task(task.inputs, objective)
     return _predict_here(
         predictor,
         task,
@@ -185,7 +189,6 @@ def _answer_split(task, answer_fn, data, split, run_data, num_rows):
 
 def _answer_files(inputs, answer_fn, files, data, num_rows):
     """Yields the answers of each batch as soon as it is complete."""
-    signature, name = inputs.row_request
     rows = (row for file in files for row in inputs.read_rows(file, data))
     # A person at a terminal waits for the answer to each line of stdin. A row
     # that the model refuses is named, so it is alone in its request.
@@ -193,8 +196,9 @@ def _answer_files(inputs, answer_fn, files, data, num_rows):
         num_rows = 1
     for batch in _batches(rows, num_rows):
         places, contents = zip(*batch, strict=True)
+        fed = {name: [row[name] for row in contents] for name in contents[0]}
         try:
-            answers = list(answer_fn(signature, {name: list(contents)}))
+            answers = list(answer_fn(inputs.row_request, fed))
         except ServerError as error:
             refused = inputs.refused_row(places[0])
             if error.status != 400 or refused is None:
@@ -229,7 +233,7 @@ def _predict_served(predictor, where, data, files, split, scores, encoding):
 
     def answer(signature, fed):
         if answer_with_scores:
-            return _classify(predictor, inputs.example_feature, *fed.values())
+            return _classify(predictor, fed)
         outputs = predictor(signature, fed)
         # The objective of a served model is known by its outputs.
         objective = Objective()
@@ -250,8 +254,8 @@ def _inputs_of(signatures, where, data):
         known.insert(0, type(data))
     for data_class in known:
         inputs = tasks.inputs_class(data_class)
-        signature, name = inputs.row_request
-        if signature in signatures and name in signatures[signature].inputs:
+        found = signatures.get(inputs.row_request)
+        if found and set(found.inputs) == set(inputs.example_features):
             if type(data) is not data_class:
                 data = data_class()
             return inputs, data
@@ -261,11 +265,9 @@ def _inputs_of(signatures, where, data):
     )
 
 
-def _classify(predictor, feature, rows):
+def _classify(predictor, fed):
     """Yields label and scores of each row, by the model's class names."""
-    answer = predictor(
-        "classify", classify_signature.check_inputs(feature, rows)
-    )
+    answer = predictor("classify", example_signatures.check_inputs(**fed))
     for names, scores in zip(
         answer["classes"].tolist(), answer["scores"].tolist(), strict=True
     ):

@@ -25,6 +25,8 @@ CHOSEN = (
     "trainer.jit_compile",
     "data.padded_lengths",
 )
+# Keys of `decisions.json`.
+_DECISIONS = {"weights_sha256", "decisions"}
 
 
 class Workdir:
@@ -259,12 +261,46 @@ class Workdir:
         Raises:
             ConfigError: The directory contains no run, or a damaged one.
         """
+        labels = self.read_labels()
+        name = "labels.json"
         try:
-            return objective.restored(self.read_labels())
+            objective = objective.restored(labels)
+            if objective.decides:
+                name = "decisions.json"
+                objective = objective.decided(self.read_decisions())
         except ConfigError:
             raise
         except (ValueError, TypeError, LookupError) as error:
-            raise self._not_a_run("labels.json", str(error)) from None
+            raise self._not_a_run(name, str(error)) from None
+        return objective
+
+    def write_decisions(self, decisions):
+        """Writes `decisions.json`, for the best weights.
+
+        Args:
+            decisions: JSON-like. From `json_decisions` of the objective.
+        """
+        facts = {"weights_sha256": self.best.sha256(), "decisions": decisions}
+        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        self._write("decisions.json", text)
+
+    def read_decisions(self):
+        """Returns the decisions of the objective for the best weights.
+
+        Raises:
+            ConfigError: There are none, or those of other weights.
+        """
+        name = "decisions.json"
+        facts = self._read_json(name)
+        if not isinstance(facts, dict) or facts.keys() != _DECISIONS:
+            raise self._not_a_run(name, "it has another form.")
+        if facts["weights_sha256"] != self.best.sha256():
+            raise self._not_a_run(
+                name,
+                "it belongs to other weights. The end of training writes it: "
+                "run `python -m trainers.train` with the flags of the run.",
+            )
+        return facts["decisions"]
 
     def check_belongs(self, facts):
         """Checks that class names and assets belong to the best weights.

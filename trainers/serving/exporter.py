@@ -48,6 +48,8 @@ def export_best(config, workdir):
     config = paths.with_saved_choices(config)
     task = tasks.restore_task(config, paths)
     network, facts = evaluator.load_best(task, paths)
+    if task.objective.decides:
+        facts["decisions"] = paths.read_decisions()
     base = paths.export_dir(config)
     with _writing(base):
         version = _export(base, network, task, config, facts)
@@ -157,6 +159,8 @@ def _export(base, network, task, config, facts):
             "versions": libraries.installed(),
             "config": tree.to_tree(config),
         }
+        if task.objective.decides:
+            manifest["decisions"] = facts["decisions"]
         with bundle.room(base):
             return _publish(path, base, manifest)
 

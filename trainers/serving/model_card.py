@@ -9,6 +9,7 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import SPLITS
 from trainers.metrics import report as report_lib
+from trainers.objectives import objective as objective_lib
 from trainers.runtime import markdown
 from trainers.serving.proof import rules
 from trainers.serving.proof import server_ops
@@ -56,7 +57,9 @@ def make(version, facts, signatures, workdir, old=""):
         return old
     config = experiment.from_tree(facts["config"])
     task = tasks.make_task(config)
-    objective = task.objective.restored(facts["labels"])
+    objective = objective_lib.restore(
+        task.objective, facts["labels"], facts.get("decisions")
+    )
     report = _read(workdir.path / "data_report.json")
     metrics = _read(workdir.path / "metrics.json")
     sections = (

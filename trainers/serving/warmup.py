@@ -17,6 +17,7 @@ from google.protobuf import message
 from tensorflow_serving.apis import classification_pb2
 from tensorflow_serving.apis import predict_pb2
 from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.apis import regression_pb2
 
 from trainers.errors import ConfigError
 
@@ -30,6 +31,11 @@ _ORDINARY_BYTES = 512
 _LONG_BYTES = 16_384
 # Name of the input that takes serialized `tf.Example`s.
 EXAMPLES = "inputs"
+# Records of the signatures that take them.
+_OF_EXAMPLES = {
+    "classify": ("classify_log", classification_pb2.ClassificationRequest),
+    "regress": ("regress_log", regression_pb2.RegressionRequest),
+}
 
 
 def write(path, inputs, batch_sizes, *, model_name):
@@ -93,15 +99,12 @@ def _choices(fed, size):
 def _log(model_spec, fed):
     """Returns the `PredictionLog` of a request."""
     if list(fed) == [EXAMPLES]:
-        request = classification_pb2.ClassificationRequest(
-            model_spec=model_spec
-        )
+        kind, request_class = _OF_EXAMPLES[model_spec["signature_name"]]
+        request = request_class(model_spec=model_spec)
         for serialized in fed[EXAMPLES]:
             example = request.input.example_list.examples.add()
             example.ParseFromString(serialized)
-        return prediction_log_pb2.PredictionLog(
-            classify_log={"request": request}
-        )
+        return prediction_log_pb2.PredictionLog(**{kind: {"request": request}})
     request = predict_pb2.PredictRequest(model_spec=model_spec)
     for key, values in fed.items():
         request.inputs[key].CopyFrom(_tensor(values))
@@ -194,8 +197,8 @@ def _request(record):
     if kind == "predict_log":
         request = log.predict_log.request
         fed = {key: tf.make_ndarray(t) for key, t in request.inputs.items()}
-    elif kind == "classify_log":
-        request = log.classify_log.request
+    elif kind in ("classify_log", "regress_log"):
+        request = getattr(log, kind).request
         # The server also serializes the examples again, into one tensor.
         rows = [
             example.SerializeToString(deterministic=True)

@@ -57,16 +57,12 @@ class Task:
         return Task(self.inputs.resumed(workdir.path), self.objective)
 
     def make_signatures(self, network):
-        """Returns the serving functions, see `signatures.make`.
+        """Returns the serving functions, see `Inputs.make_signatures`.
 
         Args:
             network: Function from preprocessed features to logits.
         """
-        # Here: settings of own inputs import this package, and flags are
-        # checked before TensorFlow is imported.
-        from trainers.tasks import signatures
-
-        return signatures.make(self.inputs, self.objective, network)
+        return self.inputs.make_signatures(self.objective, network)
 
     def make_check_inputs(self, seed):
         """Returns 100 rows of inputs for each signature of `make_signatures`.
@@ -78,8 +74,11 @@ class Task:
             Dict by signature of dicts by input of arrays with 100 rows.
         """
         fed = self.inputs.make_check_inputs(seed)
-        if not self.objective.ranks:
-            fed.pop("classify", None)
+        examples = fed.pop("examples", None)
+        if self.objective.ranks:
+            fed["classify"] = examples
+        if self.objective.regresses:
+            fed["regress"] = examples
         return fed
 
 

@@ -4,52 +4,62 @@ import inspect
 
 import tensorflow as tf
 
-from trainers.tasks import classify_signature
+from trainers.tasks import example_signatures
 
 
 def make(inputs, objective, network):
-    """Returns the serving functions of a task.
+    """Returns the serving functions, see `Inputs.make_signatures`.
 
     Args:
-        inputs: Inputs of the task.
-        objective: Objective of the task.
-        network: Function from preprocessed features to logits, for example a
-            `keras.Model`.
+        inputs: `Inputs` of the task.
+        objective: `Objective` of the task.
+        network: Function from preprocessed features to logits.
 
     Returns:
-        Dict from the name of a signature to a `tf.function`. These are the
-        signatures of the inputs, which answer with the outputs of the
-        objective, and `classify` if the objective ranks its classes.
+        Dict from the name of a signature to a `tf.function`.
     """
 
     def logits_of(features):
         return network(features, training=False)
 
     functions = {
-        name: _make_one(
-            spec, lambda x, fn=fn: objective.outputs(logits_of(fn(x)))
+        name: make_one(
+            specs, lambda *x, fn=fn: objective.outputs(logits_of(fn(*x)))
         )
-        for name, (spec, fn) in inputs.signatures().items()
+        for name, (specs, fn) in inputs.signatures().items()
     }
     functions |= inputs.other_signatures()
+    answers = {}
     if objective.ranks:
-        functions["classify"] = classify_signature.make(
-            inputs.example_feature,
-            lambda rows: objective.ranking(
-                logits_of(inputs.from_example(rows))
+        answers["classify"] = objective.ranking
+    if objective.regresses:
+        answers["regress"] = objective.regression
+    for name, answer_fn in answers.items():
+        functions[name] = example_signatures.make(
+            inputs.example_features,
+            lambda *values, answer_fn=answer_fn: answer_fn(
+                logits_of(inputs.from_example(*values))
             ),
         )
     return functions
 
 
-def _make_one(spec, answer_fn):
-    """Returns a `tf.function` whose argument has the name of its spec."""
+def make_one(specs, answer_fn):
+    """Returns a serving function whose arguments have the names of specs.
 
-    def serve(x):
-        return answer_fn(x)
+    Args:
+        specs: List of `tf.TensorSpec` with names.
+        answer_fn: Function from a tensor for each of them to the outputs.
 
-    named = inspect.Parameter(
-        spec.name, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    Returns:
+        `tf.function`.
+    """
+
+    def serve(*x):
+        return answer_fn(*x)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    serve.__signature__ = inspect.Signature(
+        [inspect.Parameter(spec.name, kind) for spec in specs]
     )
-    serve.__signature__ = inspect.Signature([named])
-    return tf.function(serve, input_signature=[spec], autograph=False)
+    return tf.function(serve, input_signature=specs, autograph=False)

@@ -15,6 +15,7 @@ from trainers.distribution import workers as workers_lib
 from trainers.distribution.workers import Workers
 from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
+from trainers.objectives import objective as objective_lib
 from trainers.run import failed_starts
 from trainers.run.workdir import Workdir
 from trainers.training import automatic
@@ -209,15 +210,29 @@ def _fit(run, network, model, identity, checkpoint, process):
 
 
 def _evaluate(run):
-    """Returns the metrics of the best weights by split, on one device."""
-    network, _ = evaluator.load_best(run.task, run.paths)
-    return {
-        name: evaluator.evaluate_examples(
-            network, run.task, examples, name=name
+    """Returns the metrics of the best weights by split, on one device.
+
+    Before `test`, it writes what the objective decides on `validation`.
+    """
+    task, metrics = run.task, {}
+    network, _ = evaluator.load_best(task, run.paths)
+
+    def measure(name):
+        if examples := getattr(run.splits, name):
+            metrics[name] = evaluator.evaluate_examples(
+                network, task, examples, name=name
+            )
+
+    measure("validation")
+    if task.objective.decides:
+        decisions = objective_lib.json_decisions(
+            task.objective, metrics.get("validation")
         )
-        for name in ("validation", "test")
-        if (examples := getattr(run.splits, name))
-    }
+        run.paths.write_decisions(decisions)
+        decided = task.objective.decided(decisions)
+        task = dataclasses.replace(task, objective=decided)
+    measure("test")
+    return metrics
 
 
 def _padding_share(config, task, examples, steps):

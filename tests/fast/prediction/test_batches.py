@@ -30,7 +30,7 @@ class Numbers(Inputs):
     @classmethod
     def read_rows(cls, file, data):
         for row in range(150):
-            yield {"row": row}, float(row)
+            yield {"row": row}, {"x": float(row)}
 
 
 class Own(Objective):

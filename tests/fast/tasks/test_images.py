@@ -12,7 +12,7 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import ImageDataConfig
 from trainers.objectives.single_label import SingleLabel
-from trainers.tasks import classify_signature
+from trainers.tasks import example_signatures
 from trainers.tasks.inputs import augmentation
 from trainers.tasks.inputs.images import Images
 
@@ -322,7 +322,7 @@ def test_signatures_answer_the_same_with_the_names_of_classes(shape):
     for name, value in from_pixels.items():
         np.testing.assert_array_equal(from_bytes[name], value)
     ranked = signatures["classify"](
-        **classify_signature.check_inputs("image_bytes", files)
+        **example_signatures.check_inputs(image_bytes=files)
     )
     # The two that are not the right one are equal.
     assert ranked["classes"].numpy().tolist() == [
@@ -347,8 +347,8 @@ def test_all_check_inputs_are_the_same_images_but_for_the_negative(shape):
     rows = np.arange(100) != 2
     np.testing.assert_array_equal(decoded[rows], floats[rows])
     assert (floats[2] == -1).all()
-    ranked = classify_signature.check_inputs("image_bytes", encoded)["inputs"]
-    assert inputs["classify"]["inputs"].tolist() == ranked.tolist()
+    ranked = example_signatures.check_inputs(image_bytes=encoded)["inputs"]
+    assert inputs["examples"]["inputs"].tolist() == ranked.tolist()
     assert (floats[0] == 0).all()
     assert (floats[1] == 255).all()
 

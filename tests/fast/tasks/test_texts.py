@@ -23,7 +23,7 @@ from trainers.objectives import single_label
 from trainers.objectives.single_label import SingleLabelConfig
 from trainers.run.workdir import Workdir
 from trainers.runtime.columns import Ragged
-from trainers.tasks import classify_signature
+from trainers.tasks import example_signatures
 from trainers.tasks.inputs import text_signatures
 
 # Ids 0 to 15.
@@ -458,7 +458,7 @@ def test_classify_ranks_what_the_text_is_answered_with(served):
     texts = [text.encode() for text in TEXTS] + [b"\xff\xfe"]
     answer = signatures["serving_default"](text=tf.constant(texts))
     ranked = signatures["classify"](
-        **classify_signature.check_inputs("text", texts)
+        **example_signatures.check_inputs(text=texts)
     )
     assert ranked["classes"].dtype == tf.string
     for row, label in enumerate(answer["label"].numpy()):
@@ -504,7 +504,7 @@ def test_any_bytes_are_answered_with_numbers(served):
 
 def test_check_inputs_are_100_rows_of_each_signature(served):
     task, signatures, _ = served
-    inputs = task.inputs.make_check_inputs(seed=1)
+    inputs = task.make_check_inputs(seed=1)
     assert sorted(inputs) == sorted(signatures)
     for name, values in inputs.items():
         ((_, rows),) = values.items()

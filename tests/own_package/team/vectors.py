@@ -72,8 +72,7 @@ def check_files(data):
 class Vectors(Inputs):
     """Rows of numbers. A served row is a JSON list."""
 
-    row_request = ("serving_default", "numbers")
-    example_feature = "numbers"
+    example_features = ("numbers",)
 
     def load(self, data, objective):
         """Loads the splits; see `Inputs.load`."""
@@ -105,7 +104,7 @@ class Vectors(Inputs):
         import tensorflow as tf
 
         spec = tf.TensorSpec((None,), tf.string, name="numbers")
-        return {"serving_default": (spec, self.from_example)}
+        return {"serving_default": ([spec], self.from_example)}
 
     def from_example(self, rows):
         """Returns the numbers of rows such as `[1, 2.5]`.
@@ -122,14 +121,14 @@ class Vectors(Inputs):
 
     def make_check_inputs(self, seed):
         """Returns rows of random numbers; see `Inputs.make_check_inputs`."""
-        from trainers.tasks import classify_signature
+        from trainers.tasks import example_signatures
 
         rng = np.random.default_rng(seed)
         rows = rng.normal(size=(100, self.model_config.num_features)).round(3)
         rows = [json.dumps(row).encode() for row in rows.tolist()]
         return {
             "serving_default": {"numbers": np.array(rows, dtype=object)},
-            "classify": classify_signature.check_inputs("numbers", rows),
+            "examples": example_signatures.check_inputs(numbers=rows),
         }
 
     @classmethod
@@ -137,7 +136,8 @@ class Vectors(Inputs):
         """Yields a row for each line of a file; see `Inputs.read_rows`."""
         lines = pathlib.Path(file).read_bytes().splitlines()
         for number, line in enumerate(lines, 1):
-            yield {"example": f"{file}, line {number}"}, b"[%s]" % line
+            place = {"example": f"{file}, line {number}"}
+            yield place, {"numbers": b"[%s]" % line}
 
     def request_of(self, features):
         """Returns the request for a batch; see `Inputs.request_of`."""

@@ -17,7 +17,7 @@ from trainers.errors import RunError
 from trainers.prediction.rest import RestPredictor
 from trainers.prediction.rest import ServerError
 from trainers.prediction.saved_model import Predictor
-from trainers.tasks import classify_signature
+from trainers.tasks import example_signatures
 
 TEXTS = [b"A chess game", b"", b"\xff\xfe broken \x00\x00", "中".encode()]
 SHAPE = {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
@@ -54,7 +54,7 @@ def local_image(image_export):
         ("serving_default", {"text": ["A chess game", "naïve"]}),
         ("tokenize", {"text": TEXTS}),
         ("tokens", {"token_ids": np.array([[2, 5, 7, 3]] * 2, np.int32)}),
-        ("classify", classify_signature.check_inputs("text", TEXTS)),
+        ("classify", example_signatures.check_inputs(text=TEXTS)),
     ],
     ids=["bytes", "array", "str", "one_output", "integers", "examples"],
 )
@@ -71,7 +71,7 @@ def test_images_are_answered_as_in_process(served_image, local_image):
     for signature, inputs in (
         ("serving_default", {"image": images.astype(np.float32)}),
         ("image_bytes", {"image_bytes": files}),
-        ("classify", classify_signature.check_inputs("image_bytes", files)),
+        ("classify", example_signatures.check_inputs(image_bytes=files)),
     ):
         answer_alike(served, local_image, signature, inputs)
 

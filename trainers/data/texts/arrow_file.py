@@ -53,7 +53,7 @@ def read_rows(file, data, columns, report, *, source, open_fn):
         schema, read_fn = open_fn(file)
         for field, name in columns.items():
             if name not in schema.names:
-                raise columns_lib.missing(field, name, file, schema.names)
+                raise columns_lib.missing(columns, field, file, schema.names)
         named = _class_labels(schema, columns)
         for batch in read_fn(list(columns.values())):
             # Damaged offsets would read memory of others.
@@ -146,8 +146,10 @@ def _class_labels(schema, columns):
     named = {}
     for field, name in columns.items():
         feature = features.get(name)
-        if field == "text" or not isinstance(feature, dict):
+        if field in columns_lib.TEXTS or not isinstance(feature, dict):
             continue
+        if columns.takes_json and isinstance(feature.get("feature"), dict):
+            feature = feature["feature"]  # Of a list of labels.
         names = feature.get("names")
         is_list = isinstance(names, list) and names
         if feature.get("_type") == "ClassLabel" and is_list:
@@ -157,6 +159,8 @@ def _class_labels(schema, columns):
 
 def _class_name(number, column, names):
     """Returns the class of a number; other values are left as they are."""
+    if isinstance(number, list):
+        return [_class_name(item, column, names) for item in number]
     if not isinstance(number, int):
         return number
     if number == -1:

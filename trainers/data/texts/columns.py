@@ -2,7 +2,44 @@
 
 from trainers.errors import ConfigError
 
+# The fields whose values are texts. A pair of texts has both.
+TEXTS = ("text", "text_pair")
 _SHOWN = 20
+
+
+class Columns(dict):
+    """The name of a column for each field, such as `text`.
+
+    >>> columns = Columns({"text": "body"}, flags={"stars": "--stars"})
+    >>> columns.flag("text"), columns.flag("stars")
+    ('--config.data.text_column', '--stars')
+
+    Attributes:
+        flags: Dict by field of the flags that are not
+            `--config.data.FIELD_column`.
+        takes_json: bool. Whether the values of targets can be any JSON; else
+            they are words.
+    """
+
+    def __init__(self, names, flags=None, *, takes_json=False):
+        """Makes the columns.
+
+        Args:
+            names: Dict by field of str.
+            flags: Dict by field of str, or `None`.
+            takes_json: bool.
+        """
+        super().__init__(names)
+        self.flags = flags or {}
+        self.takes_json = takes_json
+
+    def flag(self, field):
+        """Returns the flag that names the column of a field.
+
+        Args:
+            field: str.
+        """
+        return self.flags.get(field, f"--config.data.{field}_column")
 
 
 def unlabelled(data):
@@ -12,9 +49,10 @@ def unlabelled(data):
         data: `TextDataConfig`.
 
     Returns:
-        Dict with the name of a column for `text`.
+        `Columns` for `text` and, if the settings name one, for `text_pair`.
     """
-    return {"text": data.text_column}
+    names = {field: getattr(data, f"{field}_column", None) for field in TEXTS}
+    return Columns({field: name for field, name in names.items() if name})
 
 
 def labelled(data, objective, with_split):
@@ -26,34 +64,39 @@ def labelled(data, objective, with_split):
         with_split: bool. Whether a column contains the split of each row.
 
     Returns:
-        Dict with the name of a column for `text`, for each target such as
-        `label` and, if wanted, for `split`. The setting of `text` is
-        `text_column`, and so on.
+        `Columns` for the texts, for each target such as `label` and, if
+        wanted, for `split`.
 
     Raises:
         ConfigError: Two settings name the same column.
     """
-    columns = unlabelled(data) | objective.target_columns(data)
+    targets = objective.target_columns(data)
+    names = unlabelled(data) | targets
     if with_split:
-        columns["split"] = data.split_column
+        names["split"] = data.split_column
+    columns = Columns(
+        names,
+        {field: objective.column_flag(field) for field in targets},
+        takes_json=objective.takes_json,
+    )
     field_of = {}
     for field, name in columns.items():
         if name in field_of:
             raise ConfigError(
-                f"`--config.data.{field}_column` must be another column than "
-                f"--config.data.{field_of[name]}_column. Received: {name!r} "
+                f"`{columns.flag(field)}` must be another column than "
+                f"{columns.flag(field_of[name])}. Received: {name!r} "
                 "for both."
             )
         field_of[name] = field
     return columns
 
 
-def missing(field, name, file, names, hint=""):
+def missing(columns, field, file, names, hint=""):
     """Returns the error for a missing column.
 
     Args:
+        columns: `Columns`.
         field: str. `text`, `label` or `split`.
-        name: str. Name of the column.
         file: Path of the file.
         names: List of str. The columns of the file.
         hint: str. A sentence after the message.
@@ -62,8 +105,8 @@ def missing(field, name, file, names, hint=""):
         `ConfigError`.
     """
     return ConfigError(
-        f"`--config.data.{field}_column` must be a column of {file}. "
-        f"Received: {name!r}. Choices: {quoted(names)}.{hint}"
+        f"`{columns.flag(field)}` must be a column of {file}. "
+        f"Received: {columns[field]!r}. Choices: {quoted(names)}.{hint}"
     )
 
 

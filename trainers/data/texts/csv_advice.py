@@ -48,7 +48,9 @@ def hint(row, columns, data):
         f"--config.data.{field}_column={shlex.quote(name)}"
         for field, wanted in columns.items()
         for name in row
-        if name != wanted and _key(name) == _key(wanted)
+        if columns.flag(field) == f"--config.data.{field}_column"
+        and name != wanted
+        and _key(name) == _key(wanted)
     ]
     if alike:
         return f" Set {' and '.join(alike)}."

@@ -79,7 +79,9 @@ def read_rows(file, data, columns, report, *, delimiter=","):
             report(line, problem)
         else:
             values = {field: row[i] for field, i in positions.items()}
-            yield line, values | {"text": values["text"].encode()}
+            for field in values.keys() & columns_lib.TEXTS:
+                values[field] = values[field].encode()
+            yield line, values
 
 
 def numbered_rows(file, data, delimiter, explain_fn=str):
@@ -181,7 +183,7 @@ def _find(columns, row, file, line, data):
     for field, name in columns.items():
         if name not in names:
             hint = csv_advice.hint(row, columns, data)
-            raise columns_lib.missing(field, name, file, names, hint)
+            raise columns_lib.missing(columns, field, file, names, hint)
         if names.count(name) > 1:
             raise DataError(
                 f"{file}, line {line}: the column {name!r} must occur "

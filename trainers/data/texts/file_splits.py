@@ -165,7 +165,9 @@ def _read_train(data, files, objective):
     if not fractions:
         return {"train": examples}
     strata = objective.strata(examples.targets)
-    chosen = hash_split.cut(examples.features["text"], strata, fractions)
+    chosen = hash_split.cut(
+        hash_split.contents(examples.features), strata, fractions
+    )
     for name, fraction in fractions.items():
         if not chosen[name]:
             # Perhaps these are no labels: then no split helps.
@@ -185,7 +187,8 @@ def _read_train(data, files, objective):
 
 
 def _num_texts(examples):
-    return len(set(map(hash_split.text_key, examples.features["text"])))
+    texts = hash_split.contents(examples.features)
+    return len(set(map(hash_split.text_key, texts)))
 
 
 def _split_by_column(data, files, objective):

@@ -12,13 +12,30 @@ def text_key(text):
     """Returns a hash of a text that ignores case and extra white space.
 
     Args:
-        text: bytes in UTF-8.
+        text: bytes in UTF-8, or a tuple of them.
 
     Returns:
         32 bytes.
     """
+    if isinstance(text, tuple):
+        return hashlib.sha256(b"".join(map(text_key, text))).digest()
     words = text.decode().casefold().split()
     return hashlib.sha256(" ".join(words).encode()).digest()
+
+
+def contents(features):
+    """Returns the text of each example, or the tuple of its texts.
+
+    Args:
+        features: Dict of `text: object[num_examples]` and, for pairs, of
+            `text_pair`.
+
+    Returns:
+        List.
+    """
+    if len(features) == 1:
+        return list(*features.values())
+    return list(zip(*features.values(), strict=True))
 
 
 def cut(texts, strata, fractions):
@@ -33,7 +50,7 @@ def cut(texts, strata, fractions):
     of str.
 
     Args:
-        texts: Sequence of bytes in UTF-8.
+        texts: Sequence of what `text_key` takes.
         strata: Sequence of str, one for each text.
         fractions: Dict from the name of a split, without train, to its share.
             The splits take groups in this order.

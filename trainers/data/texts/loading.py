@@ -30,6 +30,8 @@ _NOT_IN_FINGERPRINT = (
     "global_batch_size",
     "cache_dir",
 )
+# The ids of each text.
+TOKENS = {"text": "token_ids", "text_pair": "pair_token_ids"}
 # Other versions of these libraries can produce other ids.
 _LIBRARIES = ("tensorflow-text", "tokenizers")
 _PERCENTILES = (5, 25, 50, 75, 90, 95, 99, 100)
@@ -67,7 +69,8 @@ def load(
     Returns:
         `Splits`, the `Objective` for them, and the vocabulary as a list of
         str. The feature of the examples is `token_ids: int32[num_examples,
-        (tokens)]`, ragged: whole texts without special tokens.
+        (tokens)]`, ragged: whole texts without special tokens. Pairs of texts
+        also have `pair_token_ids`.
 
     Raises:
         ConfigError: A path, a column or a split does not exist.
@@ -97,7 +100,11 @@ def load(
     arrays, facts = found
     splits = {
         split: Examples(
-            {"token_ids": columns.from_arrays(f"{split}/token_ids", arrays)},
+            {
+                name: columns.from_arrays(f"{split}/{name}", arrays)
+                for name in TOKENS.values()
+                if f"{split}/{name}/values" in arrays
+            },
             columns.from_arrays(f"{split}/targets", arrays),
             Places(
                 facts["places"][split],
@@ -133,7 +140,8 @@ def load_raw(data, split, objective, run_data=None):
             means `data`.
 
     Returns:
-        `Examples` with `text: object[num_examples]`, bytes in UTF-8.
+        `Examples` with `text: object[num_examples]`, bytes in UTF-8, and for
+        pairs `text_pair`.
 
     Raises:
         ConfigError: A path, a column or a split does not exist.
@@ -145,41 +153,41 @@ def load_raw(data, split, objective, run_data=None):
 
 
 def tokenize(examples, tokenizer):
-    """Returns `Examples` with `token_ids` in place of `text`.
+    """Returns `Examples` with token ids in place of texts.
 
     Args:
         examples: `Examples` from `load_raw`.
         tokenizer: Function from string[batch] to ragged ids.
     """
-    token_ids = _tokenize(examples.features["text"], tokenizer)
-    return dataclasses.replace(examples, features={"token_ids": token_ids})
+    features = {
+        TOKENS[field]: _tokenize(texts, tokenizer)
+        for field, texts in examples.features.items()
+    }
+    return dataclasses.replace(examples, features=features)
 
 
 def _prepare(data, objective, make_tokenizer_fn, tokenize_fn):
     """Returns the arrays and facts for the cache."""
     splits, cut = reading.read_splits(data, objective)
     objective, splits = targets.fit(objective, splits)
-    texts = {name: e.features["text"] for name, e in splits.items()}
-    keys = {name: list(map(_key, t)) for name, t in texts.items()}
+    empty = {name: _empty_rows(e.features) for name, e in splits.items()}
     report = targets.check(
         objective,
         splits,
-        keys=keys,
-        empty={
-            n: [r for r, k in enumerate(ks) if k is None]
-            for n, ks in keys.items()
-        },
+        keys={name: _keys(e.features) for name, e in splits.items()},
+        empty=empty,
         cut=cut,
     )
-    tokenizer = make_tokenizer_fn(texts["train"])
+    texts = [x for column in splits["train"].features.values() for x in column]
+    tokenizer = make_tokenizer_fn(texts)
     if tokenize_fn is not None:
         splits = tokenize_fn(splits, tokenizer, objective, report)
     else:
         splits = {n: tokenize(e, tokenizer) for n, e in splits.items()}
     arrays = {}
     for name, examples in splits.items():
-        token_ids = examples.features["token_ids"]
-        arrays |= columns.to_arrays(f"{name}/token_ids", token_ids)
+        for token_name, ids in examples.features.items():
+            arrays |= columns.to_arrays(f"{name}/{token_name}", ids)
         arrays |= columns.to_arrays(f"{name}/targets", examples.targets)
         arrays[f"{name}/name_of"] = examples.places.name_of
         arrays[f"{name}/numbers"] = examples.places.numbers
@@ -193,11 +201,29 @@ def _prepare(data, objective, make_tokenizer_fn, tokenize_fn):
     return arrays, facts
 
 
-def _key(text):
-    """Returns a key that equal texts share; `None` for an empty text."""
+def _keys(features):
+    """Returns keys that equal contents share; `None` for one without text."""
+    contents = hash_split.contents(features)
+    return [
+        hash_split.text_key(content) if any(map(_has_text, texts)) else None
+        for content, texts in zip(
+            contents, zip(*features.values(), strict=True), strict=True
+        )
+    ]
+
+
+def _empty_rows(features):
+    """Returns the rows with an empty text."""
+    return [
+        row
+        for row, texts in enumerate(zip(*features.values(), strict=True))
+        if not all(map(_has_text, texts))
+    ]
+
+
+def _has_text(text):
     # Bytes do not know the white space of Unicode.
-    is_empty = not text.strip() or text.decode("utf-8").isspace()
-    return None if is_empty else hash_split.text_key(text)
+    return bool(text.strip()) and not text.decode("utf-8").isspace()
 
 
 def _tokenize(texts, tokenizer):
@@ -225,8 +251,8 @@ def _add_lengths(report, splits, sequence_length, longest, cuts):
     """Adds the facts that depend on `sequence_length` to a report."""
     report["sequence_length"] = sequence_length
     for name, examples in splits.items():
-        # Plus [CLS] and [SEP].
-        lengths = examples.features["token_ids"].lengths() + 2
+        # Plus [CLS], and [SEP] after each text.
+        lengths = 1 + sum(x.lengths() + 1 for x in examples.features.values())
         percentiles = np.percentile(lengths, _PERCENTILES).round()
         report["splits"][name] |= {
             "tokens": int(lengths.sum()),

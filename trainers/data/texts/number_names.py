@@ -3,6 +3,7 @@
 import logging
 
 from trainers.data.texts import rows
+from trainers.data.texts.columns import Columns
 from trainers.errors import DataError
 from trainers.errors import first_of
 
@@ -20,7 +21,9 @@ def check(files, data, objective):
     Raises:
         DataError: The names of two files differ, or only one file has names.
     """
-    columns = objective.target_columns(data)
+    columns = Columns(
+        objective.target_columns(data), takes_json=objective.takes_json
+    )
     found = {}
     for file, kind in files:
         names_fn = rows.load_format(kind).number_names

@@ -1,7 +1,7 @@
 """Rows that are objects: from the values of JSON and Arrow to texts and labels.
 
-The text is a string. A label is a string, a whole number, true or false; its
-JSON form is the name of the class.
+Texts are strings. A label is a string, a whole number, true or false; its JSON
+form is the name of the class. An objective that takes JSON gets any value.
 """
 
 import json
@@ -15,11 +15,14 @@ class ProblemError(Exception):
 
 
 def read_values(row, columns, encoding):
-    """Returns the text as bytes in UTF-8 and the other columns as str.
+    """Returns texts as bytes in UTF-8 and the other columns as str.
+
+    If the columns take JSON, targets are what the row contains, with bytes as
+    str: also numbers, bools, `None`, lists and dicts.
 
     Args:
         row: Any object. A usable row is a dict.
-        columns: Dict from `columns`.
+        columns: `Columns`.
         encoding: str. The encoding of values that are bytes.
 
     Raises:
@@ -31,11 +34,13 @@ def read_values(row, columns, encoding):
     for field, name in columns.items():
         if name not in row:
             raise ProblemError(
-                f"has no {name!r} (--config.data.{field}_column), but "
+                f"has no {name!r} ({columns.flag(field)}), but "
                 f"{columns_lib.quoted(row) or 'nothing'}"
             )
         try:
-            values[field] = _checked(row[name], name, field, encoding)
+            values[field] = _checked(
+                row[name], name, field, encoding, columns.takes_json
+            )
         except UnicodeEncodeError:
             raise ProblemError(
                 f"{name!r} has half a surrogate pair, which is not Unicode"
@@ -61,7 +66,7 @@ def text_of(content, name, encoding):
     return text
 
 
-def _checked(value, name, field, encoding):
+def _checked(value, name, field, encoding, takes_json):
     """Returns one value, checked.
 
     Raises:
@@ -72,11 +77,13 @@ def _checked(value, name, field, encoding):
         value = text_of(value, name, encoding)
     if isinstance(value, str):
         content = value.encode()
-        return content if field == "text" else value
-    if field != "label":
+        return content if field in columns_lib.TEXTS else value
+    if field in (*columns_lib.TEXTS, "split"):
         raise ProblemError(
             f"{name!r} must be a string. Received: {_word(value)}"
         )
+    if takes_json:
+        return _plain(value, name, encoding)
     if isinstance(value, int):  # Or bool, a subclass of int.
         return json.dumps(value)
     hint = ""
@@ -86,6 +93,22 @@ def _checked(value, name, field, encoding):
         f"{name!r} must be a string, a whole number, true or false. Received: "
         f"{_word(value)}{hint}"
     )
+
+
+def _plain(value, name, encoding):
+    """Returns a value with bytes as str; checks that text is Unicode."""
+    if isinstance(value, bytes):
+        value = text_of(value, name, encoding)
+    if isinstance(value, str):
+        value.encode()
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, name, encoding) for item in value]
+    if isinstance(value, dict):
+        return {
+            _plain(key, name, encoding): _plain(item, name, encoding)
+            for key, item in value.items()
+        }
+    return value
 
 
 def _word(value):

@@ -103,8 +103,8 @@ def list_files(data):
 def read_texts(path, data, flag="FILE", encoding_flag=rows.ENCODING):
     """Yields the texts of an unlabelled file while it is read.
 
-    Files whose name says a kind of table, such as CSV, need only the column
-    `data.text_column`. Other files, and stdin, have one text on each line. The
+    Files whose name says a kind of table, such as CSV, need only the columns of
+    texts. Other files, and stdin, have one text on each line. The
     text is the line without its line end. A file whose name says that it is no
     text, such as .xlsx, is refused.
 
@@ -115,8 +115,8 @@ def read_texts(path, data, flag="FILE", encoding_flag=rows.ENCODING):
         encoding_flag: str. Name of the encoding in error messages.
 
     Yields:
-        `(where, text)`: the place of the text, for messages, and its bytes in
-        UTF-8.
+        `(where, texts)`: the place of the row, for messages, and a dict by
+        field, `text` or also `text_pair`, of bytes in UTF-8.
 
     Raises:
         ConfigError: There is no such file, or it is a folder.

@@ -4,8 +4,9 @@ Each kind of file has a `TextFormat`. Its function `read_rows(file, data,
 columns, report)` yields `(place, values)`:
 
 - `place`: a number, or the path of a file with one row;
-- `values`: the value of each of the `columns`: `text` as bytes in UTF-8, the
-  others as str.
+- `values`: the value of each of the `columns`: `text` and `text_pair` as bytes
+  in UTF-8, the others as str. If `columns.takes_json`, the values of targets
+  can also be numbers, bools, `None`, lists and dicts.
 
 For a row that cannot be used, it calls `report(place, problem)` and continues
 with the next row. For bytes that are not in `data.encoding`, the problem is a
@@ -114,10 +115,11 @@ def read_texts(file, kind, data, flag):
         flag: str. The flag that sets the encoding.
 
     Yields:
-        `(where, text)`: the place of the text, for messages, and its bytes.
+        `(where, texts)`: the place of the row, for messages, and a dict by
+        field of the bytes of its texts.
 
     Raises:
-        ConfigError: The file does not have the column of texts.
+        ConfigError: The file does not have the columns of texts.
         DataError: A row cannot be used.
     """
 
@@ -138,7 +140,7 @@ def read_texts(file, kind, data, flag):
 
     columns = columns_lib.unlabelled(data)
     for row, values in text_format.read_rows(file, data, columns, report):
-        yield _place(file, text_format, row), values["text"]
+        yield _place(file, text_format, row), values
 
 
 def read_plain_texts(file, data, flag):
@@ -150,7 +152,7 @@ def read_plain_texts(file, data, flag):
         flag: str. The flag that sets the encoding.
 
     Yields:
-        `(where, text)`: as `read_texts`.
+        `(where, texts)`: as `read_texts`.
 
     Raises:
         DataError: The file cannot be read, or a line is not in the encoding.
@@ -161,7 +163,7 @@ def read_plain_texts(file, data, flag):
                 file, problem, data.encoding, flag
             )
             raise DataError(f"{where}: {problem}. {advice}")
-        yield where, text.encode()
+        yield where, {"text": text.encode()}
 
 
 def _is_wrong(problem):
@@ -211,7 +213,8 @@ def load_format(kind):
 
 def _read_file(file, text_format, data, objective, columns, report, splits):
     """Returns the `Examples` of one file and adds to `splits`."""
-    texts, targets, found = [], [], []
+    texts = {field: [] for field in columns if field in columns_lib.TEXTS}
+    targets, found = [], []
     for row, values in text_format.read_rows(file, data, columns, report):
         try:
             target = objective.parse(values)
@@ -228,14 +231,16 @@ def _read_file(file, text_format, data, objective, columns, report, splits):
                 )
                 continue
             splits.append(split)
-        texts.append(values["text"])
+        for field, contents in texts.items():
+            contents.append(values[field])
         targets.append(target)
         found.append(row)
     if text_format.place is None:
         places = Places.named([str(path) for path in found])
     else:
         places = Places.numbered(f"{file}{text_format.place}", found)
-    return Examples({"text": as_objects(texts)}, as_objects(targets), places)
+    features = {field: as_objects(x) for field, x in texts.items()}
+    return Examples(features, as_objects(targets), places)
 
 
 def _place(file, text_format, row):

@@ -1,7 +1,7 @@
 """TFRecord files of `tf.train.Example`, with or without gzip.
 
 The text is one bytes value in the encoding of the settings. The label is one
-bytes or int64 value.
+bytes or int64 value. An objective that takes JSON gets a list of all values.
 """
 
 import os
@@ -45,8 +45,8 @@ def read_rows(file, data, columns, report):
             continue
         try:
             values = {
-                field: _value(features, field, name, data.encoding)
-                for field, name in columns.items()
+                field: _value(features, field, columns, data.encoding)
+                for field in columns
             }
         except ProblemError as problem:
             report(number, problem.args[0])
@@ -54,16 +54,23 @@ def read_rows(file, data, columns, report):
             yield number, values
 
 
-def _value(features, field, name, encoding):
-    """Returns one value, or raises `ProblemError`."""
+def _value(features, field, columns, encoding):
+    """Returns the value of a field, or raises `ProblemError`."""
+    name, is_text = columns[field], field in columns_lib.TEXTS
     if name not in features:
         names = columns_lib.quoted(sorted(features)) or "nothing"
         raise ProblemError(
-            f"has no {name!r} (--config.data.{field}_column), but {names}"
+            f"has no {name!r} ({columns.flag(field)}), but {names}"
         )
     kind = features[name].WhichOneof("kind")
+    if columns.takes_json and not is_text and field != "split":
+        values = getattr(features[name], kind).value if kind else ()
+        return [
+            objects.text_of(x, name, encoding) if isinstance(x, bytes) else x
+            for x in values
+        ]
     allowed = ["bytes_list"]
-    if field == "label":
+    if not is_text and field != "split":
         allowed.append("int64_list")
     if kind not in allowed:
         wanted = " or ".join(allowed)
@@ -76,7 +83,7 @@ def _value(features, field, name, encoding):
     if kind == "int64_list":
         return str(values[0])
     text = objects.text_of(values[0], name, encoding)
-    return text.encode() if field == "text" else text
+    return text.encode() if is_text else text
 
 
 def _read_records(file):

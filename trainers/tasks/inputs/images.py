@@ -9,7 +9,7 @@ from tfmodels import package_paths
 from trainers.data.images import loading
 from trainers.errors import ConfigError
 from trainers.errors import DataError
-from trainers.tasks import classify_signature
+from trainers.tasks import example_signatures
 from trainers.tasks.inputs import augmentation
 from trainers.tasks.inputs.inputs import Inputs
 
@@ -36,8 +36,8 @@ class Images(Inputs):
         image_shape: Tuple of int. Shape of an image, without the batch.
     """
 
-    row_request = ("image_bytes", "image_bytes")
-    example_feature = "image_bytes"
+    row_request = "image_bytes"
+    example_features = ("image_bytes",)
     answers_are_short = False
 
     def __init__(self, config):
@@ -159,16 +159,15 @@ class Images(Inputs):
         `serving_default` takes pixels, and `image_bytes` takes files.
 
         Returns:
-            Dict from the name of a signature to the `tf.TensorSpec` of its
-            input and the function from the input to features of the network.
+            Dict as `Inputs.signatures` says.
         """
         image = tf.TensorSpec(
             (None, *self.image_shape), tf.float32, name="image"
         )
         image_bytes = tf.TensorSpec((None,), tf.string, name="image_bytes")
         return {
-            "serving_default": (image, self._from_pixels),
-            "image_bytes": (image_bytes, self.from_example),
+            "serving_default": ([image], self._from_pixels),
+            "image_bytes": ([image_bytes], self.from_example),
         }
 
     def from_example(self, image_bytes):
@@ -207,7 +206,7 @@ class Images(Inputs):
         return {
             "serving_default": {"image": floats},
             "image_bytes": {"image_bytes": np.array(files, dtype=object)},
-            "classify": classify_signature.check_inputs("image_bytes", files),
+            "examples": example_signatures.check_inputs(image_bytes=files),
         }
 
     @classmethod
@@ -219,7 +218,7 @@ class Images(Inputs):
             data: Not used.
 
         Yields:
-            `(place, row)`: a dict of `file`, and the bytes.
+            `(place, row)`: a dict of `file`, and a dict of `image_bytes`.
 
         Raises:
             ConfigError: There is no such package.
@@ -231,7 +230,7 @@ class Images(Inputs):
             raise ConfigError(f"`FILE`: {str(file)!r}: {error}.") from None
         except OSError as error:
             raise DataError(f"{file}: {error.strerror}") from None
-        yield {"file": str(file)}, content
+        yield {"file": str(file)}, {"image_bytes": content}
 
     @classmethod
     def refused_row(cls, place):

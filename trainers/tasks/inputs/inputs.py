@@ -19,9 +19,10 @@ class Inputs:
             replica.
         accelerator_batch_size: int. The same, where replicas are GPUs or TPU
             cores; `None` means `eval_batch_size`.
-        row_request: Pair of str: the signature that `predict` sends a row of a
-            file to, and the name of its input, `string[batch]`.
-        example_feature: str. Feature of a `tf.Example` that `classify` reads.
+        row_request: str. The signature that `predict` sends a row of a file
+            to. Its inputs have the names of `example_features`.
+        example_features: Tuple of str. Features of a `tf.Example` that
+            `classify` and `regress` read, each with one `bytes` value.
         answers_are_short: bool. Whether `predict` prints few numbers for each
             row, because people read thousands of rows.
     """
@@ -29,8 +30,8 @@ class Inputs:
     num_draws = 0
     eval_batch_size = 256
     accelerator_batch_size = None
-    row_request = ("serving_default", "text")
-    example_feature = "text"
+    row_request = "serving_default"
+    example_features = ("text",)
     answers_are_short = True
 
     def __init__(self, config):
@@ -230,10 +231,10 @@ class Inputs:
         """Returns the signatures that answer with the outputs of the objective.
 
         Returns:
-            Dict from the name of a signature to the `tf.TensorSpec` of its
-            input and the function from the input to features of the network.
-            The first dimension of the input is the batch. One of them is
-            `serving_default`, and one is that of `row_request`.
+            Dict from the name of a signature to a list of the `tf.TensorSpec`
+            of each input, and the function from these inputs to features of
+            the network. The first dimension of an input is the batch. One
+            signature is `serving_default`, and one is `row_request`.
         """
         raise NotImplementedError
 
@@ -245,13 +246,34 @@ class Inputs:
         """
         return {}
 
-    def from_example(self, rows):
-        """Returns the features of a network for the rows of `classify`.
+    def from_example(self, *values):
+        """Returns the features of a network for examples of `classify`.
 
         Args:
-            rows: string[batch]. Values of `example_feature`.
+            *values: string[batch] for each of `example_features`.
         """
         raise NotImplementedError
+
+    def make_signatures(self, objective, network):
+        """Returns the serving functions of a task.
+
+        These are `signatures`, which answer with the outputs of the objective,
+        `other_signatures`, `classify` if the objective ranks its answers, and
+        `regress` if its answer is a number.
+
+        Args:
+            objective: `Objective` of the task.
+            network: Function from preprocessed features to logits, for example
+                a `keras.Model`.
+
+        Returns:
+            Dict from the name of a signature to a `tf.function`.
+        """
+        # Here: settings of own inputs import this module, and flags are
+        # checked before TensorFlow is imported.
+        from trainers.tasks import signatures
+
+        return signatures.make(self, objective, network)
 
     def make_check_inputs(self, seed):
         """Returns 100 rows of inputs for the check of an export.
@@ -262,8 +284,9 @@ class Inputs:
             seed: int. Determines random values.
 
         Returns:
-            Dict by signature of dicts by input of arrays with 100 rows. For
-            an objective that `ranks`, `classify` is among them.
+            Dict by signature of dicts by input of arrays with 100 rows. In
+            place of `classify` and `regress`, there is `examples`: the inputs
+            of both, see `example_signatures.check_inputs`.
         """
         raise NotImplementedError
 
@@ -277,7 +300,7 @@ class Inputs:
 
         Yields:
             `(place, row)`: a dict that names the place of the row in the
-            answer, and the bytes for `row_request`.
+            answer, and a dict by input of `row_request` of bytes.
 
         Raises:
             DataError: A row cannot be read. The rows before it are yielded

@@ -5,7 +5,7 @@ import unicodedata
 import numpy as np
 import tensorflow as tf
 
-from trainers.tasks import classify_signature
+from trainers.tasks import example_signatures
 
 # Input of the signatures that take texts.
 SPEC = tf.TensorSpec((None,), tf.string, name="text")
@@ -112,7 +112,7 @@ def check_corpus(seed):
 
 
 def check_inputs(corpus, vocabulary_size, *, pad_id, start_id, seed):
-    """Returns inputs of all signatures for the check of an export.
+    """Returns inputs of all signatures; see `Inputs.make_check_inputs`.
 
     Args:
         corpus: List of bytes from `check_corpus`.
@@ -133,5 +133,5 @@ def check_inputs(corpus, vocabulary_size, *, pad_id, start_id, seed):
         "serving_default": {"text": text},
         "tokens": {"token_ids": ids},
         "tokenize": {"text": text},
-        "classify": classify_signature.check_inputs("text", corpus),
+        "examples": example_signatures.check_inputs(text=corpus),
     }

@@ -378,13 +378,12 @@ class Texts(Inputs):
           other lengths, see `text_signatures.model_inputs`.
 
         Returns:
-            Dict from the name of a signature to the `tf.TensorSpec` of its
-            input and the function from the input to features of the network.
+            Dict as `Inputs.signatures` says.
         """
         ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
         return {
-            "serving_default": (text_signatures.SPEC, self.from_example),
-            "tokens": (ids, self._from_ids),
+            "serving_default": ([text_signatures.SPEC], self.from_example),
+            "tokens": ([ids], self._from_ids),
         }
 
     def other_signatures(self):
@@ -468,11 +467,12 @@ class Texts(Inputs):
             data: `TextDataConfig`.
 
         Yields:
-            `(place, row)`: a dict of `example`, and the bytes of a text.
+            `(place, row)`: a dict of `example`, and a dict of the bytes of
+            `text`.
         """
-        texts = reading.read_texts(file, data, encoding_flag="--encoding")
-        for place, text in texts:
-            yield {"example": place}, text
+        rows = reading.read_texts(file, data, encoding_flag="--encoding")
+        for place, texts in rows:
+            yield {"example": place}, texts
 
     @classmethod
     def settings_of_files(cls, data, encoding):

@@ -17,7 +17,6 @@ from pyarrow import parquet
 from tfmodels.bert_classifier import BertClassifierConfig
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import csv_file
-from trainers.data.texts import reading
 from trainers.data.texts import streams
 from trainers.errors import ConfigError
 from trainers.errors import DataError
@@ -435,7 +434,7 @@ def test_columns_of_texts_are_read_exactly(name, kind):
         ("", "bad", "row 2"),
         ("a\0b", "good", "row 3"),
     ]
-    texts = reading.read_texts(name, TextDataConfig())
+    texts = single_labels.read_texts(name, TextDataConfig())
     assert [text for _, text in texts] == ["größe".encode(), b"", b"a\0b"]
 
 
@@ -561,7 +560,7 @@ TABLE = "Save it as CSV: in Excel, with File > Save As > CSV UTF-8."
 def test_a_known_kind_that_is_not_read_says_what_to_do(name, words):
     message = refusal(ConfigError, name, b"content")
     assert message == KINDS.format(name) + words
-    texts = reading.read_texts(name, TextDataConfig())
+    texts = single_labels.read_texts(name, TextDataConfig())
     with pytest.raises(ConfigError) as caught:
         next(texts)
     assert str(caught.value) == f"`FILE`: {name!r} {words[3:]}"

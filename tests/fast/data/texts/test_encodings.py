@@ -12,13 +12,13 @@ import threading
 import pyarrow
 import pytest
 import refusals
+import single_labels
 import tensorflow as tf
 from pyarrow import parquet
 from single_labels import labelled
 from small_files import write
 
 from trainers.config.data import TextDataConfig
-from trainers.data.texts import reading
 from trainers.data.texts import streams
 from trainers.errors import DataError
 
@@ -263,7 +263,7 @@ def test_values_that_are_bytes_are_in_the_encoding():
 
 
 def predicted(path, **settings):
-    texts = reading.read_texts(
+    texts = single_labels.read_texts(
         path, TextDataConfig(**settings), encoding_flag="--encoding"
     )
     return [text.decode() for _, text in texts]
@@ -286,7 +286,7 @@ def test_texts_to_predict_have_the_same_encodings(name, encoding):
 def test_a_line_of_stdin_in_another_encoding_is_refused(monkeypatch):
     content = "fine\nплохой ужасный товар\n".encode("cp1251")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    texts = reading.read_texts(
+    texts = single_labels.read_texts(
         "-", TextDataConfig(), encoding_flag="--encoding"
     )
     # What comes before is answered.
@@ -306,7 +306,9 @@ def test_a_line_in_another_encoding_is_answered_before_the_next(monkeypatch):
     timer.start()
     with os.fdopen(source) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        texts = reading.read_texts("-", TextDataConfig(encoding="gb18030"))
+        texts = single_labels.read_texts(
+            "-", TextDataConfig(encoding="gb18030")
+        )
         for text in ("很差的商品", "好"):
             os.write(sink, f"{text}\n".encode("gb18030"))
             assert next(texts)[1] == text.encode()

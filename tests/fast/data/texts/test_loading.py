@@ -498,9 +498,10 @@ def test_content_keys_are_made_of_each_text_once(monkeypatch):
         loading,
         "hash_split",
         types.SimpleNamespace(
+            contents=hash_split.contents,
             text_key=lambda text: (
                 calls.append(text) or hash_split.text_key(text)
-            )
+            ),
         ),
     )
     load()

@@ -10,7 +10,6 @@ from pyarrow import ipc
 from pyarrow import parquet
 
 from trainers.config.data import TextDataConfig
-from trainers.data.texts import reading
 from trainers.errors import DataError
 
 NAMES = ["neg", "pos"]
@@ -68,7 +67,9 @@ def test_the_numbers_are_read_as_the_names_of_their_classes(file, caplog):
         f"{file} names: neg, pos"
     ]
     # Texts to predict need no labels.
-    texts = [text for _, text in reading.read_texts(file, TextDataConfig())]
+    texts = [
+        text for _, text in single_labels.read_texts(file, TextDataConfig())
+    ]
     assert texts == [b"awful", b"fine", b"good"]
 
 

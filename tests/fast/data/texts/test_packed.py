@@ -14,7 +14,6 @@ from small_files import write
 
 from trainers.config.data import TextDataConfig
 from trainers.data.texts import packed
-from trainers.data.texts import reading
 from trainers.errors import ConfigError
 from trainers.errors import DataError
 
@@ -76,7 +75,7 @@ def test_a_packed_file_is_read(name, content, suffix):
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_packed_texts_are_read(suffix):
     write("a.txt" + suffix, PACKERS[suffix](b"a\nb\n"))
-    texts = reading.read_texts("a.txt" + suffix, TextDataConfig())
+    texts = single_labels.read_texts("a.txt" + suffix, TextDataConfig())
     assert [text for _, text in texts] == [b"a", b"b"]
     write("d/x/a.txt" + suffix, PACKERS[suffix](b"fine"))
     assert read("d") == [(b"fine", "x")]
@@ -143,7 +142,7 @@ def test_a_zip_file_in_a_pipe_is_refused(monkeypatch):
         buffer = Pipe(io.BytesIO(zipped({"a.txt": b"a"})))
 
     monkeypatch.setattr(sys, "stdin", Stdin)
-    texts = reading.read_texts("-", TextDataConfig())
+    texts = single_labels.read_texts("-", TextDataConfig())
     assert refusal(DataError, list, texts) == (
         "stdin, line 1: is a zip file in a pipe or in a packed file, where it "
         "cannot be read. Unpack it before with `unzip -p FILE.zip`"

@@ -173,7 +173,7 @@ def test_without_header_columns_are_numbers():
 def test_a_field_may_have_any_length():
     long = b"x" * 300_000  # Python's limit is 131,072.
     read("a.csv", b"text,label\n" + long + b",good\n")
-    rows = reading.read_texts("a.csv", config())
+    rows = single_labels.read_texts("a.csv", config())
     assert next(rows)[1] == long
     assert csv.field_size_limit() == 2**26
 
@@ -392,7 +392,9 @@ def test_a_damaged_gzip_file_is_a_located_error(name, reader, damage, reason):
         content = b'{"text": "a", "label": "b"}\n' * 3000
     write(name, damage(gzip.compress(content)))
     if reader == "text":
-        message = refusal(DataError, list, reading.read_texts(name, config()))
+        message = refusal(
+            DataError, list, single_labels.read_texts(name, config())
+        )
     else:
         message = refusal(DataError, single_labels.read_splits, config(name))
     place, _, rest = message.partition(": ")
@@ -922,14 +924,14 @@ def test_a_file_that_cannot_be_opened_is_an_error(monkeypatch):
 )
 def test_texts_to_predict_are_read_exactly(name, content, expected):
     write(name, content)
-    assert list(reading.read_texts(name, config())) == [
+    assert list(single_labels.read_texts(name, config())) == [
         (f"{name}, line {line}", text) for line, text in expected
     ]
 
 
 def test_tfrecords_to_predict_are_read_exactly():
     write("a.tfrecord", records(example(text=feature("é".encode()))))
-    assert list(reading.read_texts("a.tfrecord", config())) == [
+    assert list(single_labels.read_texts("a.tfrecord", config())) == [
         ("a.tfrecord, record 1", "é".encode())
     ]
 
@@ -979,13 +981,13 @@ def test_texts_that_cannot_be_predicted_are_refused(
 ):
     write(name, content)
     path = {"d/a.txt": "d", "b.csv": "a.csv"}.get(name, name)
-    got = refusal(kind, list, reading.read_texts(path, config()))
+    got = refusal(kind, list, single_labels.read_texts(path, config()))
     assert got == message
 
 
 def test_what_comes_before_a_broken_row_is_predicted():
     write("a.csv", b"text\na\nb,c\n")
-    texts = reading.read_texts("a.csv", config())
+    texts = single_labels.read_texts("a.csv", config())
     assert next(texts) == ("a.csv, line 2", b"a")
     message = refusal(DataError, next, texts)
     assert message == ("a.csv, line 3: has 2 cells, but the first row has 1.")
@@ -996,7 +998,7 @@ def test_stdin_is_one_text_a_line(monkeypatch, packed):
     content = "a\né\n".encode()
     content = gzip.compress(content) if packed else content
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    assert list(reading.read_texts("-", config())) == [
+    assert list(single_labels.read_texts("-", config())) == [
         ("stdin, line 1", b"a"),
         ("stdin, line 2", "é".encode()),
     ]
@@ -1009,7 +1011,7 @@ def test_a_line_of_stdin_is_there_before_the_next_is_written(monkeypatch):
     timer.start()
     with os.fdopen(source) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        texts = reading.read_texts("-", config())
+        texts = single_labels.read_texts("-", config())
         for number, text in enumerate((b"a", b"bc", b""), 1):
             os.write(sink, text + b"\n")
             assert next(texts) == (f"stdin, line {number}", text)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from trainers.serving.proof import rules
 from trainers.serving.proof.fresh_process import SessionModel
-from trainers.tasks import classify_signature
+from trainers.tasks import example_signatures
 
 CLASSES = ["ham", "spam", "猫"]
 TEXTS = [b"a b c", b"", b"d e f g h i a", b"\xff\xfe", b"b [SEP] c"]
@@ -52,16 +52,14 @@ def test_images_are_ranked(image_version):
     files = [tf.io.encode_png(image).numpy() for image in images]
     files.append(tf.io.encode_jpeg(np.full((9, 5, 3), 200, np.uint8)).numpy())
     ranked = model(
-        "classify", classify_signature.check_inputs("image_bytes", files)
+        "classify", example_signatures.check_inputs(image_bytes=files)
     )
     answer = model("image_bytes", {"image_bytes": files})
     check_ranking(ranked, answer, [str(digit) for digit in range(10)])
 
 
 def test_texts_are_ranked(text_model):
-    ranked = text_model(
-        "classify", classify_signature.check_inputs("text", TEXTS)
-    )
+    ranked = text_model("classify", example_signatures.check_inputs(text=TEXTS))
     answer = text_model("serving_default", {"text": TEXTS})
     assert len(set(answer["label"])) > 1
     check_ranking(ranked, answer, CLASSES)
@@ -79,11 +77,11 @@ def test_exports_keep_the_rules_of_each_api(which, request):
 
 
 def test_a_request_without_the_feature_harms_no_other(text_model):
-    good = classify_signature.check_inputs("text", [b"a b"])
+    good = example_signatures.check_inputs(text=[b"a b"])
     expected = text_model("classify", good)["scores"]
     for bad in (
         b"",
-        classify_signature.check_inputs("body", [b"a b"])["inputs"][0],
+        example_signatures.check_inputs(body=[b"a b"])["inputs"][0],
     ):
         with pytest.raises(tf.errors.InvalidArgumentError) as error:
             text_model("classify", {"inputs": [good["inputs"][0], bad]})
@@ -98,7 +96,7 @@ def test_a_request_without_the_feature_harms_no_other(text_model):
 def test_a_file_that_is_no_image_is_an_error(image_version):
     model = SessionModel(image_version)
     for bad in (b"", b"no image", b"\x89PNG\r\n\x1a\n"):
-        inputs = classify_signature.check_inputs("image_bytes", [bad])
+        inputs = example_signatures.check_inputs(image_bytes=[bad])
         with pytest.raises(tf.errors.InvalidArgumentError):
             model("classify", inputs)
 
@@ -155,7 +153,7 @@ def requests_of_texts(rng):
         "tokenize": ("text", texts),
         "classify": (
             "inputs",
-            classify_signature.check_inputs("text", texts)["inputs"],
+            example_signatures.check_inputs(text=texts)["inputs"],
         ),
         "tokens": ("token_ids", [np.int32(row)[np.newaxis] for row in starts]),
     }
@@ -169,7 +167,7 @@ def requests_of_images(rng):
         "image_bytes": ("image_bytes", files),
         "classify": (
             "inputs",
-            classify_signature.check_inputs("image_bytes", files)["inputs"],
+            example_signatures.check_inputs(image_bytes=files)["inputs"],
         ),
     }
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from trainers.objectives.single_label import SingleLabel
 from trainers.objectives.single_label import SingleLabelConfig
-from trainers.tasks import classify_signature
+from trainers.tasks import example_signatures
 
 NAMES = ["ham", "spam", "猫"]
 OBJECTIVE = SingleLabel(SingleLabelConfig(), NAMES)
@@ -35,8 +35,8 @@ def signature():
         logits = tf.constant(list(LETTERS.values()))
         return tf.matmul(tf.cast(equal, tf.float32), logits)
 
-    return classify_signature.make(
-        "text", lambda text: OBJECTIVE.ranking(logits_of(text))
+    return example_signatures.make(
+        ("text",), lambda text: OBJECTIVE.ranking(logits_of(text))
     )
 
 
@@ -142,7 +142,7 @@ def test_what_has_no_such_feature_is_an_error(signature, bad, message):
 
 def test_check_inputs_hold_the_rows():
     rows = [b"a", b"", b"\xff\x00"]
-    inputs = classify_signature.check_inputs("text", rows)
+    inputs = example_signatures.check_inputs(text=rows)
     assert list(inputs) == ["inputs"]
     found = [
         tf.train.Example.FromString(one).features.feature["text"]
