@@ -362,6 +362,7 @@ def make_validation(model, run, request):
         lambda: evaluator.evaluate(on_batch=request),
         run.task.objective,
         run.config.trainer.best_metric,
+        run.config.trainer.log_reports and run.workers.is_chief,
     )
 
 

@@ -531,11 +531,11 @@ def test_a_plateau_needs_a_validation_split():
 
 def test_a_part_of_another_class_is_refused():
     config = make_config(data=None, model=ExportConfig())
+    data_classes = " or ".join(kinds.class_names("data"))
     model_classes = " or ".join(kinds.class_names("model"))
     assert problem_of(config).splitlines() == [
-        "`config.data` must be of the class ImageDataConfig or "
-        "TextDataConfig, or of a dataclass derived from DataConfig. Received: "
-        "None.",
+        f"`config.data` must be of the class {data_classes}, or of a "
+        "dataclass derived from DataConfig. Received: None.",
         f"`config.model` must be of the class {model_classes}, or of a "
         f"dataclass derived from ModelConfig. Received: {ExportConfig()!r}.",
     ]
@@ -657,7 +657,7 @@ def test_a_removed_setting_is_ignored_with_a_warning(caplog):
         (
             '{"export": {"nam": "x"}}',
             "`config.export.nam` is not a setting of this version. "
-            "Choices: name, check, allowed_batch_sizes.",
+            "Choices: name, check, allowed_batch_sizes, max_entities.",
         ),
         (
             '{"model": {"kind": "mnist_cnn"}}',

@@ -9,6 +9,7 @@ import pytest
 
 import tfmodels
 from trainers.config import experiment
+from trainers.config import kinds
 from trainers.config import tree as tree_lib
 from trainers.config.data import ImageDataConfig
 from trainers.config.data import TextDataConfig
@@ -325,8 +326,8 @@ def test_json_with_another_kind_of_data_is_refused(kind):
     with pytest.raises(ConfigError) as error:
         experiment.from_tree(tree)
     assert str(error.value) == (
-        "`config.data.kind` must be one of images, texts, or MODULE:NAME of "
-        f"your own. Received: {kind!r}."
+        f"`config.data.kind` must be one of {', '.join(kinds.KINDS['data'])}, "
+        f"or MODULE:NAME of your own. Received: {kind!r}."
     )
 
 
@@ -336,8 +337,8 @@ def test_json_without_a_kind_of_data_is_refused():
     with pytest.raises(ConfigError) as error:
         experiment.from_tree(tree)
     assert str(error.value) == (
-        "`config.data.kind` must be one of images, texts, or MODULE:NAME of "
-        "your own. Received: None."
+        f"`config.data.kind` must be one of {', '.join(kinds.KINDS['data'])}, "
+        "or MODULE:NAME of your own. Received: None."
     )
 
 

@@ -195,9 +195,7 @@ def test_an_objective_says_how_much_an_example_weighs():
         expected, [w.value for w in network.trainable_weights]
     )
     for new, old, gradient in zip(after, before, gradients, strict=True):
-        np.testing.assert_allclose(
-            new, old - 0.5 * gradient.numpy(), atol=1e-6
-        )
+        np.testing.assert_allclose(new, old - 0.5 * gradient.numpy(), atol=1e-6)
 
 
 def test_a_batch_in_which_nothing_weighs_changes_nothing():

@@ -68,12 +68,8 @@ def tokenize(examples, tokenizer, objective, *, expands, notes=None):
             continue
         tags.append(found[0])
         is_first.append(found[1])
-    raise_problems(
-        "texts whose tags cannot be used", problems, ": ".join
-    )
-    targets = np.zeros(
-        (len(begins), tag_columns.NUM_TARGET_COLUMNS), np.int32
-    )
+    raise_problems("texts whose tags cannot be used", problems, ": ".join)
+    targets = np.zeros((len(begins), tag_columns.NUM_TARGET_COLUMNS), np.int32)
     document = np.repeat(np.arange(len(texts)), ids.lengths())
     number = np.cumsum(begins) - 1 - tokens_before[document]
     targets[:, tag_columns.TAG] = tag_columns.NOT_SCORED

@@ -117,9 +117,12 @@ def entity_outputs(tokens, names, text, tokenizer, max_entities):
     )
     # An entity ends before a token that is outside, begins one, or is in
     # another text.
-    is_end = is_inside & tf.concat(
-        [(begins | ~is_inside | is_first)[1:], [True]], axis=0
-    )[: tf.size(row)]
+    is_end = (
+        is_inside
+        & tf.concat([(begins | ~is_inside | is_first)[1:], [True]], axis=0)[
+            : tf.size(row)
+        ]
+    )
     number = tf.cumsum(tf.cast(begins, tf.int32)) - 1
     mean_score = tf.math.unsorted_segment_mean(
         scores,

@@ -132,9 +132,7 @@ class TaggedTexts(Texts):
         filler = tf.one_hot(
             tag_columns.TAG, width, tag_columns.NOT_SCORED, 0, dtype=tf.int32
         )
-        dense = targets.to_tensor(
-            filler, shape=(None, self.window_size, width)
-        )
+        dense = targets.to_tensor(filler, shape=(None, self.window_size, width))
         around = tf.broadcast_to(filler, (tf.shape(dense)[0], 1, width))
         dense = tf.concat([around, dense, around], axis=1)[:, :length]
         return tf.ensure_shape(dense, (*inputs["token_ids"].shape, width))
