@@ -222,6 +222,17 @@ class TaggedTexts(Texts):
         """
         return "tags", {"text": list(features["text"])}
 
+    def repeated(self, features):
+        """Returns the text of each row, to which the places refer.
+
+        Args:
+            features: Dict of `text`.
+
+        Returns:
+            List of dict of `text`.
+        """
+        return [{"text": text.decode()} for text in features["text"]]
+
     def limits(self):
         """Returns how much of a text the model reads."""
         return [
