@@ -44,6 +44,10 @@ NUM_TRAIN, NUM_VALIDATION = tiny_runs.NUM_EXAMPLES, 6
 BATCH_SIZE = tiny_runs.BATCH_SIZE
 
 
+def outputs_of_logits(loaded, logits):
+    return loaded.task.objective.outputs(logits)
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """A tiny experiment on files.
@@ -59,6 +63,8 @@ class Case:
             no targets.
         num_test: Number of examples of test that metrics name. A long text is
             one, but several rows of a batch.
+        outputs_fn: Function from `Loaded` and the logits of test to what its
+            raw examples are answered with.
     """
 
     make_config: Callable
@@ -66,6 +72,7 @@ class Case:
     best: dict
     words: tuple | None = ("ant", "bee", "cat", "ant", "bee")
     num_test: int = NUM_VALIDATION
+    outputs_fn: Callable = outputs_of_logits
 
 
 def one_hot(targets, num_outputs):
@@ -87,6 +94,39 @@ def tags_of_pieces(targets, num_outputs):
         tags = pieces[:, tag_columns.TAG]
         logits[row, 1 : len(tags) + 1] = one_hot(tags, num_outputs)
     return logits
+
+
+def outputs_of_windows(loaded, logits):
+    """Puts the scored tokens of the windows of test together.
+
+    Each word of these texts is a token, and a space is between two words.
+    """
+    texts = {}
+    for pieces, row in zip(loaded.splits.test.targets, logits, strict=True):
+        for (tag, document, token, _), x in zip(pieces, row[1:], strict=False):
+            if tag != tag_columns.NOT_SCORED:
+                texts.setdefault(document, {})[token] = tf.nn.softmax(x).numpy()
+    raw = loaded.task.inputs.load_raw(
+        loaded.config.data, "test", loaded.task.objective
+    )
+    shape = len(texts), max(map(len, texts.values()))
+    found = {
+        "tag": np.full(shape, b"", object),
+        "start": np.full(shape, -1, np.int32),
+        "end": np.full(shape, -1, np.int32),
+        "score": np.zeros(shape, np.float32),
+    }
+    for document, text in enumerate(raw.features["text"]):
+        words = text.split(b" ")
+        ends = np.cumsum([len(word) + 1 for word in words]) - 1
+        for token, (word, end) in enumerate(zip(words, ends, strict=True)):
+            scores = texts[document].pop(token)
+            tag = loaded.task.objective.names[scores.argmax()].encode()
+            values = tag, end - len(word), end, scores.max()
+            for name, value in zip(found, values, strict=True):
+                found[name][document, token] = value
+        assert not texts[document]
+    return {name: tf.constant(values) for name, values in found.items()}
 
 
 def ones(targets, num_outputs):
@@ -204,7 +244,11 @@ def make_texts_with_labels(directory):
 
 def make_tagged_texts(directory):
     """Words with tags; a text of seven tokens becomes two windows."""
-    for name, long in (("train", (6, 11)), ("validation", (3,)), ("test", (3,))):
+    for name, long in (
+        ("train", (6, 11)),
+        ("validation", (3,)),
+        ("test", (3,)),
+    ):
         blocks = []
         for number in range(5 if len(long) == 1 else 13):
             words = 7 if number in long else number % 4 + 1
@@ -292,6 +336,7 @@ CASES = {
         dict.fromkeys(tag_metrics.ENTITY_METRICS, 1.0) | {"loss": 0.0},
         ("B-ant", "O B-bee", "B-cat I-cat O", "O B-ant I-ant O", "B-bee"),
         num_test=5,
+        outputs_fn=outputs_of_windows,
     ),
     ("own", "own_ragged"): Case(
         make_vectors_with_tags,
@@ -479,7 +524,8 @@ def test_eager_tf_data_and_exports_preprocess_alike(loaded, tmp_path):
     raw = task.inputs.load_raw(loaded.config.data, "test", task.objective)
     signature, fed = task.inputs.request_of(raw.features)
     served = functions[signature](*map(tf.constant, fed.values()))
-    expected = task.objective.outputs(loaded.network(eager, training=False))
+    logits = loaded.network(eager, training=False)
+    expected = loaded.case.outputs_fn(loaded, logits)
     assert served.keys() == expected.keys()
     for name, values in expected.items():
         if values.dtype == tf.string:

@@ -399,6 +399,22 @@ class Objective:
         """
         raise NotImplementedError
 
+    def is_in_doubt(self, logits):
+        """Returns for which examples rounding can change `outputs`.
+
+        The logits of an export differ in the last digits from those of the
+        trained network. Outputs that are not of floats can then differ as
+        well, for example the best class of two equal ones. An objective with
+        such outputs names these examples, see `rounding`.
+
+        Args:
+            logits: float32[batch, num_outputs].
+
+        Returns:
+            `bool[batch]`; `None` means none.
+        """
+        return None
+
     def ranking(self, logits):
         """Returns the outputs of `classify`, if the objective `ranks`.
 

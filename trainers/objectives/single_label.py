@@ -15,6 +15,7 @@ from trainers.objectives import class_outputs
 from trainers.objectives import class_weights
 from trainers.objectives import cross_entropy
 from trainers.objectives import labels
+from trainers.objectives import rounding
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
 from trainers.runtime import look_alikes
@@ -329,6 +330,10 @@ class SingleLabel(Objective):
     def outputs(self, logits):
         """Returns the outputs of a signature, see `class_outputs.outputs`."""
         return class_outputs.outputs(logits, self.names)
+
+    def is_in_doubt(self, logits):
+        """Returns whether two classes are best, see `rounding.is_close`."""
+        return rounding.is_close(logits)
 
     def ranking(self, logits):
         """Returns all classes, best first, see `class_outputs.ranking`."""

@@ -10,6 +10,7 @@ from trainers.errors import first_of
 from trainers.metrics import names as names_lib
 from trainers.objectives import entity_spans
 from trainers.objectives import raw_tags
+from trainers.objectives import rounding
 from trainers.objectives import tag_alignment
 from trainers.objectives import tag_answers
 from trainers.objectives import tag_card
@@ -403,6 +404,17 @@ class Tags(Objective):
             "probabilities": tf.nn.softmax(logits),
             "tag_id": tf.argmax(logits, axis=-1, output_type=tf.int32),
         }
+
+    def is_in_doubt(self, logits):
+        """Returns where two tags are best, see `rounding.is_close`.
+
+        Args:
+            logits: float32[..., num_tags].
+
+        Returns:
+            `bool[...]`.
+        """
+        return rounding.is_close(logits)
 
     def answers(self, outputs, *, is_short=False, scores=False):
         """Yields the answer of each text, see `tag_answers.answers`."""

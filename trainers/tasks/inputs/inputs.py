@@ -254,7 +254,7 @@ class Inputs:
         """
         raise NotImplementedError
 
-    def make_signatures(self, objective, network):
+    def make_signatures(self, objective, network, *, with_doubt=False):
         """Returns the serving functions of a task.
 
         These are `signatures`, which answer with the outputs of the objective,
@@ -265,6 +265,9 @@ class Inputs:
             objective: `Objective` of the task.
             network: Function from preprocessed features to logits, for example
                 a `keras.Model`.
+            with_doubt: bool. Whether answers can have a further output,
+                `rounding.IN_DOUBT: bool[batch]`, see `Objective.is_in_doubt`.
+                The check of an export does not compare these rows.
 
         Returns:
             Dict from the name of a signature to a `tf.function`.
@@ -273,7 +276,7 @@ class Inputs:
         # checked before TensorFlow is imported.
         from trainers.tasks import signatures
 
-        return signatures.make(self, objective, network)
+        return signatures.make(self, objective, network, with_doubt)
 
     def make_check_inputs(self, seed):
         """Returns 100 rows of inputs for the check of an export.

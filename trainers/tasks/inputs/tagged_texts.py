@@ -11,6 +11,8 @@ from trainers.data.texts import tagging
 from trainers.errors import ConfigError
 from trainers.objectives import tag_alignment
 from trainers.objectives import tag_columns
+from trainers.objectives.rounding import IN_DOUBT
+from trainers.tasks import signatures
 from trainers.tasks.inputs import tag_signatures
 from trainers.tasks.inputs import text_signatures
 from trainers.tasks.inputs.texts import Texts
@@ -137,7 +139,7 @@ class TaggedTexts(Texts):
         dense = tf.concat([around, dense, around], axis=1)[:, :length]
         return tf.ensure_shape(dense, (*inputs["token_ids"].shape, width))
 
-    def make_signatures(self, objective, network):
+    def make_signatures(self, objective, network, *, with_doubt=False):
         """Returns the serving functions.
 
         `tags` takes `text: string[batch]` and answers with all tokens, see
@@ -147,6 +149,7 @@ class TaggedTexts(Texts):
         Args:
             objective: `Objective` for tags.
             network: Function from model inputs to logits.
+            with_doubt: bool. As for `Inputs.make_signatures`.
 
         Returns:
             Dict from the name of a signature to a `tf.function`.
@@ -162,29 +165,33 @@ class TaggedTexts(Texts):
                 text, tokenizer, self.window_size, logits_of, len(names)
             )
 
-        def tags(text):
-            return tag_signatures.tag_outputs(read(text), names)
+        def tags(text, tokens):
+            return tag_signatures.tag_outputs(tokens, names)
 
-        def entities(text):
+        def entities(text, tokens):
             return tag_signatures.entity_outputs(
-                read(text),
-                names,
-                text,
-                tokenizer,
-                self._config.export.max_entities,
+                tokens, names, text, tokenizer, self._config.export.max_entities
             )
+
+        def serve(answer_fn, text):
+            tokens = read(text)
+            outputs = answer_fn(text, tokens)
+            if with_doubt:
+                in_doubt = tokens.start.with_values(
+                    objective.is_in_doubt(tokens.logits)
+                )
+                outputs[IN_DOUBT] = tf.reduce_any(in_doubt, axis=1)
+            return outputs
 
         functions = {
             "serving_default": tags if objective.is_plain else entities,
             "tags": tags,
         }
         return {
-            name: tf.function(
-                function,
-                input_signature=[text_signatures.SPEC],
-                autograph=False,
+            name: signatures.make_one(
+                [text_signatures.SPEC], functools.partial(serve, answer_fn)
             )
-            for name, function in functions.items()
+            for name, answer_fn in functions.items()
         }
 
     def make_check_inputs(self, seed):
