@@ -27,6 +27,8 @@ from trainers.data import pipeline
 from trainers.distribution.workers import ALONE
 from trainers.evaluation import evaluator as evaluator_lib
 from trainers.evaluation.evaluator import Evaluator
+from trainers.objectives import tag_columns
+from trainers.objectives import tag_metrics
 from trainers.runtime import columns
 from trainers.serving import exporter
 from trainers.serving.proof import checker
@@ -55,12 +57,15 @@ class Case:
         best: The best value of each metric, for logits of `right_logits`.
         words: The first five targets of train in words; `None` if there are
             no targets.
+        num_test: Number of examples of test that metrics name. A long text is
+            one, but several rows of a batch.
     """
 
     make_config: Callable
     right_logits: Callable
     best: dict
     words: tuple | None = ("ant", "bee", "cat", "ant", "bee")
+    num_test: int = NUM_VALIDATION
 
 
 def one_hot(targets, num_outputs):
@@ -73,6 +78,15 @@ def signs(targets, num_outputs):
 
 def tag_counts(targets, num_outputs):
     return np.array([np.bincount(x, minlength=num_outputs) for x in targets])
+
+
+def tags_of_pieces(targets, num_outputs):
+    """As the network gives them: with [CLS], [SEP] and padding."""
+    logits = np.zeros((len(targets), 8, num_outputs))
+    for row, pieces in enumerate(targets):
+        tags = pieces[:, tag_columns.TAG]
+        logits[row, 1 : len(tags) + 1] = one_hot(tags, num_outputs)
+    return logits
 
 
 def ones(targets, num_outputs):
@@ -188,6 +202,33 @@ def make_texts_with_labels(directory):
     )
 
 
+def make_tagged_texts(directory):
+    """Words with tags; a text of seven tokens becomes two windows."""
+    for name, long in (("train", (6, 11)), ("validation", (3,)), ("test", (3,))):
+        blocks = []
+        for number in range(5 if len(long) == 1 else 13):
+            words = 7 if number in long else number % 4 + 1
+            kind, start = CLASSES[number % 3], number % 2
+            tags = ["O"] * start + [f"B-{kind}", f"I-{kind}"]
+            tags = (tags + ["O"] * words)[:words]
+            letters = (name[:2] + "cdefgh")[-words:]
+            blocks.append("\n".join(map(" ".join, zip(letters, tags))))
+        file = directory / f"{name}.conll"
+        file.write_text("\n\n".join(blocks) + "\n")
+    data, model = write_texts(directory, str)
+    settings = {
+        field.name: getattr(data, field.name)
+        for field in dataclasses.fields(data)
+    }
+    for name in ("train", "validation", "test"):
+        settings[name] = str(directory / f"{name}.conll")
+    return with_settings(
+        c.TaggedTextDataConfig(**settings),
+        tfmodels.BertTaggerConfig(encoder=model.encoder),
+        c.TagsConfig(label_smoothing=0.1),
+    )
+
+
 def make_images_without_targets(directory):
     from team.one_class import OneClassConfig
 
@@ -244,6 +285,13 @@ CASES = {
         signs,
         ANY_LABELS,
         ("none", "ant", "bee", "ant, bee", "cat"),
+    ),
+    ("tagged_texts", "tags"): Case(
+        make_tagged_texts,
+        tags_of_pieces,
+        dict.fromkeys(tag_metrics.ENTITY_METRICS, 1.0) | {"loss": 0.0},
+        ("B-ant", "O B-bee", "B-cat I-cat O", "O B-ant I-ant O", "B-bee"),
+        num_test=5,
     ),
     ("own", "own_ragged"): Case(
         make_vectors_with_tags,
@@ -339,12 +387,16 @@ def test_targets_are_what_the_files_say(loaded):
 def test_right_answers_give_the_best_value_of_each_metric(loaded):
     objective, targets = loaded.task.objective, loaded.splits.test.targets
     logits = loaded.case.right_logits(targets, objective.num_outputs)
-    summary = objective.summarize(
-        as_tensor(targets), tf.constant(logits, tf.float32)
+    padded = loaded.task.inputs.preprocess(
+        {n: as_tensor(x) for n, x in loaded.splits.test.features.items()}
     )
+    if targets is not None:
+        targets = as_tensor(targets)
+        targets = loaded.task.inputs.pad_targets(targets, padded)
+    summary = objective.summarize(targets, tf.constant(logits, tf.float32))
     batch = {name: as_column(value) for name, value in summary.items()}
     metrics = evaluator_lib.checked(objective, objective.measure([batch]))
-    assert metrics["num_examples"] == len(logits)
+    assert metrics["num_examples"] == loaded.case.num_test
     for name, value in loaded.case.best.items():
         assert metrics[name] == pytest.approx(value, abs=1e-12), name
         assert objective.metric_problem(name) is None

@@ -14,8 +14,10 @@ from trainers.errors import RefusedError
 from trainers.evaluation import batch_size
 from trainers.evaluation import evaluator
 from trainers.objectives import objective as objective_lib
+from trainers.objectives import entity_spans
 from trainers.objectives.objective import Objective
 from trainers.objectives.single_label import SingleLabelConfig
+from trainers.objectives.tags import TagsConfig
 from trainers.prediction import calling
 from trainers.prediction import connect
 from trainers.prediction.rest import RestPredictor
@@ -28,6 +30,7 @@ from trainers.tasks import example_signatures
 # Rows in a request to an export on a CPU.
 _CPU_ROWS = 64
 _OF_SINGLE_LABEL = {"label", "class_id", "probabilities", "logits"}
+_OF_TAGS = {"tag", "start", "end", "score"}
 
 
 def predict(
@@ -179,8 +182,9 @@ def _answer_split(task, answer_fn, data, split, run_data, num_rows):
             for name, column in examples.features.items()
         }
         answers = answer_fn(*task.inputs.request_of(batch))
-        for row, answer in zip(rows, answers, strict=True):
-            found = {"example": examples.places[row]}
+        repeated = task.inputs.repeated(batch)
+        for row, content, answer in zip(rows, repeated, answers, strict=True):
+            found = {"example": examples.places[row]} | content
             if examples.targets is not None:
                 target = examples.targets[row]
                 found["true_label"] = task.objective.describe(target)
@@ -235,14 +239,26 @@ def _predict_served(predictor, where, data, files, split, scores, encoding):
         if answer_with_scores:
             return _classify(predictor, fed)
         outputs = predictor(signature, fed)
-        # The objective of a served model is known by its outputs.
-        objective = Objective()
-        if outputs.keys() == _OF_SINGLE_LABEL:
-            objective = SingleLabelConfig().make_objective()
+        objective = _objective_of(outputs, predictor.signatures)
         return objective.answers(outputs, is_short=inputs.answers_are_short)
 
     # One row a request: the batch size that a server accepts is unknown.
     return _answer_files(inputs, answer, list(files), data, 1)
+
+
+def _objective_of(outputs, signatures):
+    """Returns the objective of a served model, which its outputs tell."""
+    if outputs.keys() == _OF_SINGLE_LABEL:
+        return SingleLabelConfig().make_objective()
+    if outputs.keys() == _OF_TAGS:
+        names = sorted({name.decode() for name in outputs["tag"].flat} - {""})
+        is_plain = "entity_label" not in signatures["serving_default"].outputs
+        if not is_plain:
+            types = {name.partition("-")[2] for name in names} - {""}
+            names = entity_spans.tag_names(types)
+        state = {"names": names, "is_plain": is_plain}
+        return TagsConfig().make_objective().restored(state)
+    return Objective()
 
 
 def _inputs_of(signatures, where, data):
@@ -250,6 +266,12 @@ def _inputs_of(signatures, where, data):
     known = [
         kinds.load("data", name, "config.data") for name in kinds.KINDS["data"]
     ]
+    # A signature of its own says more than `serving_default`, which all have.
+    known.sort(
+        key=lambda kind: (
+            tasks.inputs_class(kind).row_request == "serving_default"
+        )
+    )
     if data is not None:
         known.insert(0, type(data))
     for data_class in known:

@@ -300,7 +300,10 @@ class TrainingModel(keras.Model):
             ),
             parallel_iterations=1,
         )
-        return gradients, logits.concat()
+        logits = logits.concat()
+        # Metrics need the shape, which the loop has lost.
+        logits.set_shape((data[-1].shape[0], *self.output_shape[1:]))
+        return gradients, logits
 
 
 def _summed(replicas, gradients, logs):

@@ -15,7 +15,6 @@ import tensorflow as tf
 from trainers.data.examples import Examples
 from trainers.data.texts import windows as windows_lib
 from trainers.errors import raise_problems
-from trainers.objectives import tag_alignment
 from trainers.objectives import tag_columns
 from trainers.runtime.columns import Ragged
 
@@ -29,8 +28,7 @@ def tokenize(examples, tokenizer, objective, *, expands, notes=None):
         examples: `Examples` with the feature `text`, and the items of
             `tag_columns` as targets.
         tokenizer: `WordPieceTokenizer` without added tokens.
-        objective: `Objective` with the attributes `names` and `is_plain` of
-            `Tags`.
+        objective: `Objective` with a method `token_tags`, as `Tags` has it.
         expands: bool. Whether the border of a span or word inside of a token
             moves to that of the token.
         notes: `collections.Counter` to count `tag_alignment.NOTES` in, or
@@ -57,13 +55,11 @@ def tokenize(examples, tokenizer, objective, *, expands, notes=None):
         items = examples.targets[row]
         try:
             text = _read_part(text, items, tokenizer.max_bytes)
-            found = tag_alignment.token_tags(
+            found = objective.token_tags(
                 items,
                 starts[chosen],
                 ends[chosen],
                 text,
-                objective.names,
-                is_plain=objective.is_plain,
                 expands=expands,
                 notes=notes,
             )

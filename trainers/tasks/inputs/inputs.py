@@ -350,6 +350,18 @@ class Inputs:
         """
         raise NotImplementedError
 
+    def repeated(self, features):
+        """Returns what `predict` repeats of each row of a split.
+
+        Args:
+            features: As for `request_of`.
+
+        Returns:
+            List of dict, one for each row, ready for JSON.
+        """
+        (num_rows,) = {len(column) for column in features.values()}
+        return [{}] * num_rows
+
     def describe(self):
         """Returns the inputs in words for the model card, in the plural."""
         raise NotImplementedError

@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data.texts import loading
-from trainers.data.texts import reading
 from trainers.data.texts import tagging
 from trainers.errors import ConfigError
 from trainers.objectives import tag_alignment
@@ -41,7 +40,7 @@ class TaggedTexts(Texts):
     """
 
     # Complete, also if a text has more entities than `serving_default` returns.
-    row_request = ("tags", "text")
+    row_request = "tags"
 
     def __init__(self, config, *args, **kwargs):
         """Makes the inputs.
@@ -138,7 +137,7 @@ class TaggedTexts(Texts):
         dense = tf.concat([around, dense, around], axis=1)[:, :length]
         return tf.ensure_shape(dense, (*inputs["token_ids"].shape, width))
 
-    def make_signatures(self, objective, logits_of):
+    def make_signatures(self, objective, network):
         """Returns the serving functions.
 
         `tags` takes `text: string[batch]` and answers with all tokens, see
@@ -147,20 +146,20 @@ class TaggedTexts(Texts):
 
         Args:
             objective: `Objective` for tags.
-            logits_of: Function from model inputs to logits.
+            network: Function from model inputs to logits.
 
         Returns:
             Dict from the name of a signature to a `tf.function`.
         """
         names, tokenizer = objective.names, self.tokenizer
 
+        def logits_of(ids):
+            features = self.preprocess({"token_ids": ids})
+            return network(features, training=False)
+
         def read(text):
             return tag_signatures.read(
-                text,
-                tokenizer,
-                self.window_size,
-                lambda ids: logits_of(self.preprocess({"token_ids": ids})),
-                len(names),
+                text, tokenizer, self.window_size, logits_of, len(names)
             )
 
         def tags(text):
@@ -209,12 +208,11 @@ class TaggedTexts(Texts):
             data: `TaggedTextDataConfig`.
 
         Yields:
-            `(place, row)`: a dict of `example` and `text`, and the bytes of
-            the text.
+            `(place, row)`: a dict of `example` and `text`, and a dict of the
+            bytes of `text`.
         """
-        texts = reading.read_texts(file, data, encoding_flag="--encoding")
-        for place, text in texts:
-            yield {"example": place, "text": text.decode()}, text
+        for place, row in super().read_rows(file, data):
+            yield place | {"text": row["text"].decode()}, row
 
     def request_of(self, features):
         """Returns the request for a batch of texts.
@@ -223,6 +221,17 @@ class TaggedTexts(Texts):
             features: Dict of `text`.
         """
         return "tags", {"text": list(features["text"])}
+
+    def repeated(self, features):
+        """Returns the text of each row, to which the places refer.
+
+        Args:
+            features: Dict of `text`.
+
+        Returns:
+            List of dict of `text`.
+        """
+        return [{"text": text.decode()} for text in features["text"]]
 
     def limits(self):
         """Returns how much of a text the model reads."""
