@@ -204,7 +204,11 @@ def make_texts_with_labels(directory):
 
 def make_tagged_texts(directory):
     """Words with tags; a text of seven tokens becomes two windows."""
-    for name, long in (("train", (6, 11)), ("validation", (3,)), ("test", (3,))):
+    for name, long in (
+        ("train", (6, 11)),
+        ("validation", (3,)),
+        ("test", (3,)),
+    ):
         blocks = []
         for number in range(5 if len(long) == 1 else 13):
             words = 7 if number in long else number % 4 + 1
