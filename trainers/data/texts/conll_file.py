@@ -38,7 +38,8 @@ def read_rows(file, data, columns, report):
         ConfigError: There is no such column.
     """
     numbers = {
-        field: _number(field, name, file) for field, name in columns.items()
+        field: _number(field, columns[field], file)
+        for field in _DEFAULTS.keys() & columns.keys()
     }
 
     def row_of(block):
@@ -50,7 +51,7 @@ def read_rows(file, data, columns, report):
 def _number(field, name, file):
     """Returns the number of a column."""
     if name == field:
-        return _DEFAULTS.get(field)
+        return _DEFAULTS[field]
     if not re.fullmatch(r"\d{1,3}", name):
         raise ConfigError(
             f"`--config.data.{field}_column` must be the number of a column of "
@@ -63,22 +64,23 @@ def _number(field, name, file):
 def _row(block, numbers, columns, file):
     """Returns the values of a sentence, or `None` if it has no words."""
     lines = [(number, line, _cells(line)) for number, line in block]
-    counts = collections.Counter(len(cells) for *_, cells in lines)
+    shapes = collections.Counter(_shape(*line[1:]) for line in lines)
     # Of equal counts that of the last line: comments are at the begin.
-    width = max(reversed(lines), key=lambda x: counts[len(x[2])])
-    width = len(width[2])
+    shape = max(
+        (_shape(*line[1:]) for line in reversed(lines)), key=shapes.__getitem__
+    )
     words, tags = [], []
     for number, line, cells in lines:
         is_comment = line.startswith("#") and (
-            len(cells) != width or (not words and _COMMENT.match(line))
+            _shape(line, cells) != shape or (not words and _COMMENT.match(line))
         )
         if is_comment or cells[0] == _BEGIN:
             continue
-        if len(cells) != width:
+        if len(cells) != shape[1]:
             raise LineError(
                 number,
                 f"has {len(cells)} columns, and the other lines of the "
-                f"sentence have {width}",
+                f"sentence have {shape[1]}",
             )
         for field, found in (("text", words), ("label", tags)):
             if field in columns:
@@ -87,6 +89,10 @@ def _row(block, numbers, columns, file):
         return None
     text, places = sentences.join(words)
     return sentences.row(text, places, tags if "label" in columns else None)
+
+
+def _shape(line, cells):
+    return "\t" in line, len(cells)
 
 
 def _cells(line):
