@@ -419,7 +419,8 @@ def test_a_list_in_a_config_file_can_be_overridden(tmp_path):
             ["--config.export=1"],
             "`--config.export` is not a setting. "
             "Choices: --config.export.name, --config.export.check, "
-            "--config.export.allowed_batch_sizes, --config.export.max_entities.",
+            "--config.export.allowed_batch_sizes, "
+            "--config.export.max_entities.",
         ),
         (
             ["--worksdir=run"],
