@@ -1479,6 +1479,10 @@ ELSEWHERE = {
         "tests/fast/test_advice.py::"
         "test_each_name_of_a_preset_in_the_choices_is_accepted",
     ),
+    "`--config.model.encoder.preset` must have no added tokens for": (
+        "tests/fast/tasks/test_tagged_texts.py::test_added_tokens_are_refused",
+        _A_PRESET,
+    ),
     "`--config={}` cannot be loaded: {}": (
         "tests/fast/test_flags.py::test_a_config_file_that_fails_says_where",
         "tests/fast/test_advice.py::"

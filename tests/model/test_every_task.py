@@ -256,7 +256,8 @@ def make_tagged_texts(directory):
             tags = ["O"] * start + [f"B-{kind}", f"I-{kind}"]
             tags = (tags + ["O"] * words)[:words]
             letters = (name[:2] + "cdefgh")[-words:]
-            blocks.append("\n".join(map(" ".join, zip(letters, tags))))
+            pairs = zip(letters, tags, strict=True)
+            blocks.append("\n".join(map(" ".join, pairs)))
         file = directory / f"{name}.conll"
         file.write_text("\n\n".join(blocks) + "\n")
     data, model = write_texts(directory, str)

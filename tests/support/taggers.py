@@ -10,7 +10,10 @@ from trainers import config as c
 from trainers import tasks
 from trainers.tasks.inputs.tagged_texts import TaggedTexts
 
-CHARACTERS = "aäßẞ½㎏가나北京👩\u200d\u00ad\0\ufeff é\u0301\u0323İ.,-' \t\nﬁन्ΩΣσςxyzZIı，。！ＡＢ"
+CHARACTERS = (
+    "aäßẞ½㎏가나北京👩\u200d\u00ad\0\ufeff é\u0301\u0323İ.,-' \t\n"
+    "ﬁन्ΩΣσςxyzZIı，。！ＡＢ"
+)
 VOCABULARY = [
     *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
     *"abefinsuxyzω北京.,-'，。！",

@@ -13,8 +13,8 @@ from trainers.errors import DataError
 from trainers.errors import RefusedError
 from trainers.evaluation import batch_size
 from trainers.evaluation import evaluator
-from trainers.objectives import objective as objective_lib
 from trainers.objectives import entity_spans
+from trainers.objectives import objective as objective_lib
 from trainers.objectives.objective import Objective
 from trainers.objectives.single_label import SingleLabelConfig
 from trainers.objectives.tags import TagsConfig

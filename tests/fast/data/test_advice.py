@@ -540,6 +540,8 @@ ELSEWHERE = {
     "image_column": "images/test_sources.py",
     "path": "images/test_sources.py",
     "data_dir": "images/test_sources.py",
+    "max_bytes": "../tasks/test_tagged_texts.py",
+    "misaligned": "../tasks/test_tagged_texts.py",
 }
 
 

@@ -6,7 +6,6 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from trainers.data.texts import loading
 from trainers.data.texts import tagging
 from trainers.errors import ConfigError
 from trainers.objectives import tag_alignment
