@@ -156,7 +156,7 @@ def test_a_server_takes_at_most_1000_records(version, model):
 
 
 IMAGE = np.zeros((2, 28, 28), np.float32)
-REGRESS = prediction_log_pb2.PredictionLog(regress_log={})
+RUN = prediction_log_pb2.PredictionLog(session_run_log={})
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ REGRESS = prediction_log_pb2.PredictionLog(regress_log={})
             log_of("serving_default", image=IMAGE[:0]),
             "signature `serving_default`: `image` is empty",
         ),
-        (REGRESS, "requests of the kind regress_log are not checked"),
+        (RUN, "requests of the kind session_run_log are not checked"),
         (
             prediction_log_pb2.PredictionLog(),
             "requests of the kind None are not checked",
