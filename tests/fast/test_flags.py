@@ -17,10 +17,12 @@ from tfmodels import settings
 from trainers import flags
 from trainers.config import experiment
 from trainers.config import files as files_lib
+from trainers.config import kinds
 from trainers.config import tree
 from trainers.errors import ConfigError
 from trainers.objectives.single_label import SingleLabelConfig
 
+OBJECTIVES = ", ".join(kinds.KINDS["task"])
 CHOICES = ", ".join(files_lib.shipped())
 
 
@@ -245,12 +247,12 @@ def test_an_objective_of_a_file_can_be_replaced(tmp_path, caplog):
     [
         (
             ["--config.task.objective=multi"],
-            "`--config.task.objective` must be one of single_label, or "
+            f"`--config.task.objective` must be one of {OBJECTIVES}, or "
             "MODULE:NAME of your own. Received: 'multi'.",
         ),
         (
             ["--config.task.objective="],
-            "`--config.task.objective` must be one of single_label, or "
+            f"`--config.task.objective` must be one of {OBJECTIVES}, or "
             "MODULE:NAME of your own. Received: ''.",
         ),
         (
@@ -417,7 +419,8 @@ def test_a_list_in_a_config_file_can_be_overridden(tmp_path):
             ["--config.export=1"],
             "`--config.export` is not a setting. "
             "Choices: --config.export.name, --config.export.check, "
-            "--config.export.allowed_batch_sizes.",
+            "--config.export.allowed_batch_sizes, "
+            "--config.export.max_entities.",
         ),
         (
             ["--worksdir=run"],
@@ -598,7 +601,8 @@ _HINT_313 = (
         (
             GET_CONFIG.format("config.data = None"),
             "`config.data` must be of the class ImageDataConfig or "
-            "TextDataConfig, or of a dataclass derived from DataConfig. "
+            "TextDataConfig or TaggedTextDataConfig, or of a dataclass derived "
+            "from DataConfig. "
             "Received: None.",
         ),
         (

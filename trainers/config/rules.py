@@ -29,16 +29,18 @@ def mismatches(config):
     Args:
         config: `ExperimentConfig`.
     """
-    for name in ("task", "model"):
-        part, data = getattr(config, name), config.data
+    data = config.data
+    words = "for each token" if data.per_token else "for each example"
+    for name, part in (
+        ("`--config.task.objective`", config.task),
+        ("`config.model`", config.model),
+    ):
         if part.per_token != data.per_token:
-            words = "for each token" if data.per_token else "for each example"
-            flag = " (--config.task.objective)" if name == "task" else ""
             yield (
-                f"`config.{name}`{flag} must have answers {words}, because "
-                f"`config.data` is of the class {type(data).__name__}. "
-                f"Received: {type(part).__name__}. For tagged texts, begin "
-                "with --config=configs/bert_tagger.py."
+                f"{name} must have answers {words}, because `config.data` is "
+                f"of the class {type(data).__name__}. Received: "
+                f"{type(part).__name__}. For tagged texts, begin with "
+                "--config=configs/bert_tagger.py."
             )
 
 

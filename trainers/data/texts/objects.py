@@ -18,8 +18,8 @@ def read_values(row, columns, encoding):
     """Returns texts as bytes in UTF-8 and the other columns as str.
 
     The column `data.text` is the key `text` of the object `data` of a row, as
-    Label Studio writes it. If the columns take JSON, targets are what the row contains, with bytes as
-    str: also numbers, bools, `None`, lists and dicts.
+    Label Studio writes it. If the columns take JSON, targets are what the row
+    contains, with bytes as str: also numbers, bools, `None`, lists and dicts.
 
     Args:
         row: Any object. A usable row is a dict.

@@ -40,16 +40,9 @@ def read_blocks(file, data, columns, report, row_of_fn):
         `(line, values)`: the number of the first line, and the values.
 
     Raises:
-        ConfigError: The objective does not learn tags.
+        ConfigError: The split of each row is wanted.
         DataError: The file cannot be read, or is another document.
     """
-    if "label" in columns and not data.per_token:
-        raise ConfigError(
-            f"`config.data` must be of the class TaggedTextDataConfig to learn "
-            f"from {file}, where each word has a tag. Begin with "
-            "--config=configs/bert_tagger.py. Received: "
-            f"{type(data).__name__}."
-        )
     if "split" in columns:
         raise ConfigError(
             "`--config.data.split_column` must be empty for files with a word "

@@ -12,6 +12,7 @@ import pytest
 from pyarrow import feather
 from pyarrow import parquet
 
+from trainers.config.data import TextDataConfig
 from trainers.config.tagged_data import TaggedTextDataConfig
 from trainers.data.texts import reading
 from trainers.errors import ConfigError
@@ -416,4 +417,53 @@ def test_spans_that_cannot_be_used_are_named(tmp_path):
         "1 rows that cannot be used:\n"
         f"  {file}, line 2: a span must begin before its end and inside of the "
         "text of 5 characters. Received: [0, 6, 'A']"
+    )
+
+
+# --- Advice ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "source"),
+    [
+        (lines(), "conll"),
+        (lines(" ", "_ "), "conll"),
+        (conllu(), "conllu"),
+        ("".join(f"{json.dumps(row)}\n" for row in rows()), "jsonl"),
+        (json.dumps(rows()), "json"),
+    ],
+)
+def test_the_source_of_a_file_without_its_suffix_is_advised(
+    content, source, tmp_path
+):
+    file = tmp_path / "a.txt"
+    write_text(file, content)
+    message = refusal(file, ConfigError)
+    assert message.startswith("`--config.data.train` must end in one of .jsonl")
+    advice = f"It seems to be {source}: set --config.data.source={source}, or "
+    assert advice in message
+    assert read(file, source=source)[0] == TEXTS
+
+
+def test_prose_is_no_conll(tmp_path):
+    file = tmp_path / "a.txt"
+    write_text(file, "A line of words.\nAnother one.\n")
+    message = refusal(file, ConfigError)
+    assert "Write a word and its tag on each line, with a tab" in message
+    write_text(tmp_path / "a.conll", "A\tO\nline\tO\n")
+    assert read(tmp_path / "a.conll")[0] == ["A line"]
+
+
+def test_a_table_has_no_spans(tmp_path):
+    file = tmp_path / "a.csv"
+    write_text(file, "text,label\na,b\n")
+    assert "It is a file of the kind csv, which has no words with" in refusal(
+        file, ConfigError
+    )
+    data = TextDataConfig(train=str(tmp_path / "a.conll"))
+    write_text(tmp_path / "a.conll", lines())
+    with pytest.raises(ConfigError) as error:
+        reading.list_files(data)
+    assert "To learn tags, begin with --config=configs/bert_tagger.py." in str(
+        error.value
     )
