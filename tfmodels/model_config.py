@@ -1,5 +1,7 @@
 """What every model config has: the network, its files, its weights."""
 
+import typing
+
 
 class ModelConfig:
     """Settings of a network, which they can build.
@@ -8,9 +10,14 @@ class ModelConfig:
     `tfmodels.mnist_mlp`. The module of a model does not import Keras at its
     top: config files import it, and wrong flags are reported before Keras is
     imported, which takes seconds.
+
+    Attributes:
+        per_token: bool. Whether the network gives logits for each token of a
+            text, `float32[batch, sequence_length, num_outputs]`.
     """
 
     __slots__ = ()
+    per_token: typing.ClassVar[bool] = False
 
     def problems(self):
         """Yields the broken rules between several settings, a line for each."""

@@ -1411,6 +1411,21 @@ def predictor_of(name, dtype, function):
     return saved_model.Predictor(base)
 
 
+@provokes("{} must have answers {}, because `config.data` is of the class")
+def test_an_objective_for_tokens_has_data_with_tags():
+    tags = ["--config.task.objective=tags"]
+    message = run("train", [*TEXTS, *tags])
+    assert message == (
+        "`--config.task.objective` must have answers for each example, because "
+        "`config.data` is of the class TextDataConfig. Received: TagsConfig. "
+        "For tagged texts, begin with --config=configs/bert_tagger.py."
+    )
+    words = ["--config=configs/bert_tagger.py", *TEXTS[1:]]
+    assert run("train", [*words, *tags]) is None
+    message = run("train", [*words, "--config.task.objective=single_label"])
+    assert "must have answers for each token" in message
+
+
 @provokes("the run of --config.trainer.extend_from has no variable")
 def test_a_run_without_a_variable_is_no_longer_extended():
     own = {"model/3/dense/kernel": np.zeros(2), "metrics/0/sum": np.ones(1)}
@@ -1483,6 +1498,10 @@ ELSEWHERE = {
         f"{_PRESETS}test_names_of_other_families_are_refused_before_a_download",
         "tests/fast/test_advice.py::"
         "test_each_name_of_a_preset_in_the_choices_is_accepted",
+    ),
+    "`--config.model.encoder.preset` must have no added tokens for": (
+        "tests/fast/tasks/test_tagged_texts.py::test_added_tokens_are_refused",
+        _A_PRESET,
     ),
     "`--config={}` cannot be loaded: {}": (
         "tests/fast/test_flags.py::test_a_config_file_that_fails_says_where",

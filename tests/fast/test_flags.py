@@ -22,6 +22,7 @@ from trainers.config import tree
 from trainers.errors import ConfigError
 from trainers.objectives.single_label import SingleLabelConfig
 
+OBJECTIVES = ", ".join(kinds.KINDS["task"])
 CHOICES = ", ".join(files_lib.shipped())
 
 
@@ -246,14 +247,12 @@ def test_an_objective_of_a_file_can_be_replaced(tmp_path, caplog):
     [
         (
             ["--config.task.objective=multi"],
-            "`--config.task.objective` must be one of "
-            f"{', '.join(kinds.KINDS['task'])}, or "
+            f"`--config.task.objective` must be one of {OBJECTIVES}, or "
             "MODULE:NAME of your own. Received: 'multi'.",
         ),
         (
             ["--config.task.objective="],
-            "`--config.task.objective` must be one of "
-            f"{', '.join(kinds.KINDS['task'])}, or "
+            f"`--config.task.objective` must be one of {OBJECTIVES}, or "
             "MODULE:NAME of your own. Received: ''.",
         ),
         (
@@ -420,7 +419,8 @@ def test_a_list_in_a_config_file_can_be_overridden(tmp_path):
             ["--config.export=1"],
             "`--config.export` is not a setting. "
             "Choices: --config.export.name, --config.export.check, "
-            "--config.export.allowed_batch_sizes.",
+            "--config.export.allowed_batch_sizes, "
+            "--config.export.max_entities.",
         ),
         (
             ["--worksdir=run"],

@@ -19,6 +19,7 @@ from trainers.config import experiment
 from trainers.config import kinds
 from trainers.config.optimizer import OptimizerConfig
 from trainers.config.trainer import TrainerConfig
+from trainers.objectives import tag_columns
 from trainers.training import fitting
 from trainers.training import steps
 
@@ -110,6 +111,20 @@ def bert_cases():
         )
 
 
+def tagger_cases():
+    """Yields a case for each family and implementation."""
+    for family, implementation in itertools.product(
+        choices(tfmodels.EncoderConfig, "family"),
+        choices(tfmodels.EncoderConfig, "implementation"),
+    ):
+        config = make_bert(family=family, implementation=implementation)
+        unused = {"token_embedding/embeddings": VOCABULARY_SIZE - 1}
+        if family == "bert":
+            unused["segment_embedding/embeddings"] = 1
+        config = tfmodels.BertTaggerConfig(config.encoder, dropout=0.1)
+        yield f"{family}-{implementation}", Case(config, make_texts(), unused)
+
+
 # By the name of the model and the name of the variant.
 CASES = {
     "mnist_mlp": {
@@ -135,18 +150,24 @@ CASES = {
         ),
     },
     "bert_classifier": dict(bert_cases()),
+    "bert_tagger": dict(tagger_cases()),
 }
 
 
 def make_config(case, dtype_policy="float32"):
     """Returns the experiment with the task and the data of the model."""
-    (data,) = (
-        data
-        for data in (kinds.load("data", n, "") for n in kinds.KINDS["data"])
-        if hasattr(case.config, data.model_part)
+    data, task = (
+        next(
+            kind
+            for kind in (kinds.load(part, n, "") for n in kinds.KINDS[part])
+            if kind.per_token == case.config.per_token
+            and hasattr(case.config, getattr(kind, "model_part", "problems"))
+        )
+        for part in ("data", "task")
     )
     return experiment.ExperimentConfig(
         data=data(),
+        task=task(),
         model=case.config,
         trainer=TrainerConfig(dtype_policy=dtype_policy),
     )
@@ -178,6 +199,18 @@ def case(request):
 def network(case):
     """The network of a case. Its weights must stay as they are."""
     return make_network(case)
+
+
+def make_targets(case):
+    """Returns a class for each row, or a tag for each token."""
+    if not case.config.per_token:
+        return np.arange(BATCH_SIZE, dtype=np.int32) % NUM_CLASSES
+    mask = case.inputs["padding_mask"]
+    targets = np.zeros((*mask.shape, 4), np.int32)
+    targets[:, :, tag_columns.TAG] = np.where(
+        mask, np.arange(mask.size).reshape(mask.shape) % NUM_CLASSES, -1
+    )
+    return targets
 
 
 def rows(case, chosen):
@@ -224,10 +257,13 @@ def test_inputs_are_a_dict_by_name(case, network):
 def test_logits_are_float32_under_every_policy(case, network, policy):
     half = make_network(case, policy)
     assert keras.config.dtype_policy().name == "float32"
-    assert half.output.shape == (None, NUM_CLASSES)
+    per_token = case.config.per_token
+    shape = (None, None) if per_token else (None,)
+    assert half.output.shape == (*shape, NUM_CLASSES)
     assert half.output.dtype == "float32"
     logits = half(case.inputs)
-    assert logits.shape == (BATCH_SIZE, NUM_CLASSES)
+    shape = (BATCH_SIZE, SEQUENCE_LENGTH) if per_token else (BATCH_SIZE,)
+    assert logits.shape == (*shape, NUM_CLASSES)
     assert logits.dtype == tf.float32
     assert {variable.dtype for variable in half.weights} == {"float32"}
     # Only the last layer computes in float32.
@@ -258,7 +294,7 @@ def step_without_dropout(case, *, jit_compile):
         network, config, tasks.make_task(config), steps.Steps(BATCH_SIZE, 1, 1)
     )
     inputs = {name: tf.constant(x) for name, x in case.inputs.items()}
-    labels = tf.range(BATCH_SIZE) % NUM_CLASSES
+    labels = tf.constant(make_targets(case))
     step = tf.function(
         model.train_step, jit_compile=jit_compile, autograph=False
     )
@@ -290,7 +326,7 @@ def test_one_step_changes_every_trainable_weight(case):
     model = fitting.make_training_model(
         network, config, task, steps.Steps(BATCH_SIZE, 1, 1)
     )
-    labels = np.arange(BATCH_SIZE, dtype=np.int32) % NUM_CLASSES
+    labels = make_targets(case)
     batch = (case.inputs, labels, np.ones(BATCH_SIZE, np.float32))
     history = model.fit(
         tf.data.Dataset.from_tensors(batch),

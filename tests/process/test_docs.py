@@ -40,6 +40,8 @@ DOCUMENTS = {
     "docs/jobs/tags_by_field.md": [],
     "docs/numbers.md": [],
     "docs/pairs.md": [],
+    "docs/tagging.md": ["train-predict"],
+    "docs/jobs/entities.md": [],
     "docs/trackers.md": ["train"],
     "docs/resume.md": ["train-checkpoints-train", "train"],
     "docs/serving.md": ["python"],

@@ -109,18 +109,27 @@ def _embed(token_ids, segment_ids, config):
     x = keras.layers.LayerNormalization(
         epsilon=EPSILON, name="embeddings_layer_norm"
     )(x)
-    return _make_dropout(config, name="embeddings_dropout")(x)
+    return make_dropout(config.dropout, config, name="embeddings_dropout")(x)
 
 
-def _make_dropout(config, *, name):
-    """Returns a dropout layer, the fast one or Keras's."""
+def make_dropout(rate, config, *, name):
+    """Returns a dropout layer for the vectors of tokens.
+
+    Args:
+        rate: float. Share of the units that training drops.
+        config: `EncoderConfig`, which says the implementation.
+        name: str.
+
+    Returns:
+        `keras.layers.Layer`, the fast one or Keras's.
+    """
     if config.implementation == "fast":
         from tfmodels.bert import fast_layer
 
-        return fast_layer.FastDropout(config.dropout, name=name)
+        return fast_layer.FastDropout(rate, name=name)
     import keras
 
-    return keras.layers.Dropout(config.dropout, name=name)
+    return keras.layers.Dropout(rate, name=name)
 
 
 def _initializer():

@@ -1,4 +1,4 @@
-"""A BERT classifier, computed in a faster order for inference.
+"""BERT classifiers and taggers, computed in a faster order for inference.
 
 The Keras network computes every layer on padding, too, and computes queries,
 keys and values in three matrix products. Here only the attention contains
@@ -46,8 +46,9 @@ class BertInference:
         """Copies the current weights of a network.
 
         Args:
-            network: `keras.Model` from `make_bert_classifier`.
-            config: The `BertClassifierConfig` of the network.
+            network: `keras.Model` from `build` of the config.
+            config: The config of the network: a `BertClassifierConfig`, for
+                `BertTaggerInference` a `BertTaggerConfig`.
         """
         self._config = config
         encoder = config.encoder
@@ -66,7 +67,7 @@ class BertInference:
         self._positions = _variable(positions, "position_embedding")
         together = [("query", "key", "value")]
         groups = [together] * encoder.num_layers
-        if config.pooling == "pooled":
+        if self._needs_first_alone:
             # In the last layer, only the query of [CLS] is needed.
             groups[-1] = [("query",), ("key", "value")]
         self._projections = [
@@ -110,6 +111,15 @@ class BertInference:
             x = self._add(
                 f"{prefix}/feedforward_layer", x, self._feedforward(prefix, x)
             )
+        return self._answer(tokens, x)
+
+    @property
+    def _needs_first_alone(self):
+        """Whether the logits are those of `[CLS]` alone."""
+        return self._config.pooling == "pooled"
+
+    def _answer(self, tokens, x):
+        """Returns the logits for vectors `[num_tokens, hidden_dim]`."""
         return self._dense("logits", self._pool(tokens, x))
 
     def _fuse(self, prefix, names):
@@ -204,6 +214,39 @@ class BertInference:
         factor = tf.math.rsqrt(variance + EPSILON)
         factor *= self._weights[f"{name}/gamma"]
         return x * factor + (self._weights[f"{name}/beta"] - mean * factor)
+
+
+class BertTaggerInference(BertInference):
+    """The same for a tagger: logits of each token.
+
+    >>> import numpy as np
+    >>> from tfmodels import BertTaggerConfig, EncoderConfig, make_network
+    >>> encoder = EncoderConfig(
+    ...     vocabulary_size=100, num_layers=1, num_heads=2, hidden_dim=8,
+    ...     intermediate_dim=16, max_sequence_length=4,
+    ... )
+    >>> config = BertTaggerConfig(encoder=encoder)
+    >>> network = make_network(config, num_outputs=3)
+    >>> features = {
+    ...     "token_ids": np.array([[2, 7, 3, 0]], np.int32),
+    ...     "padding_mask": np.array([[1, 1, 1, 0]], np.int32),
+    ... }
+    >>> logits = BertTaggerInference(network, config)(features)
+    >>> logits.shape
+    TensorShape([1, 4, 3])
+    >>> logits[0, 3].numpy().tolist()  # padding
+    [0.0, 0.0, 0.0]
+    """
+
+    _needs_first_alone = False
+
+    def _answer(self, tokens, x):
+        """Returns logits `[batch, sequence_length, num_outputs]`."""
+        logits = self._dense("logits", x)
+        positions = tf.reshape(tokens.positions, (-1, 1))
+        size = [tokens.shape[0] * tokens.shape[1], logits.shape[1]]
+        logits = tf.scatter_nd(positions, logits, size)
+        return tf.reshape(logits, (*tokens.shape, logits.shape[1]))
 
 
 class _Tokens:

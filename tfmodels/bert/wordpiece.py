@@ -48,6 +48,9 @@ class WordPieceTokenizer:
             run that an older version began, which has a limit of 400 bytes in
             place of 100 characters.
         pad_id, start_id, end_id: int. Ids of `[PAD]`, `[CLS]` and `[SEP]`.
+        begins_word: bool[vocabulary_size]. Whether a token is the first of a
+            word, a Chinese character or a punctuation mark: all but those with
+            `##`.
 
     References:
         Song et al. 2021, Fast WordPiece Tokenization,
@@ -88,7 +91,7 @@ class WordPieceTokenizer:
             [t.startswith("##") and len(t) > 2 for t in self.vocabulary]
         )
         lengths = np.array([len(t) for t in self.vocabulary], np.int32)
-        self._begins_word = ~is_inside
+        self.begins_word = ~is_inside
         self._num_characters = lengths - np.int32(2) * is_inside
         # `FastBertTokenizer` would normalize a second time.
         self._tokenizer = tf_text.FastWordpieceTokenizer(
@@ -224,7 +227,7 @@ class WordPieceTokenizer:
         """
         import tensorflow as tf
 
-        begins_word = tf.gather(self._begins_word, ids.values)
+        begins_word = tf.gather(self.begins_word, ids.values)
         first = tf.where(begins_word)[:, 0]  # [num_words]
         end = tf.concat([first[1:], [tf.size(begins_word, tf.int64)]], axis=0)
         # Few words have so many tokens that they can be too long.

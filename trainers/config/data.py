@@ -9,7 +9,12 @@ from trainers.runtime import text_encoding
 
 SPLITS = ("train", "validation", "test")
 TFDS = ("tfds", "tfds_directory")
-_FILES = ("files", *KINDS["text_format"])
+# Formats of `TaggedTextDataConfig` alone.
+_TAGGED = ("conll", "conllu")
+_FILES = (
+    "files",
+    *(name for name in KINDS["text_format"] if name not in _TAGGED),
+)
 
 
 class DataConfig:
@@ -31,12 +36,15 @@ class DataConfig:
             raises `ConfigError` if a file does not exist. It does not import
             TensorFlow. An empty text means that nothing is checked early.
         model_part: str. The setting that a model for these inputs has.
+        per_token: bool. Whether each token of a text has a target of its own.
+            Data, objective and model must agree, see `config.rules`.
     """
 
     __slots__ = ()
     inputs: typing.ClassVar[str] = ""
     check_files: typing.ClassVar[str] = ""
     model_part: typing.ClassVar[str] = ""
+    per_token: typing.ClassVar[bool] = False
 
     def problems(self, model):
         """Yields the broken rules between several settings, a line for each.

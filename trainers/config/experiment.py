@@ -173,6 +173,9 @@ def _cross_problems(config):
             f"with `{data.model_part}`. Received: {type(model).__name__}."
         )
         return
+    if mismatches := list(rules.mismatches(config)):
+        yield from mismatches
+        return
     yield from data.problems(model)
     yield from model.problems()
     yield from config.task.problems(config)

@@ -30,3 +30,13 @@ class ExportConfig:
         at_most=1024,
         may_change=True,
     )
+    max_entities: int = setting(
+        256,
+        "Largest number of entities of a text in an answer of a model that "
+        "finds entities. All answers have this width. The output "
+        "`num_entities` is the number of all entities; the signature `tags` "
+        "always answers for the whole text.",
+        at_least=1,
+        at_most=100_000,
+        may_change=True,
+    )

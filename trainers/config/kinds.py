@@ -19,17 +19,20 @@ KINDS = {
         "images": "trainers.config.data:ImageDataConfig",
         "texts": "trainers.config.data:TextDataConfig",
         "text_pairs": "trainers.config.text_pairs:TextPairDataConfig",
+        "tagged_texts": "trainers.config.tagged_data:TaggedTextDataConfig",
     },
     # Settings of objectives.
     "task": {
         "single_label": "trainers.objectives.single_label:SingleLabelConfig",
         "multi_label": "trainers.objectives.multi_label:MultiLabelConfig",
         "regression": "trainers.objectives.regression:RegressionConfig",
+        "tags": "trainers.objectives.tags:TagsConfig",
     },
     # Settings of models.
     "model": {
         "mnist_mlp": "tfmodels.mnist_mlp:MnistMlpConfig",
         "bert_classifier": "tfmodels.bert_classifier:BertClassifierConfig",
+        "bert_tagger": "tfmodels.bert_tagger:BertTaggerConfig",
     },
     # Functions, see `trainers.data.images.loading`.
     "image_source": {
@@ -49,6 +52,8 @@ KINDS = {
         "arrow": "trainers.data.texts.arrow_file:ARROW",
         "tfrecord": "trainers.data.texts.tfrecord:TFRECORD",
         "text_folder": "trainers.data.texts.text_folder:TEXT_FOLDER",
+        "conll": "trainers.data.texts.conll_file:CONLL",
+        "conllu": "trainers.data.texts.conllu_file:CONLLU",
     },
     # Classes, see `trainers.training.trackers.tracker`. The name of a tracker
     # that needs another package is also the name of an extra in `setup.cfg`.
@@ -73,6 +78,12 @@ SUFFIXES = {
     ".feather": "arrow",
     ".tfrecord": "tfrecord",
     ".tfrecords": "tfrecord",
+    ".conll": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".bio": "conll",
+    ".bioes": "conll",
+    ".conllu": "conllu",
 }
 
 

@@ -20,6 +20,30 @@ def problems(config):
     yield from _export_problems(config.export)
 
 
+def mismatches(config):
+    """Yields a line for each part that does not fit the data.
+
+    Tagged texts need an objective and a model that answer for each token; for
+    all other data, these answer for a whole example.
+
+    Args:
+        config: `ExperimentConfig`.
+    """
+    data = config.data
+    words = "for each token" if data.per_token else "for each example"
+    for name, part in (
+        ("`--config.task.objective`", config.task),
+        ("`config.model`", config.model),
+    ):
+        if part.per_token != data.per_token:
+            yield (
+                f"{name} must have answers {words}, because `config.data` is "
+                f"of the class {type(data).__name__}. Received: "
+                f"{type(part).__name__}. For tagged texts, begin with "
+                "--config=configs/bert_tagger.py."
+            )
+
+
 def _export_problems(export):
     name, sizes = export.name, list(export.allowed_batch_sizes)
     # It is a directory, and a part of the address of a served model.

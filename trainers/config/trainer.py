@@ -131,6 +131,12 @@ class TrainerConfig:
     early_stopping_min_delta: float = setting(
         0.0, "Smallest difference that counts as better.", at_least=0
     )
+    log_reports: bool = setting(
+        False,
+        "Whether the log has the table of the metrics of validation after "
+        "each epoch. That of the best epoch is in the log in any case.",
+        may_change=True,
+    )
     trackers: tuple[str, ...] = setting(
         ("tensorboard",),
         "Where the numbers and pictures of the run go, besides `history.json` "

@@ -1,5 +1,6 @@
 """From a flag to files, and from the name of a file to its kind."""
 
+import dataclasses
 import glob
 import os
 import pathlib
@@ -102,11 +103,14 @@ def _checked_kind(file, data, flag):
     source, is_folder = data.source, file.is_dir()
     if source == "files":
         kind = FOLDER if is_folder else file_kinds.kind_of(file)
-        if kind is None:
+        allowed = _kinds_of(data)
+        if kind not in allowed:
+            suffixes = [s for s, of in SUFFIXES.items() if of in allowed]
+            start = "be a folder, or end" if FOLDER in allowed else "end"
             raise ConfigError(
-                f"`{flag}` must be a folder, or end in one of "
-                f"{', '.join(SUFFIXES)} (and .gz, .bz2, .xz, .zip). Received: "
-                f"{str(file)!r}. {file_kinds.unknown_words(file, data)}"
+                f"`{flag}` must {start} in one of {', '.join(suffixes)} (and "
+                f".gz, .bz2, .xz, .zip). Received: {str(file)!r}. "
+                f"{_other_words(kind, file, data)}"
             )
         return kind
     if is_folder and source != FOLDER:
@@ -116,6 +120,28 @@ def _checked_kind(file, data, flag):
         wanted = f"a folder with --config.data.source={source}"
         raise wrong_kind(flag, wanted, file, "a file", _ANY)
     return source
+
+
+def _kinds_of(data):
+    """Returns the kinds of files that the source `files` can be."""
+    (source,) = (f for f in dataclasses.fields(data) if f.name == "source")
+    return source.metadata["rule"]["choices"]
+
+
+def _other_words(kind, file, data):
+    """Returns what to do about a file of an unknown or another kind."""
+    if kind is None:
+        return file_kinds.unknown_words(file, data)
+    if data.per_token:
+        what = "a folder" if kind == FOLDER else f"a file of the kind {kind}"
+        return (
+            f"It is {what}, which has no words with tags and no spans. Write "
+            "texts with spans to a .jsonl file."
+        )
+    return (
+        f"Files of the kind {kind} have a tag for each word. To learn tags, "
+        "begin with --config=configs/bert_tagger.py."
+    )
 
 
 def resolve_path(path):

@@ -72,6 +72,7 @@ def make_train_dataset(
     preprocess_fn,
     augment_fn=None,
     num_draws=0,
+    pad_targets_fn=None,
     lengths=None,
     start_step=0,
     shard=WHOLE,
@@ -91,6 +92,8 @@ def make_train_dataset(
             to raw features; `None` augments nothing.
         num_draws: int. Random numbers from 0 to 1 that `augment_fn` takes for
             each example. They depend only on (seed, epoch, example).
+        pad_targets_fn: Function from targets and model inputs to targets of
+            the shapes of the inputs; `None` changes nothing.
         lengths: int[num_examples]. Batches contain similar lengths, see
             `buckets`; `None` means random batches.
         start_step: int. First step of the dataset. Earlier steps are not read.
@@ -118,7 +121,7 @@ def make_train_dataset(
             draws = _draws(seed, epoch, rows, num_draws)
             chosen = augment_fn(chosen, draws)
         inputs = _with_static_rows(preprocess_fn(chosen), rows)
-        return inputs, _gather(targets, rows), weights
+        return inputs, _targets(targets, rows, inputs, pad_targets_fn), weights
 
     return _with_infinite_cardinality(_finish(rows_of_steps, batch))
 
@@ -149,7 +152,13 @@ def _random_order(num_examples, batch_size, seed, start_step):
 
 
 def make_eval_dataset(
-    examples, *, batch_size, preprocess_fn, lengths=None, shard=WHOLE
+    examples,
+    *,
+    batch_size,
+    preprocess_fn,
+    pad_targets_fn=None,
+    lengths=None,
+    shard=WHOLE,
 ):
     """Returns batches with every example exactly once, in a fixed order.
 
@@ -157,6 +166,7 @@ def make_eval_dataset(
         examples: `Examples`.
         batch_size: int. Number of rows in a batch.
         preprocess_fn: Function from batched raw features to model inputs.
+        pad_targets_fn: As for `make_train_dataset`.
         lengths: int[num_examples]. The order is by length, which saves
             padding; `None` keeps the order of the examples.
         shard: `Shard`. The part of each batch to return.
@@ -179,7 +189,7 @@ def make_eval_dataset(
         chosen = {name: tf.gather(x, rows) for name, x in features.items()}
         numbers = tf.where(weights > 0, tf.cast(rows, tf.int32), -1)
         inputs = _with_static_rows(preprocess_fn(chosen), rows)
-        return inputs, _gather(targets, rows), numbers
+        return inputs, _targets(targets, rows, inputs, pad_targets_fn), numbers
 
     steps = num_steps(len(examples), batch_size)
     return _finish(tf.data.Dataset.range(steps), batch)
@@ -288,8 +298,16 @@ def _on_cpu(examples):
         return features, _tensor(examples.targets)
 
 
-def _gather(column, rows):
-    return None if column is None else tf.gather(column, rows)
+def _targets(column, rows, inputs, pad_targets_fn):
+    """Returns the targets of some rows; without targets, `None`."""
+    if column is None:
+        return None
+    targets = tf.gather(column, rows)
+    if pad_targets_fn is not None:
+        targets = pad_targets_fn(targets, inputs)
+    if isinstance(targets, tf.RaggedTensor):
+        return targets
+    return tf.ensure_shape(targets, (rows.shape[0], *targets.shape[1:]))
 
 
 def _with_static_rows(features, rows):

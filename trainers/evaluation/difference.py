@@ -68,6 +68,7 @@ def measure(networks, task, examples):
         sample,
         batch_size=min(rows, count),
         preprocess_fn=task.inputs.preprocess,
+        pad_targets_fn=task.inputs.pad_targets,
         lengths=task.inputs.lengths(sample),
     )
 

@@ -164,6 +164,7 @@ class Evaluator:
                 examples,
                 batch_size=num_rows,
                 preprocess_fn=task.inputs.preprocess,
+                pad_targets_fn=task.inputs.pad_targets,
                 lengths=lengths,
                 shard=shard,
             ).repeat()

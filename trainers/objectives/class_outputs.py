@@ -1,7 +1,5 @@
 """Outputs of signatures and answers of `predict`, for one class an example."""
 
-import numpy as np
-
 from trainers.runtime.json_like import json_like
 
 NAMES = ("class_id", "label", "logits", "probabilities")
@@ -27,26 +25,6 @@ def outputs(logits, names):
         "class_id": class_id,
         "label": tf.gather(tf.constant(names), class_id),
     }
-
-
-def doubtful(outputs, tolerance):
-    """Returns which rows have two classes with nearly the largest logit.
-
-    Args:
-        outputs: Dict of arrays, outputs of a signature.
-        tolerance: float. Relative to the largest logit of a row, or to 1.
-
-    Returns:
-        Dict of bool[batch], by output; empty without logits.
-    """
-    logits = outputs.get("logits")
-    if logits is None or logits.shape[-1] < 2:
-        return {}
-    second, first = np.partition(logits, -2, axis=-1)[:, -2:].T
-    largest = np.abs(logits).max(axis=-1, initial=1.0)
-    # Both logits can be rounded.
-    is_near = first - second <= 2 * tolerance * largest
-    return {"class_id": is_near, "label": is_near}
 
 
 def ranking(logits, names):

@@ -1,6 +1,7 @@
 """Outputs of signatures and answers of `predict`, for many labels a row."""
 
 from trainers.metrics import thresholds as thresholds_lib
+from trainers.objectives import rounding
 from trainers.runtime.json_like import json_like
 
 NAMES = ("labels", "predicted", "probabilities")
@@ -28,6 +29,25 @@ def outputs(logits, names, thresholds):
         "predicted": predicted,
         "labels": tf.broadcast_to(tf.constant(names), tf.shape(logits)),
     }
+
+
+def is_in_doubt(logits, thresholds):
+    """Returns whether rounding can change which labels an answer has.
+
+    Args:
+        logits: float32[batch, num_labels].
+        thresholds: As for `outputs`.
+
+    Returns:
+        `bool[batch]`.
+    """
+    import tensorflow as tf
+
+    borders = tf.constant(thresholds_lib.logits_of(thresholds))
+    distances = tf.abs(logits - borders)
+    largest = tf.reduce_max(tf.abs(logits), axis=-1, keepdims=True)
+    limits = rounding.TOLERANCE * tf.maximum(largest, 1.0)
+    return tf.reduce_any(distances <= limits, axis=-1)
 
 
 def ranking(logits, names):

@@ -461,20 +461,9 @@ class MultiLabel(Objective):
         """Returns the outputs of a signature, see `label_outputs.outputs`."""
         return label_outputs.outputs(logits, self.names, self._thresholds())
 
-    def doubtful(self, outputs, tolerance):
-        """Returns which answers rounding can change.
-
-        Args:
-            outputs: Dict of arrays, outputs of a signature.
-            tolerance: float. Error of a probability.
-
-        Returns:
-            Dict of `predicted: bool[batch, num_labels]`, or an empty dict.
-        """
-        if "predicted" not in outputs:
-            return {}
-        distances = abs(outputs["probabilities"] - np.array(self._thresholds()))
-        return {"predicted": distances <= tolerance}
+    def is_in_doubt(self, logits):
+        """Returns whether a label is at its threshold, see `label_outputs`."""
+        return label_outputs.is_in_doubt(logits, self._thresholds())
 
     def _thresholds(self):
         return self.thresholds or [thresholds_lib.DEFAULT] * len(self.names)

@@ -6,6 +6,7 @@ TensorFlow and Keras inside of functions only: flags are checked before.
 """
 
 import json
+import typing
 
 from trainers.errors import ConfigError
 from trainers.runtime.json_like import json_like
@@ -16,9 +17,14 @@ class ObjectiveConfig:
 
     The settings of an objective are a dataclass of this class, see
     `single_label`.
+
+    Attributes:
+        per_token: bool. Whether each token of a text has a target and logits
+            of its own, see `DataConfig`.
     """
 
     __slots__ = ()
+    per_token: typing.ClassVar[bool] = False
 
     def make_objective(self):
         """Returns the `Objective`, before its data is known."""
@@ -61,9 +67,8 @@ class Objective:
             signature `regress`.
         decides: bool. Whether `decide` chooses something on the split
             `validation`.
-        output_names: Tuple of str. Names of the `outputs`, by which `predict`
-            knows the objective of a served model; `None` means that it does
-            not know it. Its `answers` then need no data.
+        output_names: Tuple of str. Names of the `outputs`, by which `of_served`
+            knows a served model; `None` means that it does not know it.
         names_are_outputs: bool. Whether the `outputs` contain the names of the
             scores. Otherwise, `predict --scores` asks a served model to
             `classify`.
@@ -256,6 +261,21 @@ class Objective:
         """
         return None
 
+    def example_weights(self, targets):
+        """Returns how much each example weighs in the loss of a step.
+
+        The loss of a step is the sum of weight times loss over all examples,
+        divided by the sum of the weights, on any number of replicas. With the
+        number of scored tokens, it is a mean over tokens.
+
+        Args:
+            targets: As for `example_losses`.
+
+        Returns:
+            `float32[batch]`, at least 0; `None` means that all are equal.
+        """
+        return None
+
     def make_train_metrics(self):
         """Returns the metrics that training shows beside the loss.
 
@@ -396,22 +416,21 @@ class Objective:
         """
         raise NotImplementedError
 
-    def doubtful(self, outputs, tolerance):
-        """Returns which values of outputs depend on the rounding of numbers.
+    def is_in_doubt(self, logits):
+        """Returns for which examples rounding can change `outputs`.
 
-        An example is an answer whose probability is at its threshold. The
-        check of an export does not compare these values.
+        The logits of an export differ in the last digits from those of the
+        trained network. Outputs that are not of floats can then differ as
+        well, for example the best class of two equal ones. An objective with
+        such outputs names these examples, see `rounding`.
 
         Args:
-            outputs: Dict of arrays by name, those of any signature.
-            tolerance: float. How much a number can differ, relative to the
-                largest of its row, or to 1 if that is larger.
+            logits: float32[batch, num_outputs].
 
         Returns:
-            Dict by name of an output, not of floats, of bool arrays of its
-            shape.
+            `bool[batch]`; `None` means none.
         """
-        return {}
+        return None
 
     def ranking(self, logits):
         """Returns the outputs of `classify`, if the objective `ranks`.
@@ -435,6 +454,20 @@ class Objective:
             Dict of `outputs: float32[batch]`.
         """
         raise NotImplementedError
+
+    def of_served(self, signatures, name):
+        """Returns the objective for the answers of a served model, or `None`.
+
+        Its data is not known, so its `answers` use nothing but outputs.
+
+        Args:
+            signatures: Dict by name of signatures with `inputs` and `outputs`,
+                both dicts by name.
+            name: str. The signature that is asked.
+        """
+        names = self.output_names
+        is_known = names and {*names} == {*signatures[name].outputs}
+        return self if is_known else None
 
     def answers(self, outputs, *, is_short=False, scores=False):
         """Yields the answer of each row for `predict`, ready for JSON.

@@ -15,6 +15,7 @@ from trainers.objectives import class_outputs
 from trainers.objectives import class_weights
 from trainers.objectives import cross_entropy
 from trainers.objectives import labels
+from trainers.objectives import rounding
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
 from trainers.runtime import look_alikes
@@ -331,9 +332,9 @@ class SingleLabel(Objective):
         """Returns the outputs of a signature, see `class_outputs.outputs`."""
         return class_outputs.outputs(logits, self.names)
 
-    def doubtful(self, outputs, tolerance):
-        """Returns which labels rounding can change, see `class_outputs`."""
-        return class_outputs.doubtful(outputs, tolerance)
+    def is_in_doubt(self, logits):
+        """Returns whether two classes are best, see `rounding.is_close`."""
+        return rounding.is_close(logits)
 
     def ranking(self, logits):
         """Returns all classes, best first, see `class_outputs.ranking`."""

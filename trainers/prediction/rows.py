@@ -177,8 +177,9 @@ def _answer_split(task, answer_fn, data, split, run_data, num_rows):
             for name, column in examples.features.items()
         }
         answers = answer_fn(*task.inputs.request_of(batch))
-        for row, answer in zip(rows, answers, strict=True):
-            found = {"example": examples.places[row]}
+        repeated = task.inputs.repeated(batch)
+        for row, content, answer in zip(rows, repeated, answers, strict=True):
+            found = {"example": examples.places[row]} | content
             if examples.targets is not None:
                 target = examples.targets[row]
                 found["true_label"] = task.objective.describe(target)
@@ -221,8 +222,7 @@ def _predict_served(predictor, where, data, files, split, scores, encoding):
         )
     inputs, data = _inputs_of(predictor.signatures, where, data)
     data = inputs.settings_of_files(data, encoding)
-    found = predictor.signatures[inputs.row_request].outputs
-    objective = _objective_of(set(found))
+    objective = _objective_of(predictor.signatures, inputs.row_request)
     classifies = scores and inputs.answers_are_short
     classifies = classifies and not objective.names_are_outputs
     if classifies and "classify" not in predictor.signatures:
@@ -245,12 +245,12 @@ def _predict_served(predictor, where, data, files, split, scores, encoding):
     return _answer_files(inputs, answer, list(files), data, 1)
 
 
-def _objective_of(names):
-    """Returns the objective of a served model with these outputs."""
+def _objective_of(signatures, name):
+    """Returns the objective of a served model, which its outputs tell."""
     for kind in kinds.KINDS["task"]:
         objective = objective_lib.make(kinds.load("task", kind, "task")())
-        if objective.output_names and {*objective.output_names} == names:
-            return objective
+        if found := objective.of_served(signatures, name):
+            return found
     return Objective()
 
 
@@ -259,6 +259,12 @@ def _inputs_of(signatures, where, data):
     known = [
         kinds.load("data", name, "config.data") for name in kinds.KINDS["data"]
     ]
+    # A signature of its own says more than `serving_default`, which all have.
+    known.sort(
+        key=lambda kind: (
+            tasks.inputs_class(kind).row_request == "serving_default"
+        )
+    )
     if data is not None:
         known.insert(0, type(data))
     for data_class in known:

@@ -100,6 +100,7 @@ def _find_exported(config, paths, base):
     """Returns the newest version that equals a new export, or `None`."""
     weights_sha256 = paths.best.sha256()
     batch_sizes = list(config.export.allowed_batch_sizes)
+    max_entities = config.export.max_entities
     exported = atomic.numbered(base)
     for _, path in sorted(exported.items(), reverse=True):
         with contextlib.suppress(RunError, LookupError, ConfigError):
@@ -111,6 +112,9 @@ def _find_exported(config, paths, base):
                 facts["weights_sha256"] == weights_sha256
                 and facts["versions"] == libraries.installed()
                 and facts["allowed_batch_sizes"] == batch_sizes
+                # Versions of 2026-11-27 and before have no such setting.
+                and facts["config"]["export"].get("max_entities", max_entities)
+                == max_entities
                 and not any(differences)
             ):
                 return path
@@ -135,18 +139,12 @@ def _export(base, network, task, config, facts):
     batch_sizes = list(config.export.allowed_batch_sizes)
     with atomic.temporary_dir(base, "version") as path:
         # The check compares the exported network with the trained network.
-        trained = task.make_signatures(network)
+        trained = task.make_signatures(network, with_doubt=True)
         functions = task.make_signatures(task.inputs.make_inference(network))
         inputs = task.make_check_inputs(config.seed)
         write_saved_model(path, functions)
         warmup.write(path, inputs, batch_sizes, model_name=config.export.name)
-        checker.check(
-            path,
-            trained,
-            inputs,
-            runtime=config.export.check,
-            doubtful_fn=task.objective.doubtful,
-        )
+        checker.check(path, trained, inputs, runtime=config.export.check)
         signatures = rules.signatures(rules.read(path))
         manifest = {
             "model": config.export.name,

@@ -56,13 +56,16 @@ class Task:
         """
         return Task(self.inputs.resumed(workdir.path), self.objective)
 
-    def make_signatures(self, network):
+    def make_signatures(self, network, *, with_doubt=False):
         """Returns the serving functions, see `Inputs.make_signatures`.
 
         Args:
             network: Function from preprocessed features to logits.
+            with_doubt: bool. Whether answers say if rounding can change them.
         """
-        return self.inputs.make_signatures(self.objective, network)
+        return self.inputs.make_signatures(
+            self.objective, network, with_doubt=with_doubt
+        )
 
     def make_check_inputs(self, seed):
         """Returns 100 rows of inputs for each signature of `make_signatures`.

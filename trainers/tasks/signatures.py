@@ -4,16 +4,18 @@ import inspect
 
 import tensorflow as tf
 
+from trainers.objectives.rounding import IN_DOUBT
 from trainers.tasks import example_signatures
 
 
-def make(inputs, objective, network):
+def make(inputs, objective, network, with_doubt=False):
     """Returns the serving functions, see `Inputs.make_signatures`.
 
     Args:
         inputs: `Inputs` of the task.
         objective: `Objective` of the task.
         network: Function from preprocessed features to logits.
+        with_doubt: bool. As for `Inputs.make_signatures`.
 
     Returns:
         Dict from the name of a signature to a `tf.function`.
@@ -22,10 +24,13 @@ def make(inputs, objective, network):
     def logits_of(features):
         return network(features, training=False)
 
+    def outputs_of(logits):
+        outputs = dict(objective.outputs(logits))
+        in_doubt = objective.is_in_doubt(logits) if with_doubt else None
+        return outputs | ({} if in_doubt is None else {IN_DOUBT: in_doubt})
+
     functions = {
-        name: make_one(
-            specs, lambda *x, fn=fn: objective.outputs(logits_of(fn(*x)))
-        )
+        name: make_one(specs, lambda *x, fn=fn: outputs_of(logits_of(fn(*x))))
         for name, (specs, fn) in inputs.signatures().items()
     }
     functions |= inputs.other_signatures()

@@ -44,7 +44,9 @@ class Validation(keras.callbacks.Callback):
         result: dict. Last result of `evaluate_fn`; `None` before the first.
     """
 
-    def __init__(self, evaluate_fn, objective, best_metric="loss"):
+    def __init__(
+        self, evaluate_fn, objective, best_metric="loss", logs_reports=False
+    ):
         """Makes the callback.
 
         Args:
@@ -53,11 +55,13 @@ class Validation(keras.callbacks.Callback):
             objective: `Objective`.
             best_metric: str. Metric to add to the logs, even if it is not
                 among the floats of the dict.
+            logs_reports: bool. Whether the log gets the report of each epoch.
         """
         super().__init__()
         self._evaluate_fn = evaluate_fn
         self._objective = objective
         self._best_metric = best_metric
+        self._logs_reports = logs_reports
         self.result = None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -70,6 +74,12 @@ class Validation(keras.callbacks.Callback):
         value = self._objective.scalar(self.result, self._best_metric)
         if value is not None:
             logs[f"val_{self._best_metric}"] = value
+        if self._logs_reports:
+            logging.getLogger(__name__).info(
+                "validation, epoch %d:\n%s",
+                epoch + 1,
+                self._objective.text_report(self.result).rstrip(),
+            )
 
 
 class BestCheckpoint(keras.callbacks.Callback):

@@ -318,6 +318,7 @@ def make_dataset(
         global_batch_size=batch_size,
         seed=config.seed,
         preprocess_fn=inputs.preprocess_for_training,
+        pad_targets_fn=inputs.pad_targets,
         augment_fn=inputs.augment if inputs.num_draws else None,
         num_draws=inputs.num_draws,
         lengths=inputs.lengths(examples),
@@ -362,6 +363,7 @@ def make_validation(model, run, request):
         lambda: evaluator.evaluate(on_batch=request),
         run.task.objective,
         run.config.trainer.best_metric,
+        run.config.trainer.log_reports and run.workers.is_chief,
     )
 
 

@@ -4,7 +4,8 @@ Keras averages the loss over each replica's part of a batch and then over the
 replicas. A row then counts more if the last batch is divided unevenly, and rows
 that only fill a batch count as well. Here the loss of a step is the sum of
 weight times loss over all replicas, divided by the sum of all weights. This is
-what one device computes, on any number of devices.
+what one device computes, on any number of devices. The objective can give each
+example a weight of its own, such as its number of tokens.
 
 Keras also clips the gradients of each replica before it sums them. Its
 accumulation counts each part of a batch as a step, also in schedules. Here
@@ -29,6 +30,8 @@ from trainers.training import input_wait
 # Least bytes of the pieces in which replicas sum their gradients. PyTorch's
 # DistributedDataParallel has 25 MB.
 _PIECE_BYTES = 25 * 2**20
+# Far below any sum of weights.
+_LEAST_WEIGHT = 1e-30
 
 
 class TrainingModel(keras.Model):
@@ -211,11 +214,18 @@ class TrainingModel(keras.Model):
             All replicas return the mean over the replicas. At the end of an
             epoch `fit` computes the exact values.
         """
-        _, targets, weights = data
+        features, targets, weights = data
         replicas = tf.distribute.get_replica_context()
+        own_weights = self.task.objective.example_weights(targets)
+        if own_weights is not None:
+            weights *= own_weights
+            data = features, targets, weights
         total_weight = replicas.all_reduce(
             tf.distribute.ReduceOp.SUM, tf.reduce_sum(weights)
         )
+        if own_weights is not None:
+            # If nothing in the batch has a weight, the loss is 0, not 0 / 0.
+            total_weight = tf.maximum(total_weight, _LEAST_WEIGHT)
         is_one_part = self.accumulation_steps == 1
         compute = self._gradients if is_one_part else self._accumulate
         if not tf.distribute.has_strategy():
@@ -290,7 +300,10 @@ class TrainingModel(keras.Model):
             ),
             parallel_iterations=1,
         )
-        return gradients, logits.concat()
+        logits = logits.concat()
+        # Metrics need the shape, which the loop has lost.
+        logits.set_shape((data[-1].shape[0], *self.output_shape[1:]))
+        return gradients, logits
 
 
 def _summed(replicas, gradients, logs):

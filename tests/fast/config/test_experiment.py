@@ -657,7 +657,7 @@ def test_a_removed_setting_is_ignored_with_a_warning(caplog):
         (
             '{"export": {"nam": "x"}}',
             "`config.export.nam` is not a setting of this version. "
-            "Choices: name, check, allowed_batch_sizes.",
+            "Choices: name, check, allowed_batch_sizes, max_entities.",
         ),
         (
             '{"model": {"kind": "mnist_cnn"}}',

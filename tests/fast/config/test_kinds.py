@@ -81,9 +81,10 @@ def test_a_kind_of_a_user_has_the_name_of_its_module():
 
 @pytest.mark.parametrize("name", ["mlp", "", ":", "a:", ":b", None, 3, ["a"]])
 def test_another_name_is_refused_with_the_choices(name):
+    names = ", ".join(kinds.KINDS["model"])
     assert refusal(kinds.load, "model", name, "config.model.kind") == (
-        "`config.model.kind` must be one of mnist_mlp, bert_classifier, or "
-        f"MODULE:NAME of your own. Received: {name!r}."
+        f"`config.model.kind` must be one of {names}, or MODULE:NAME "
+        f"of your own. Received: {name!r}."
     )
 
 

@@ -20,14 +20,17 @@ from pyarrow import parquet
 from tfmodels.bert import wordpiece
 from tfmodels.bert.config import EncoderConfig
 from tfmodels.bert_classifier import BertClassifierConfig
+from tfmodels.bert_tagger import BertTaggerConfig
 from tfmodels.mnist_mlp import MnistMlpConfig
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import ImageDataConfig
 from trainers.config.data import TextDataConfig
+from trainers.config.tagged_data import TaggedTextDataConfig
 from trainers.data import split_specs
 from trainers.data.texts import loading
 from trainers.data.texts import reading
+from trainers.objectives.tags import TagsConfig
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -471,6 +474,64 @@ def test_a_name_of_a_class_that_a_message_shows_is_accepted():
     objective.for_training(labels)
 
 
+# --- Tags --------------------------------------------------------------------
+
+_WORDS = "".join(f"{n}\tw{n}\t_\tX\t_\t_\t_\t_\t_\t_\n" for n in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (
+            "a.jsonl",
+            '{"text": "in Paris", "label": [[4, 8, "LOC"]]}\n',
+            "begins inside of the token",
+        ),
+        (
+            "a.conll",
+            "w1 B-X\nw2 I-X\nw3 Y\n",
+            "2 words have tags such as B-X and I-X, and 1 words",
+        ),
+        ("a.conllu", _WORDS + "\n" + _WORDS.replace("X", "Y"), "must be upos"),
+        ("a.txt", "w1 B-X\nw2 O\n", "It seems to be conll"),
+        (
+            "a.jsonl",
+            '{"text": "in Paris", "label": [[3, 8, "LOC"]]}\n' * 2,
+            "and `--config.data.max_bytes` must be at least that",
+        ),
+    ],
+    ids=["misaligned", "a mixture", "columns", "suffix", "max_bytes"],
+)
+def test_following_the_advice_for_tags_helps(name, content, words):
+    write({name: content})
+    config = experiment.ExperimentConfig(
+        data=TaggedTextDataConfig(
+            train=name,
+            validation="none",
+            test="none",
+            cache_dir="none",
+            max_bytes=5 if "max_bytes" in words else 100,
+        ),
+        task=TagsConfig(),
+        model=BertTaggerConfig(encoder=EncoderConfig(vocabulary_size=100)),
+    )
+
+    def load_tags(config):
+        _, splits = tasks.load_splits(tasks.make_task(config), config, None)
+        return splits
+
+    with pytest.raises(ValueError) as caught:
+        load_tags(config)
+    message = str(caught.value)
+    assert words in message
+    advised = settings_in(message)
+    if length := re.search(r"the text has ([\d,]+) bytes", message):
+        advised = {"config.data.max_bytes": length[1].replace(",", "")}
+    config = config.with_overrides(advised)
+    experiment.validate(config)
+    assert len(load_tags(config).train)
+
+
 # --- All of them -------------------------------------------------------------
 
 # Flags that messages of the data name, and the tests beside this file that
@@ -479,6 +540,8 @@ ELSEWHERE = {
     "image_column": "images/test_sources.py",
     "path": "images/test_sources.py",
     "data_dir": "images/test_sources.py",
+    "max_bytes": "../tasks/test_tagged_texts.py",
+    "misaligned": "../tasks/test_tagged_texts.py",
 }
 
 

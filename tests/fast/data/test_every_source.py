@@ -708,9 +708,13 @@ def choices(kind):
     return field.metadata["rule"]["choices"]
 
 
-# Their examples are no single contents, see texts/test_pair_sources.py.
-_ELSEWHERE = {"text_pairs"}
-KINDS = [name for name in kinds.KINDS["data"] if name not in _ELSEWHERE]
+# Pairs are no single contents, see texts/test_pair_sources.py. The targets of
+# tagged texts are no labels, see texts/test_tagged_sources.py.
+KINDS = [
+    name
+    for name in kinds.KINDS["data"]
+    if name != "text_pairs" and not config_class(name).per_token
+]
 SOURCES = [(kind, source) for kind in KINDS for source in choices(kind)]
 
 

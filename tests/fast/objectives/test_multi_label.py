@@ -418,12 +418,19 @@ def test_thresholds_of_another_form_are_refused():
         make().restored(["a", "a"])
 
 
-def test_answers_that_rounding_can_change_are_doubtful():
-    p = np.array([[0.25 + 9e-6, 0.5 - 9e-6, 0.1], [0.2502, 0.6, 0.75]])
-    outputs = {"probabilities": p, "predicted": p > 0.5}
-    found = decided().doubtful(outputs, 1e-5)["predicted"]
-    assert found.tolist() == [[True, True, False], [False, False, True]]
-    assert decided().doubtful({"scores": p}, 1e-5) == {}
+def test_answers_that_rounding_can_change_are_in_doubt():
+    """A logit can be wrong by 1e-5 of the largest of its row."""
+    p = np.array([[0.25, 0.3, 0.1], [0.26, 0.6, 0.7], [0.1, 0.2, 0.1]])
+    logits = np.log(p / (1 - p)).astype(np.float32)
+    logits[0, 0] += 9e-6
+    logits[1, 2] = np.log(3) + 1.2e-5
+    logits[2] = [-50, -40, np.log(3) + 4e-4]
+    assert decided().thresholds == [0.25, 0.5, 0.75]
+    assert decided().is_in_doubt(logits).numpy().tolist() == [
+        True,
+        False,
+        True,
+    ]
 
 
 # Words.

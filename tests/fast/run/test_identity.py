@@ -422,10 +422,12 @@ MAY_CHANGE = {
     "config.trainer.save_every_seconds": 0.5,
     "config.trainer.keep_checkpoints": 9,
     "config.trainer.start_timeout_seconds": 7.0,
+    "config.trainer.log_reports": True,
     "config.trainer.trackers": ("csv", "my.module:Mine"),
     "config.export.check": "serving_2_20",
     "config.model.encoder.recompute_activations": True,
     "config.export.allowed_batch_sizes": (1, 3),
+    "config.export.max_entities": 7,
 }
 
 

@@ -14,6 +14,7 @@ from trainers.data import pipeline
 from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.distribution import strategies
+from trainers.objectives import single_label
 from trainers.training import steps
 from trainers.training.fitting import make_dataset
 from trainers.training.fitting import make_network
@@ -140,6 +141,68 @@ def test_one_sgd_step_is_the_gradient_of_the_weighted_mean_loss():
         np.testing.assert_allclose(
             w.numpy(), old - 0.5 * gradient.numpy(), atol=1e-6
         )
+
+
+class Weighted(single_label.SingleLabel):
+    """An example of class n weighs n."""
+
+    def example_weights(self, targets):
+        return tf.cast(targets, tf.float32)
+
+
+def weighted_step(labels, fillers):
+    """Returns loss, weights before and after a step, and the batch."""
+    config = make_config()
+    names = ["a", "b", "c"]
+    task = tasks.Task(
+        tasks.make_task(config).inputs, Weighted(config.task, names)
+    )
+    network = make_network(config, 3)
+    before = [w.numpy() for w in network.trainable_weights]
+    images = make_examples(len(labels)).features["image"].astype(np.float32)
+    model = TrainingModel.from_network(network, task)
+    model.compile(optimizer=keras.optimizers.SGD(0.5), jit_compile=False)
+    batch = (
+        {"image": images / 255},
+        np.array(labels, np.int32),
+        np.where(np.arange(len(labels)) < len(labels) - fillers, 1, 0).astype(
+            np.float32
+        ),
+    )
+    history = model.fit(
+        tf.data.Dataset.from_tensors(batch),
+        steps_per_epoch=1,
+        shuffle=False,
+        verbose=0,
+    ).history
+    return network, history["loss"][0], before, batch
+
+
+def test_an_objective_says_how_much_an_example_weighs():
+    """As for a mean over tokens; rows that fill a batch weigh nothing."""
+    network, loss, before, (features, labels, _) = weighted_step(
+        [1, 2, 0, 1, 2], fillers=1
+    )
+    after = [w.numpy() for w in network.trainable_weights]
+    network.set_weights(before)
+    with tf.GradientTape() as tape:
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels, network(features)
+        )
+        expected = (losses[0] + 2 * losses[1] + losses[3]) / 4
+    assert loss == pytest.approx(float(expected), rel=1e-6)
+    gradients = tape.gradient(
+        expected, [w.value for w in network.trainable_weights]
+    )
+    for new, old, gradient in zip(after, before, gradients, strict=True):
+        np.testing.assert_allclose(new, old - 0.5 * gradient.numpy(), atol=1e-6)
+
+
+def test_a_batch_in_which_nothing_weighs_changes_nothing():
+    network, loss, before, _ = weighted_step([0, 0, 2], fillers=1)
+    assert loss == 0
+    for new, old in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(new, old)
 
 
 # In a separate process: collectives of two strategies disturb each other.

@@ -52,6 +52,12 @@ def unknown_words(file, data):
     if words := answers.in_place_of(start, {"text": data.text_column}):
         return f"It {words}."
     source = _source_of(start, data)
+    if source is None and data.per_token:
+        return (
+            "Its content is none of these kinds. Write a word and its tag on "
+            "each line, with a tab between them and a blank line after each "
+            "sentence, and name the file .conll."
+        )
     if source is None:
         return (
             "Its content is none of these kinds. A table needs a first line "
@@ -126,6 +132,8 @@ def _source_of(start, data):
     text = _decoded(start)
     if source := _json_source(text):
         return source
+    if data.per_token:
+        return _tagged_source(text)
     # A record of TFRecord begins with its length in eight bytes.
     encoding = text_encoding.marked_encoding(start)
     if not encoding and b"\0\0\0\0" in start[:8]:
@@ -148,6 +156,19 @@ def _json_source(text):
     if re.match(r'\{\s*"', text):
         return "jsonl" if line.rstrip().endswith("}") else "json"
     return None
+
+
+def _tagged_source(text):
+    """Returns the source for words with tags, or `None` for another text."""
+    lines = [line for line in text.split("\n")[:-1] if line[:1] != "#"]
+    cells = [line.split() for line in lines if line.strip()]
+    # Prose has lines of more, and of one word.
+    if not cells or not all(2 <= len(row) <= 20 for row in cells):
+        return None
+    is_conllu = all(line.count("\t") == 9 for line in lines if line.strip())
+    if is_conllu and all(row[0][:1].isdigit() for row in cells):
+        return "conllu"
+    return "conll" if len({len(row) for row in cells}) == 1 else None
 
 
 def _has_column(line, delimiter, data):

@@ -45,6 +45,8 @@ def load(
     tokenizer_facts,
     target_facts=None,
     longest=None,
+    tokenize_fn=None,
+    cuts=True,
 ):
     """Loads, checks and tokenizes the splits of a run.
 
@@ -58,6 +60,11 @@ def load(
         target_facts: JSON-like. The settings that change the targets.
         longest: int. Largest `sequence_length` of the encoder; `None` means
             that any is possible.
+        tokenize_fn: Function from the dict of raw `Examples` with targets of
+            the objective, the tokenizer, the objective and the report so far.
+            It returns the dict of `Examples` with `token_ids`, and can add to
+            the report. `None` means `tokenize` of each split.
+        cuts: bool. Whether long texts lose their end, which the report says.
 
     Returns:
         `Splits`, the `Objective` for them, and the vocabulary as a list of
@@ -88,7 +95,7 @@ def load(
         )
     found = cache.read(directory, name)
     if found is None:
-        found = _prepare(data, objective, make_tokenizer_fn)
+        found = _prepare(data, objective, make_tokenizer_fn, tokenize_fn)
         cache.write(directory, name, *found)
     arrays, facts = found
     splits = {
@@ -108,7 +115,7 @@ def load(
         for split in facts["splits"]
     }
     report = facts["report"]
-    _add_lengths(report, splits, data.sequence_length, longest)
+    _add_lengths(report, splits, data.sequence_length, longest, cuts)
     splits = Splits(report=report, **splits)
     objective = objective.restored(facts["objective"])
     return splits, objective, facts["vocabulary"]
@@ -159,7 +166,7 @@ def tokenize(examples, tokenizer):
     return dataclasses.replace(examples, features=features)
 
 
-def _prepare(data, objective, make_tokenizer_fn):
+def _prepare(data, objective, make_tokenizer_fn, tokenize_fn):
     """Returns the arrays and facts for the cache."""
     splits, cut = reading.read_splits(data, objective)
     objective, splits = targets.fit(objective, splits)
@@ -173,9 +180,13 @@ def _prepare(data, objective, make_tokenizer_fn):
     )
     texts = [x for column in splits["train"].features.values() for x in column]
     tokenizer = make_tokenizer_fn(texts)
+    if tokenize_fn is not None:
+        splits = tokenize_fn(splits, tokenizer, objective, report)
+    else:
+        splits = {n: tokenize(e, tokenizer) for n, e in splits.items()}
     arrays = {}
     for name, examples in splits.items():
-        for token_name, ids in tokenize(examples, tokenizer).features.items():
+        for token_name, ids in examples.features.items():
             arrays |= columns.to_arrays(f"{name}/{token_name}", ids)
         arrays |= columns.to_arrays(f"{name}/targets", examples.targets)
         arrays[f"{name}/name_of"] = examples.places.name_of
@@ -236,22 +247,24 @@ def _tokenize(texts, tokenizer):
     )
 
 
-def _add_lengths(report, splits, sequence_length, longest):
+def _add_lengths(report, splits, sequence_length, longest, cuts):
     """Adds the facts that depend on `sequence_length` to a report."""
     report["sequence_length"] = sequence_length
     for name, examples in splits.items():
         # Plus [CLS], and [SEP] after each text.
         lengths = 1 + sum(x.lengths() + 1 for x in examples.features.values())
         percentiles = np.percentile(lengths, _PERCENTILES).round()
-        share = float((lengths > sequence_length).mean())
         report["splits"][name] |= {
             "tokens": int(lengths.sum()),
             "length_percentiles": {
                 str(p): int(value)
                 for p, value in zip(_PERCENTILES, percentiles, strict=True)
             },
-            "truncated_share": share,
         }
+        if not cuts:
+            continue
+        share = float((lengths > sequence_length).mean())
+        report["splits"][name]["truncated_share"] = share
         if name == "train" and share > 0.1:
             wanted = int(percentiles[_PERCENTILES.index(90)])
             limit = ""

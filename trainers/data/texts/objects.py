@@ -17,8 +17,9 @@ class ProblemError(Exception):
 def read_values(row, columns, encoding):
     """Returns texts as bytes in UTF-8 and the other columns as str.
 
-    If the columns take JSON, targets are what the row contains, with bytes as
-    str: also numbers, bools, `None`, lists and dicts.
+    The column `data.text` is the key `text` of the object `data` of a row, as
+    Label Studio writes it. If the columns take JSON, targets are what the row
+    contains, with bytes as str: also numbers, bools, `None`, lists and dicts.
 
     Args:
         row: Any object. A usable row is a dict.
@@ -32,20 +33,36 @@ def read_values(row, columns, encoding):
         raise ProblemError(f"must be an object. Received: {_word(row)}")
     values = {}
     for field, name in columns.items():
-        if name not in row:
+        is_there, value = _find(row, name)
+        if not is_there:
             raise ProblemError(
                 f"has no {name!r} ({columns.flag(field)}), but "
                 f"{columns_lib.quoted(row) or 'nothing'}"
             )
         try:
             values[field] = _checked(
-                row[name], name, field, encoding, columns.takes_json
+                value, name, field, encoding, columns.takes_json
             )
         except UnicodeEncodeError:
             raise ProblemError(
                 f"{name!r} has half a surrogate pair, which is not Unicode"
             ) from None
     return values
+
+
+def _find(row, name):
+    """Returns whether a row has a value, and the value.
+
+    `data.text` is `text` inside of the object `data`, unless the row has a key
+    with this name.
+    """
+    if name in row or "." not in name:
+        return name in row, row.get(name)
+    for part in name.split("."):
+        if not isinstance(row, dict) or part not in row:
+            return False, None
+        row = row[part]
+    return True, row
 
 
 def text_of(content, name, encoding):

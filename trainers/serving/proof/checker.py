@@ -21,14 +21,13 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.errors import RunError
-from trainers.serving.proof import agreement
 from trainers.serving.proof import runtime_2_20
 
 BATCH_SIZES = (1, 7, 100)
 _MODULE = "trainers.serving.proof.fresh_process"
 
 
-def check(path, functions, inputs, runtime="session", doubtful_fn=None):
+def check(path, functions, inputs, runtime="session"):
     """Checks a SavedModel directory; raises an error if a check fails.
 
     Args:
@@ -40,14 +39,12 @@ def check(path, functions, inputs, runtime="session", doubtful_fn=None):
         runtime: str. `session` checks with the installed TensorFlow.
             `serving_2_20` also checks with TensorFlow 2.20.0, which is
             installed at the first use.
-        doubtful_fn: As `Objective.doubtful`; `None` means that rounding cannot
-            change an output that is no float.
 
     Raises:
         RunError: The check failed. The message has a line for each problem.
         ConfigError: The cache for TensorFlow 2.20.0 cannot be written to.
     """
-    model = _InMemory(functions, doubtful_fn)
+    model = _InMemory(functions)
     # TensorFloat-32 of a GPU is less exact than the tolerance.
     tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -65,22 +62,13 @@ def check(path, functions, inputs, runtime="session", doubtful_fn=None):
 class _InMemory:
     """Calls exported functions and records inputs and answers as cases."""
 
-    def __init__(self, functions, doubtful_fn):
+    def __init__(self, functions):
         self._functions = functions
-        self._doubtful_fn = doubtful_fn
         self.cases = []
 
     def __call__(self, name, fed):
         answer = self._functions[name](**fed)
         answer = {key: _shared(x.numpy()) for key, x in answer.items()}
-        if self._doubtful_fn:
-            # The session, or the faster function of the network, can round
-            # such a value to the other side.
-            masks = self._doubtful_fn(answer, agreement.TOLERANCE)
-            answer |= {
-                key: np.ma.array(answer[key], mask=mask)
-                for key, mask in masks.items()
-            }
         self.cases.append((name, fed, answer))
         return answer
 

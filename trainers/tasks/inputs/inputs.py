@@ -145,6 +145,24 @@ class Inputs:
         """
         return self.preprocess(features)
 
+    def pad_targets(self, targets, inputs):
+        """Returns targets of a batch in the shapes of its model inputs.
+
+        XLA and TPUs need it for targets of tokens: a ragged batch has its own
+        shape each time.
+
+        Args:
+            targets: Batch of a column of targets: a tensor with the rows
+                first, or a `tf.RaggedTensor`.
+            inputs: Dict of tensors. The result of `preprocess` or
+                `preprocess_for_training` for the batch.
+
+        Returns:
+            Tensor with the rows first, or `tf.RaggedTensor`. The objective
+            gets it in place of the targets.
+        """
+        return targets
+
     def training_lengths(self, examples):
         """Returns the lengths of training batches, the most frequent first.
 
@@ -236,7 +254,7 @@ class Inputs:
         """
         raise NotImplementedError
 
-    def make_signatures(self, objective, network):
+    def make_signatures(self, objective, network, *, with_doubt=False):
         """Returns the serving functions of a task.
 
         These are `signatures`, which answer with the outputs of the objective,
@@ -247,6 +265,9 @@ class Inputs:
             objective: `Objective` of the task.
             network: Function from preprocessed features to logits, for example
                 a `keras.Model`.
+            with_doubt: bool. Whether answers can have a further output,
+                `rounding.IN_DOUBT: bool[batch]`, see `Objective.is_in_doubt`.
+                The check of an export does not compare these rows.
 
         Returns:
             Dict from the name of a signature to a `tf.function`.
@@ -255,7 +276,7 @@ class Inputs:
         # checked before TensorFlow is imported.
         from trainers.tasks import signatures
 
-        return signatures.make(self, objective, network)
+        return signatures.make(self, objective, network, with_doubt)
 
     def make_check_inputs(self, seed):
         """Returns 100 rows of inputs for the check of an export.
@@ -331,6 +352,18 @@ class Inputs:
             Name of a signature, and the dict of its inputs.
         """
         raise NotImplementedError
+
+    def repeated(self, features):
+        """Returns what `predict` repeats of each row of a split.
+
+        Args:
+            features: As for `request_of`.
+
+        Returns:
+            List of dict, one for each row, ready for JSON.
+        """
+        (num_rows,) = {len(column) for column in features.values()}
+        return [{}] * num_rows
 
     def describe(self):
         """Returns the inputs in words for the model card, in the plural."""

@@ -148,10 +148,15 @@ class Texts(Inputs):
             ],
             target_facts=self._settings_of_targets(objective),
             longest=encoder.max_sequence_length,
+            **self._loading_settings(data),
         )
         vocabulary = Vocabulary(vocabulary, added_tokens)
         inputs = type(self)(self._config, encoder, vocabulary, self._normalizer)
         return inputs, objective, splits
+
+    def _loading_settings(self, data):
+        """Returns further arguments of `loading.load`."""
+        return {}
 
     def _settings_of_targets(self, objective):
         settings = dataclasses.asdict(self._config.task)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmodels import bert_classifier
 from tfmodels.bert import inference as inference_lib
 from tfmodels.bert.config import EncoderConfig
 from tfmodels.bert.config import PairEncoderConfig
 from tfmodels.bert_classifier import BertClassifierConfig
+from tfmodels.bert_tagger import BertTaggerConfig
 
 
 def make_config(family="bert", pooling="mean", activation="gelu"):
@@ -27,7 +27,7 @@ def make_config(family="bert", pooling="mean", activation="gelu"):
 
 def make_network(config):
     """Returns a network in which every weight matters."""
-    network = bert_classifier.make_bert_classifier(config, 5)
+    network = config.build(5)
     rng = np.random.default_rng(0)
     for variable in network.variables:
         noise = rng.normal(0, 0.1, variable.shape)
@@ -90,6 +90,27 @@ def test_logits_of_pairs_are_those_of_the_network(pooling):
     assert np.abs(inference(swapped) - expected).max() > 1e-2
 
 
+@functools.cache
+def make_tagger(family="bert"):
+    """Returns a tagger and its inference."""
+    config = BertTaggerConfig(encoder=make_config(family).encoder)
+    network = make_network(config)
+    return network, inference_lib.BertTaggerInference(network, config)
+
+
+@pytest.mark.parametrize("family", ["bert", "distil_bert"])
+def test_logits_of_tokens_are_those_of_the_network(family):
+    network, inference = make_tagger(family)
+    features = make_features([20, 1, 7, 19, 2])
+    expected = network(features, training=False).numpy()
+    found = tf.function(inference)(features).numpy()
+    assert found.shape == (5, 20, 5)
+    is_token = features["padding_mask"].numpy() == 1
+    assert np.abs(expected[is_token]).max() > 1
+    np.testing.assert_allclose(found[is_token], expected[is_token], atol=1e-5)
+    assert not found[~is_token].any()
+
+
 def test_a_row_answers_alike_in_any_company():
     _, inference = make()
     features = make_features([3, 20, 1])
@@ -124,3 +145,12 @@ def test_its_graph_knows_the_shape_of_logits(family, pooling):
     }
     graph = tf.function(inference).get_concrete_function(specs)
     assert graph.output_shapes.as_list() == [None, 5]
+
+
+def test_the_graph_of_a_tagger_knows_the_shape_of_logits():
+    specs = {
+        name: tf.TensorSpec((None, None), tf.int32)
+        for name in ("token_ids", "padding_mask")
+    }
+    graph = tf.function(make_tagger()[1]).get_concrete_function(specs)
+    assert graph.output_shapes.as_list() == [None, None, 5]

@@ -1,0 +1,469 @@
+"""Every source of tagged texts gives the same documents and places.
+
+A new source needs a row in `WRITERS` and nothing else here.
+"""
+
+import dataclasses
+import gzip
+import json
+
+import pyarrow
+import pytest
+from pyarrow import feather
+from pyarrow import parquet
+
+from trainers.config.data import TextDataConfig
+from trainers.config.tagged_data import TaggedTextDataConfig
+from trainers.data.texts import reading
+from trainers.errors import ConfigError
+from trainers.errors import DataError
+from trainers.objectives.raw_tags import RawTags
+from trainers.objectives.tags import TagsConfig
+
+# Words and tags of each document.
+DOCUMENTS = [
+    (["Angela", "Merkel", "in", "Paris", "."], "B-PER I-PER O B-LOC O"),
+    (["Größe", "😀", "7,5"], "O O O"),
+    (["北", "京", "，", "IBM"], "B-LOC I-LOC O B-ORG"),
+]
+TEXTS = ["Angela Merkel in Paris .", "Größe 😀 7,5", "北京， IBM"]
+SPANS = [
+    [[0, 13, "PER"], [17, 22, "LOC"]],
+    [],
+    [[0, 2, "LOC"], [4, 7, "ORG"]],
+]
+
+
+def lines(separator="\t", more=""):
+    """Returns the documents as CoNLL, with columns between word and tag."""
+    blocks = [
+        "".join(
+            f"{word}{separator}{more}{tag}\n"
+            for word, tag in zip(words, tags.split(), strict=True)
+        )
+        for words, tags in DOCUMENTS
+    ]
+    return "\n".join(blocks)
+
+
+def conllu():
+    """Returns the documents as CoNLL-U with the tags in MISC."""
+    blocks = []
+    for (words, tags), text in zip(DOCUMENTS, TEXTS, strict=True):
+        block = f"# text = {text}\n"
+        for number, (word, tag) in enumerate(
+            zip(words, tags.split(), strict=True), 1
+        ):
+            cells = [str(number), word, *["_"] * 7, f"label={tag}"]
+            block += "\t".join(cells) + "\n"
+        blocks.append(block)
+    return "\n".join(blocks)
+
+
+def rows():
+    return [
+        {"text": text, "label": spans}
+        for text, spans in zip(TEXTS, SPANS, strict=True)
+    ]
+
+
+def arrow_table():
+    """Returns the rows with spans as structs: columns have one type."""
+    return pyarrow.table(
+        {
+            "text": TEXTS,
+            "label": [
+                [{"start": a, "end": b, "label": kind} for a, b, kind in spans]
+                for spans in SPANS
+            ],
+        }
+    )
+
+
+def write_text(file, text):
+    file.write_text(text, encoding="utf-8", newline="\n")
+
+
+# By source: the suffix, the writer, and the numbers of places.
+WRITERS = {
+    "files": (
+        ".jsonl.gz",
+        lambda file: file.write_bytes(
+            gzip.compress(
+                "".join(f"{json.dumps(r)}\n" for r in rows()).encode()
+            )
+        ),
+        ("line", [1, 2, 3]),
+    ),
+    "conll": (
+        ".bio",
+        lambda file: write_text(file, "-DOCSTART- O\n\n" + lines()),
+        ("line", [3, 9, 13]),
+    ),
+    "conllu": (
+        ".conllu",
+        lambda file: write_text(file, conllu()),
+        ("line", [1, 8, 13]),
+    ),
+    "jsonl": (
+        ".jsonl",
+        lambda file: write_text(
+            file, "".join(f"{json.dumps(row)}\n" for row in rows())
+        ),
+        ("line", [1, 2, 3]),
+    ),
+    "json": (
+        ".json",
+        lambda file: write_text(file, json.dumps(rows(), indent=1)),
+        ("item", [1, 2, 3]),
+    ),
+    "parquet": (
+        ".parquet",
+        lambda file: parquet.write_table(arrow_table(), file),
+        ("row", [1, 2, 3]),
+    ),
+    "arrow": (
+        ".arrow",
+        lambda file: feather.write_feather(arrow_table(), file),
+        ("row", [1, 2, 3]),
+    ),
+}
+
+
+def settings(file, **others):
+    return TaggedTextDataConfig(
+        train=str(file), validation="none", test="none", **others
+    )
+
+
+def read(file, **others):
+    """Returns texts, raw tags and places."""
+    objective = TagsConfig().make_objective()
+    splits, _ = reading.read_splits(settings(file, **others), objective)
+    train = splits["train"]
+    texts = [text.decode() for text in train.features["text"]]
+    return (
+        texts,
+        list(train.targets),
+        [train.places[n] for n in range(len(train))],
+    )
+
+
+def refusal(file, kind=DataError, **others):
+    with pytest.raises(kind) as error:
+        read(file, **others)
+    return str(error.value)
+
+
+def test_every_source_has_a_writer():
+    (field,) = (
+        field
+        for field in dataclasses.fields(TaggedTextDataConfig)
+        if field.name == "source"
+    )
+    assert list(WRITERS) == list(field.metadata["rule"]["choices"])
+
+
+@pytest.mark.parametrize("source", WRITERS)
+def test_every_source_gives_the_same_documents(source, tmp_path):
+    suffix, write, (what, numbers) = WRITERS[source]
+    file = tmp_path / f"a{suffix}"
+    write(file)
+    texts, tags, places = read(file, source=source)
+    assert texts == TEXTS
+    assert places == [f"{file}, {what} {number}" for number in numbers]
+    if source.startswith("conll"):
+        assert [x.tags for x in tags] == [t.split() for _, t in DOCUMENTS]
+        assert all(x.is_words for x in tags)
+        for text, raw, (words, _) in zip(texts, tags, DOCUMENTS, strict=True):
+            assert [text[a:b] for a, b in raw.places] == words
+    else:
+        assert tags == [
+            RawTags([tuple(x[:2]) for x in s], [x[2] for x in s], False)
+            for s in SPANS
+        ]
+    found = reading.read_texts(str(file), settings(file))
+    assert [row["text"].decode() for _, row in found] == TEXTS
+
+
+# --- CoNLL -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "others"),
+    [
+        (lines(" "), {}),
+        (lines("\t", "NN\t_\t"), {}),
+        (lines(" ", "-X- _ "), {"label_column": "3", "text_column": "0"}),
+        (lines().replace("\n\n", "\n \t\n\n\n"), {}),
+        (lines().replace("\n", "\r\n"), {}),
+        ("\ufeff# id 5 domain=en\n" + lines(), {}),
+        ("# a comment\n" + lines("\t", "x\t"), {}),
+        (lines().replace("\n\n", "\n\n-DOCSTART-\tO\n\n"), {}),
+    ],
+    ids=[
+        *("spaces", "columns", "numbers", "blank", "CRLF", "id", "comment"),
+        "documents",
+    ],
+)
+def test_conll_has_many_forms(content, others, tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, content)
+    texts, tags, _ = read(file, **others)
+    assert texts == TEXTS
+    assert [x.tags for x in tags] == [t.split() for _, t in DOCUMENTS]
+
+
+def test_a_hash_can_be_a_word(tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, "#\tO\n#metoo\tB-X\n\n#begin document (x)\n# O\na O\n")
+    assert read(file)[0] == ["# #metoo", "# a"]
+
+
+def test_white_space_can_be_a_word(tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, "a\tO\n\u3000\tO\nNew York\tB-X\n")
+    texts, (tags,), _ = read(file)
+    assert texts == ["a \u3000 New York"]
+    assert tags.places == [(0, 1), (2, 3), (4, 12)]
+
+
+def test_broken_lines_of_conll_are_named(tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, "a O\nb x O\nc O\n\nd O\n\ne\n\nf\t\n\n\tO\n")
+    assert refusal(file) == (
+        "4 rows that cannot be used:\n"
+        f"  {file}, line 2: has 3 columns, and the other lines of the sentence "
+        "have 2\n"
+        f"  {file}, line 7: has one column, 'e', and must have a word and a "
+        "tag, with a tab or a space between them\n"
+        f"  {file}, line 9: has no tag in column -1\n"
+        f"  {file}, line 11: has no word in column 0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "message"),
+    [
+        (
+            {"label_column": "ner"},
+            "`--config.data.label_column` must be the number of a column of "
+            "{file}, from 0, or label, the last one. Received: 'ner'.",
+        ),
+        (
+            {"text_column": "2"},
+            "`--config.data.text_column` must be a column of {file}, from 0 to "
+            "1. Received: 2, in line 1.",
+        ),
+        (
+            {"split_column": "x"},
+            "`--config.data.split_column` must be empty for files with a word "
+            "on each line. Received: 'x' with {file}. Name a file for each "
+            "split.",
+        ),
+    ],
+)
+def test_columns_that_conll_does_not_have(others, message, tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, lines())
+    others = {"validation": "", "test": ""} | others
+    data = dataclasses.replace(settings(file), **others)
+    with pytest.raises(ConfigError) as error:
+        reading.read_splits(data, TagsConfig().make_objective())
+    assert str(error.value) == message.format(file=file)
+
+
+def test_wrong_bytes_of_conll_are_named(tmp_path):
+    file = tmp_path / "a.conll"
+    file.write_bytes("ä O\n".encode("latin-1"))
+    message = refusal(file)
+    assert f"{file}, line 1: is not UTF-8" in message
+    assert "--config.data.encoding" in message
+
+
+def test_a_page_is_no_conll(tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, "<!DOCTYPE html>\n<html><head><title>Log in</title>\n")
+    assert "is an HTML page" in refusal(file)
+
+
+# --- CoNLL-U -----------------------------------------------------------------
+
+
+def sentence(*words, text=None):
+    """Returns a sentence; a word is `id form upos misc`."""
+    block = "" if text is None else f"# text = {text}\n"
+    for word in words:
+        number, form, upos, misc = word.split(" ")
+        cells = [number, form, "_", upos, "x" + upos, *["_"] * 4, misc]
+        block += "\t".join(cells) + "\n"
+    return block + "\n"
+
+
+DONT = (
+    "1 I PRON _",
+    "2-3 don't _ _",
+    "2 do AUX _",
+    "3 n't PART _",
+    "3.1 not PART _",
+    "4-5 au _ SpaceAfter=No",
+    "4 à ADP _",
+    "5 le DET _",
+    "6 . PUNCT _",
+)
+
+
+@pytest.mark.parametrize("text", [None, "I don't au."])
+def test_ranges_are_the_words_that_spell_them_or_one_word(text, tmp_path):
+    file = tmp_path / "a.conllu"
+    write_text(file, sentence(*DONT, text=text))
+    texts, (tags,), _ = read(file, label_column="upos")
+    assert texts == ["I don't au."]
+    assert tags == RawTags(
+        [(0, 1), (2, 4), (4, 7), (8, 10), (10, 11)],
+        ["PRON", "AUX", "PART", "ADP+DET", "PUNCT"],
+        True,
+    )
+    assert read(file, label_column="XPOS")[1][0].tags[0] == "xPRON"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            sentence("1 a X _", "2 b X _", text="a c"),
+            "line 3: has the word 'b', but `# text` continues with ' c'",
+        ),
+        (
+            sentence("1 a X _", text="a c"),
+            "line 2: is the last word, but `# text` continues with ' c'",
+        ),
+        ("1 a X\n", "line 1: must have 10 columns with tabs between them, and"),
+        (
+            sentence("1-2 ab _ _", "1 a X _"),
+            "line 1: is a range whose words are missing",
+        ),
+        (sentence("1 a _ _"), "line 1: has no tag in the column UPOS"),
+    ],
+)
+def test_broken_sentences_of_conllu_are_named(content, message, tmp_path):
+    file = tmp_path / "a.conllu"
+    write_text(file, content)
+    assert message in refusal(file, label_column="upos")
+
+
+def test_a_key_that_misc_does_not_have_is_refused(tmp_path):
+    file = tmp_path / "a.conllu"
+    write_text(file, sentence("1 a X NE=O|n=2"))
+    assert refusal(file, ConfigError) == (
+        "`--config.data.label_column` must be upos, xpos, or a key of the "
+        f"column MISC of {file}. Received: 'label'. The word in line 1 has the "
+        "keys: NE, n. Example: --config.data.label_column=upos"
+    )
+    assert read(file, label_column="NE")[1][0].tags == ["O"]
+
+
+# --- JSON --------------------------------------------------------------------
+
+
+def test_the_export_of_label_studio_is_read(tmp_path):
+    file = tmp_path / "a.json"
+    tasks = [
+        {
+            "id": 1,
+            "data": {"text": TEXTS[0]},
+            "annotations": [
+                {
+                    "was_cancelled": False,
+                    "result": [
+                        {
+                            "type": "labels",
+                            "value": {"start": a, "end": b, "labels": [kind]},
+                        }
+                        for a, b, kind in SPANS[0]
+                    ],
+                }
+            ],
+        }
+    ]
+    write_text(file, json.dumps(tasks))
+    texts, (tags,), _ = read(
+        file, text_column="data.text", label_column="annotations"
+    )
+    assert texts == TEXTS[:1]
+    assert tags.tags == ["PER", "LOC"]
+
+
+def test_a_key_with_dots_goes_before_a_key_inside(tmp_path):
+    file = tmp_path / "a.jsonl"
+    row = {"a.b": "x", "a": {"b": "y", "label": []}}
+    write_text(file, json.dumps(row))
+    others = {"text_column": "a.b", "label_column": "a.label"}
+    assert read(file, **others)[0] == ["x"]
+    assert (
+        "has no 'a.c' (--config.data.text_column), but 'a.b', 'a'"
+        in refusal(file, text_column="a.c", label_column="a.label")
+    )
+
+
+def test_spans_that_cannot_be_used_are_named(tmp_path):
+    file = tmp_path / "a.jsonl"
+    write_text(
+        file,
+        '{"text": "Paris", "label": [[0, 5, "A"]]}\n'
+        '{"text": "Paris", "label": [[0, 6, "A"]]}\n',
+    )
+    assert refusal(file) == (
+        "1 rows that cannot be used:\n"
+        f"  {file}, line 2: a span must begin before its end and inside of the "
+        "text of 5 characters. Received: [0, 6, 'A']"
+    )
+
+
+# --- Advice ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "source"),
+    [
+        (lines(), "conll"),
+        (lines(" ", "_ "), "conll"),
+        (conllu(), "conllu"),
+        ("".join(f"{json.dumps(row)}\n" for row in rows()), "jsonl"),
+        (json.dumps(rows()), "json"),
+    ],
+)
+def test_the_source_of_a_file_without_its_suffix_is_advised(
+    content, source, tmp_path
+):
+    file = tmp_path / "a.txt"
+    write_text(file, content)
+    message = refusal(file, ConfigError)
+    assert message.startswith("`--config.data.train` must end in one of .jsonl")
+    advice = f"It seems to be {source}: set --config.data.source={source}, or "
+    assert advice in message
+    assert read(file, source=source)[0] == TEXTS
+
+
+def test_prose_is_no_conll(tmp_path):
+    file = tmp_path / "a.txt"
+    write_text(file, "A line of words.\nAnother one.\n")
+    message = refusal(file, ConfigError)
+    assert "Write a word and its tag on each line, with a tab" in message
+    write_text(tmp_path / "a.conll", "A\tO\nline\tO\n")
+    assert read(tmp_path / "a.conll")[0] == ["A line"]
+
+
+def test_a_table_has_no_spans(tmp_path):
+    file = tmp_path / "a.csv"
+    write_text(file, "text,label\na,b\n")
+    assert "It is a file of the kind csv, which has no words with" in refusal(
+        file, ConfigError
+    )
+    data = TextDataConfig(train=str(tmp_path / "a.conll"))
+    write_text(tmp_path / "a.conll", lines())
+    with pytest.raises(ConfigError) as error:
+        reading.list_files(data)
+    assert "To learn tags, begin with --config=configs/bert_tagger.py." in str(
+        error.value
+    )

@@ -1,0 +1,1 @@
+"""Made-up sentences with tags; see README.md in this directory."""
