@@ -10,8 +10,8 @@ the network begins with random weights, and learns its vocabulary from the
 reviews. With a Chinese BERT on this machine, set
 `--config.model.encoder.preset=DIR`.
 
-The variant `smoke` is a small network with random weights for one epoch. It only
-checks that everything works.
+The variant `smoke` is a small network with random weights for one epoch. It
+only checks that everything works.
 """
 
 from tfmodels import BertClassifierConfig

