@@ -3,10 +3,10 @@
     python -m trainers.train --config=configs/news_topics.py \\
         --workdir=/tmp/news --config.data.train=articles
 
-docs/jobs/news_topics.md says where the articles are from, and has the result. The articles are long, so the network
-reads the first 256 tokens. Files are in a folder for each topic: with
-`--config.data.train=FOLDER`, it learns your own classes, for example kinds of
-risk.
+docs/jobs/news_topics.md says where the articles are from, and has the result.
+The articles are long, so the network reads the first 256 tokens. Files are in a
+folder for each topic: with `--config.data.train=FOLDER`, it learns your own
+classes, for example kinds of risk.
 
 The variant `smoke` is a small network with random weights for one epoch. It
 only checks that everything works.
