@@ -22,6 +22,15 @@ Variants, for example `--config=configs/bert_multi_label.py:minilm`:
     smoke    a smaller `scratch` for one epoch; only checks that everything
              works
 
+On the test split of 574 descriptions, measured with seed 42:
+
+    ""       not measured: needs the network
+    minilm   micro F1 0.627, macro F1 0.548, LRAP 0.774, with 128 tokens, 5
+             epochs and best_metric=loss; not measured with these settings
+    scratch  not measured
+
+docs/jobs/tags_by_field.md compares them with TF-IDF.
+
 The recipe is that of configs/bert_classifier.py, with more epochs. After the
 training, a threshold for each label is chosen on the validation split: the one
 with the largest F1. It is in the graph of the export.
