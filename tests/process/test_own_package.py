@@ -133,7 +133,7 @@ def test_an_objective_and_a_format_of_texts(home, run, start_server):
     assert answers[0]["labels"] == ["money", "sport"]
     # The threshold is in the graph of the export.
     for answer in answers:
-        assert answer["predicted"] == [
+        assert answer["answered"] == [
             float(p >= 0.3) for p in answer["probabilities"]
         ]
     card = (home / "labels/export/model/MODEL_CARD.md").read_text()
@@ -145,7 +145,7 @@ def test_an_objective_and_a_format_of_texts(home, run, start_server):
     answer = json.loads(run("predict", f"--server={url}", "one.txt"))
     assert answer["example"] == "one.txt, line 1"
     assert answer["labels"] == ["money", "sport"]
-    assert answer["predicted"] == [1.0, 0.0]
+    assert answer["answered"] == [1.0, 0.0]
     message = run("predict", f"--server={url}", "one.txt", "--scores", code=2)
     assert message == (
         "error: `--scores` needs a served model with the signature "

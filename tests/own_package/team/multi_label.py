@@ -136,7 +136,7 @@ class MultiLabel(Objective):
         return {
             "loss": self.example_losses(targets, logits),
             "target": targets,
-            "predicted": self._answer(logits),
+            "answered": self._answer(logits),
         }
 
     def measure(self, batches):
@@ -147,7 +147,7 @@ class MultiLabel(Objective):
         """
         loss = right = hits = words = count = 0
         for batch in batches:
-            truth, answer = batch["target"] == 1, batch["predicted"] == 1
+            truth, answer = batch["target"] == 1, batch["answered"] == 1
             loss += batch["loss"].sum(dtype=np.float64)
             right += (truth == answer).all(axis=1).sum()
             hits += (truth & answer).sum()
@@ -167,7 +167,7 @@ class MultiLabel(Objective):
             logits: float32[batch, num_labels].
 
         Returns:
-            Dict of `probabilities: float32`, `predicted: float32` (1 for the
+            Dict of `probabilities: float32`, `answered: float32` (1 for the
             labels of the answer) and `labels: string`, all [batch,
             num_labels].
         """
@@ -179,7 +179,7 @@ class MultiLabel(Objective):
         )
         return {
             "probabilities": probabilities,
-            "predicted": self._answer(logits),
+            "answered": self._answer(logits),
             "labels": labels,
         }
 

@@ -101,7 +101,7 @@ def test_many_labels_are_marked_where_the_answer_has_them(
 ):
     page = open_page(served_labels)
     page.get_by_label("Text").fill(TEXT)
-    page.get_by_role("button", name="Classify").click()
+    page.get_by_role("button", name="Find labels").click()
     body = {"instances": [{"text": TEXT}]}
     with urllib.request.urlopen(
         f"{served_labels}:predict", json.dumps(body).encode()
@@ -113,17 +113,18 @@ def test_many_labels_are_marked_where_the_answer_has_them(
     )
     count = sum(row["predicted"])
     assert 0 < count < 45
-    shown = [
-        f"{chr(0x2713) + ' ' if yes else ''}{label} {100 * score:.1f} %"
-        for yes, score, label in rows[: max(count, 10)]
+    rows = [
+        (f"\u2713 {label}" if yes else label, f"{100 * score:.1f} %")
+        for yes, score, label in rows
     ]
+    shown = [" ".join(row) for row in rows[: max(count, 10)]]
     assert bars(page) == shown
     assert page.locator("#bars li.chosen").count() == count
     assert (
         page.get_by_role("status")
         .text_content()
         .startswith(
-            "; ".join(f"{x[2]}, {100 * x[1]:.1f} %" for x in rows[:count])
+            "; ".join(map(", ".join, rows[:count]))
             + f". {count} of 45 labels. Answered in "
         )
     )
