@@ -101,7 +101,7 @@ def test_many_labels_are_marked_where_the_answer_has_them(
 ):
     page = open_page(served_labels)
     page.get_by_label("Text").fill(TEXT)
-    page.get_by_role("button", name="Classify").click()
+    page.get_by_role("button", name="Find labels").click()
     body = {"instances": [{"text": TEXT}]}
     with urllib.request.urlopen(
         f"{served_labels}:predict", json.dumps(body).encode()
