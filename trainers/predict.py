@@ -6,10 +6,10 @@
 
 A file of texts contains one text per line. In .csv, .tsv, .jsonl, .json,
 .parquet, .arrow and .tfrecord files, the column `--config.data.text_column`
-contains the texts. `-` reads stdin. Files and stdin are UTF-8, or what
-`--encoding` says. `--split` sends examples of the run or of `--config.data`
-instead of files. The environment variable TFMODELS_TOKEN contains the token of
-a server.
+contains the texts. A model of pairs needs such a file. `-` reads stdin. Files
+and stdin are UTF-8, or what `--encoding` says. `--split` sends examples of the
+run or of `--config.data` instead of files. The environment variable
+TFMODELS_TOKEN contains the token of a server.
 
 An export computes in float32. `--dtype_policy=mixed_bfloat16` asks the best
 weights of `--workdir` instead, in a faster type. How much the answers differ,

@@ -212,17 +212,21 @@ def _first_line(body):
 
 
 def _request(version):
-    """Returns the body of the first warm-up request with a text or a file."""
-    name, key, value = next(
-        (name, key, values[0])
+    """Returns the body of the first warm-up request with texts or files."""
+    name, row = next(
+        (name, {key: values[0] for key, values in sorted(fed.items())})
         for name, fed in warmup.requests(version)
-        for key, values in fed.items()
-        if isinstance(values[0], bytes) and key != warmup.EXAMPLES
+        if list(fed) != [warmup.EXAMPLES]
+        and all(isinstance(values[0], bytes) for values in fed.values())
     )
-    if key.endswith("_bytes"):
-        instance = {"b64": base64.b64encode(value).decode()}
-    else:
-        instance = value.decode("utf-8")
+    cells = {
+        key: {"b64": base64.b64encode(value).decode()}
+        if key.endswith("_bytes")
+        else value.decode("utf-8")
+        for key, value in row.items()
+    }
+    # Of one input, the interface needs no name.
+    instance = cells if len(cells) > 1 else next(iter(cells.values()))
     body = {"signature_name": name, "instances": [instance]}
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 

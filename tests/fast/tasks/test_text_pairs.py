@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import json
 import pathlib
 
 import exported_models
@@ -20,6 +21,8 @@ from trainers.data.examples import Examples
 from trainers.data.places import Places
 from trainers.errors import ConfigError
 from trainers.runtime.columns import Ragged
+from trainers.serving import bundle
+from trainers.serving import warmup
 from trainers.tasks.inputs import pair_packing
 from trainers.tasks.inputs import text_signatures
 from trainers.tasks.inputs.text_pairs import TextPairs
@@ -203,6 +206,16 @@ def test_the_check_of_an_export_asks_for_pairs(model):
     assert len(set(lengths)) > 5
     example = tf.train.Example.FromString(fed["regress"]["inputs"][4])
     assert sorted(example.features.feature) == ["text", "text_pair"]
+
+
+def test_the_request_to_try_has_both_texts(model, tmp_path):
+    _, task = model
+    warmup.write(tmp_path, task.make_check_inputs(0), [1], model_name="m")
+    body = json.loads(bundle._request(tmp_path))
+    assert body["signature_name"] == "serving_default"
+    ((text, text_pair),) = (x.values() for x in body["instances"])
+    assert list(body["instances"][0]) == ["text", "text_pair"]
+    assert text.startswith("Plain English") and text_pair.startswith("naïve")
 
 
 def test_distilbert_has_no_segments():

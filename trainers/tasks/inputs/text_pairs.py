@@ -156,8 +156,8 @@ class TextPairs(Texts):
     def make_check_inputs(self, seed):
         """Returns 100 rows of inputs for the check of an export.
 
-        The second texts are the first ones, moved by some rows: long and short
-        texts, and texts without tokens, stand beside each other.
+        The second text is the first one of the next row, so long and short
+        texts, and texts without tokens, are in one pair.
 
         Args:
             seed: int. Determines random texts and ids.
@@ -170,7 +170,7 @@ class TextPairs(Texts):
         """
         fed = super().make_check_inputs(seed)
         text = fed["serving_default"]["text"]
-        pair = np.roll(text, 3)
+        pair = np.roll(text, -1)
         ids = fed["tokens"]["token_ids"].copy()
         # The second text begins and ends somewhere else in each row.
         rng = np.random.default_rng(seed)
