@@ -93,6 +93,19 @@ def test_bare_b_and_i_are_plain_with_a_warning():
     assert warning.startswith("the tags B, I, O are learned as plain tags")
 
 
+def test_names_that_look_alike_are_a_warning():
+    tags, _ = fitted(train=[words("B-PER B-Per B-LOC")])
+    assert list(tags.warnings("train", {})) == [
+        "types that look alike but are different: 'PER' and 'Per'. Write each "
+        "in one way."
+    ]
+    tags, _ = fitted(train=[words("noun Noun verb")])
+    assert list(tags.warnings("train", {})) == [
+        "tags that look alike but are different: 'Noun' and 'noun'. Write each "
+        "in one way."
+    ]
+
+
 def test_the_scheme_is_logged_and_odd_tags_are_warnings(caplog):
     caplog.set_level(logging.INFO)
     tags, items = fitted(
