@@ -279,6 +279,8 @@ def _look_alikes(names, what):
         f"{what} that look alike but are different: "
         f"{' and '.join(map(look_alikes.shown, group))}. Write each in one way."
         for group in look_alikes.groups(names)
+        # Penn's tags of quotes, '' and ``, are right.
+        if any(map(str.isalnum, group[0]))
     ]
 
 
