@@ -191,6 +191,7 @@ def outcome(workdir):
     metrics = json.loads((workdir / "metrics.json").read_text())
     for name in ("seconds", "epoch_seconds", "examples_per_second"):
         del metrics["train"][name]
+    metrics["train"].pop("tokens_per_second", None)  # Of texts.
     run_json = json.loads((last / "run.json").read_text())
     return {
         "step": step,

@@ -200,6 +200,7 @@ _TIMES = (
     "seconds",
     "epoch_seconds",
     "examples_per_second",
+    "tokens_per_second",
     "input_wait_share",
 )
 

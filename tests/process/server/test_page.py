@@ -8,6 +8,8 @@ import urllib.request
 
 import numpy as np
 import pytest
+import served_models
+import taggers
 import tensorflow as tf
 from playwright import sync_api
 
@@ -63,6 +65,19 @@ def digit():
     """A PNG file."""
     image = np.random.default_rng(0).integers(0, 256, (28, 28, 1), np.uint8)
     return tf.io.encode_png(image).numpy()
+
+
+@pytest.fixture(scope="module")
+def served_tagger(start_server, tmp_path_factory):
+    """URLs of a model of entities and of one of plain tags, by `is_plain`."""
+    urls = {}
+    for is_plain, names in ((False, taggers.NAMES), (True, "OAB")):
+        base = tmp_path_factory.mktemp("plain" if is_plain else "entities")
+        config = taggers.make_config(max_entities=8)
+        tagger = taggers.make(config, names, is_plain)
+        served_models.publish(base, tagger.functions())
+        urls[is_plain] = start_server(base)
+    return urls
 
 
 def root_of(url):
@@ -134,6 +149,96 @@ def test_a_keyboard_is_enough(open_page, served_text):
     page.keyboard.press("Tab")
     button = page.get_by_role("button", name="Classify")
     sync_api.expect(button).to_be_focused()
+
+
+def rest_prediction(url, text):
+    """Returns the answer of `serving_default` for a text."""
+    body = json.dumps({"instances": [{"text": text}]}).encode()
+    with urllib.request.urlopen(f"{url}:predict", body) as response:
+        (answer,) = json.load(response)["predictions"]
+    return answer
+
+
+def marks(page):
+    """Returns text and label of each mark, when there are some."""
+    sync_api.expect(page.locator("#marked mark").first).to_be_visible()
+    return [
+        tuple(
+            mark.evaluate(
+                "m => [m.firstChild.data, m.querySelector('span').innerText]"
+            )
+        )
+        for mark in page.locator("#marked mark").all()
+    ]
+
+
+def test_the_entities_of_a_text_are_marked(open_page, served_tagger):
+    """Places count code points; JavaScript counts others."""
+    url = served_tagger[False]
+    page = open_page(url)
+    page.get_by_label("Text").fill(f"{TEXT} <i>a\u0301</i> z")
+    page.get_by_role("button", name="Find entities").click()
+    answer = rest_prediction(url, f"{TEXT} <i>a\u0301</i> z")
+    count = answer["num_entities"]
+    assert 8 < count
+    pairs = zip(answer["entity_text"], answer["entity_label"], strict=True)
+    assert marks(page) == list(pairs)
+    # All of the text is there, and nothing but the labels.
+    shown = page.locator("#marked").evaluate(
+        "p => { p = p.cloneNode(true);"
+        " p.querySelectorAll('span').forEach(s => s.remove());"
+        " return p.textContent; }"
+    )
+    assert shown == f"{TEXT} <i>a\u0301</i> z"
+    assert re.fullmatch(
+        rf"{count} entities\. Answered in [\d.]+ ms",
+        page.get_by_role("status").text_content(),
+    )
+    more = page.get_by_text(f"{count - 8} more entities are not marked")
+    sync_api.expect(more).to_be_visible()
+    assert_quiet(page, url)
+
+
+def test_the_tags_of_tokens_are_marked(open_page, served_tagger):
+    url = served_tagger[True]
+    page = open_page(url)
+    page.get_by_label("Text").fill(TEXT)
+    page.get_by_role("button", name="Tag").click()
+    answer = rest_prediction(url, TEXT)
+    expected = [
+        (TEXT[start:end], tag)
+        for tag, start, end in zip(
+            answer["tag"], answer["start"], answer["end"], strict=True
+        )
+        if tag != "O"
+    ]
+    assert marks(page) == expected
+    status = page.get_by_role("status").text_content()
+    assert status.startswith(f"{len(answer['tag'])} tokens. ")
+    assert_quiet(page, url)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_marks_have_the_contrast_of_wcag_aa(open_page, served_tagger, scheme):
+    page = open_page(served_tagger[False], color_scheme=scheme)
+    page.get_by_label("Text").fill(TEXT)
+    page.get_by_role("button", name="Find entities").click()
+    assert len(marks(page)) == 8
+    # Marks of a hundred other colours.
+    page.evaluate(
+        """() => {
+            const mark = document.querySelector("mark");
+            for (let number = 0; number < 100; number++) {
+                const other = mark.cloneNode(true);
+                other.style.setProperty("--hue", 210 + 137.5 * number);
+                other.children[0].id = `n${number}`;
+                mark.after(other);
+            }
+        }"""
+    )
+    contrasts = page.evaluate(CONTRASTS)
+    assert {"MARK", "SPANn0", "SPANn99"} <= set(contrasts)
+    assert {k: c for k, c in contrasts.items() if c < 4.5} == {}
 
 
 @pytest.mark.parametrize("way", ["choose", "drop", "paste"])
