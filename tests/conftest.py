@@ -179,6 +179,12 @@ def smoke_text_workdir(made_once):
     return made_once("smoke_bert_classifier", _smoke_run)
 
 
+@pytest.fixture(scope="session")
+def smoke_tagger_workdir(made_once):
+    """The work directory of one `smoke` run on tagged texts. Read-only."""
+    return made_once("smoke_bert_tagger", _smoke_run)
+
+
 def _smoke_run(workdir):
     """Runs the real command, with the real check of its export."""
     name = workdir.name.removeprefix("smoke_")
@@ -208,3 +214,9 @@ def text_export(smoke_text_workdir):
 def image_export(smoke_workdir):
     """The directory of versions of a model of images."""
     return smoke_workdir / "export" / "mnist_mlp"
+
+
+@pytest.fixture(scope="session")
+def tagger_export(smoke_tagger_workdir):
+    """The directory of versions of a model that finds entities."""
+    return smoke_tagger_workdir / "export" / "bert_tagger"

@@ -41,3 +41,9 @@ def served_text(start_server, text_export):
 def served_image(start_server, image_export):
     """URL of the model of images."""
     return start_server(image_export)
+
+
+@pytest.fixture(scope="session")
+def served_tagger(start_server, tagger_export):
+    """URL of the model that finds entities."""
+    return start_server(tagger_export)
