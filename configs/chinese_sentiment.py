@@ -9,25 +9,33 @@ docs/jobs/chinese_sentiment.md has the result. No pretrained encoder is needed:
 the network begins with random weights, and learns its vocabulary from the
 reviews. With a Chinese BERT on this machine, set
 `--config.model.encoder.preset=DIR`.
+
+The variant `smoke` is a small network with random weights for one epoch. It
+only checks that everything works.
 """
 
 from tfmodels import BertClassifierConfig
 from tfmodels import EncoderConfig
 from trainers import config as c
 
+VARIANTS = ("", "smoke")
+
 
 def get_config(variant: str = "") -> c.ExperimentConfig:
     """Returns the experiment.
 
     Args:
-        variant: str. Must be empty; there is one experiment.
+        variant: str. One of `VARIANTS`.
 
     Raises:
         ValueError: There is no such variant.
     """
-    if variant:
-        raise ValueError(f"variant must be empty. Received: {variant!r}.")
-    return c.ExperimentConfig(
+    if variant not in VARIANTS:
+        raise ValueError(
+            f"variant must be one of {', '.join(map(repr, VARIANTS))}. "
+            f"Received: {variant!r}."
+        )
+    config = c.ExperimentConfig(
         seed=42,
         data=c.TextDataConfig(
             train="reviews.csv",
@@ -62,3 +70,10 @@ def get_config(variant: str = "") -> c.ExperimentConfig:
         ),
         export=c.ExportConfig(name="chinese_sentiment"),
     )
+    if variant == "smoke":
+        config.model.encoder = EncoderConfig(
+            vocabulary_size=1000, hidden_dim=32, intermediate_dim=64
+        )
+        config.data.sequence_length = 32
+        config.trainer.epochs = 1
+    return config

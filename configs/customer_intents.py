@@ -10,25 +10,33 @@ docs/jobs/customer_intents.md has the result, and says how to use files of your
 own. The settings are those of `configs/bert_classifier.py:minilm`. What
 differs: the questions are short, and there are many classes, so batches are
 larger and the learning rate is twice as high.
+
+The variant `smoke` is a small network with random weights for one epoch. It
+only checks that everything works.
 """
 
 from tfmodels import BertClassifierConfig
 from tfmodels import EncoderConfig
 from trainers import config as c
 
+VARIANTS = ("", "smoke")
+
 
 def get_config(variant: str = "") -> c.ExperimentConfig:
     """Returns the experiment.
 
     Args:
-        variant: str. Must be empty; there is one experiment.
+        variant: str. One of `VARIANTS`.
 
     Raises:
         ValueError: There is no such variant.
     """
-    if variant:
-        raise ValueError(f"variant must be empty. Received: {variant!r}.")
-    return c.ExperimentConfig(
+    if variant not in VARIANTS:
+        raise ValueError(
+            f"variant must be one of {', '.join(map(repr, VARIANTS))}. "
+            f"Received: {variant!r}."
+        )
+    config = c.ExperimentConfig(
         seed=42,
         data=c.TextDataConfig(
             train="task-specific-datasets/banking_data/train.csv",
@@ -56,3 +64,10 @@ def get_config(variant: str = "") -> c.ExperimentConfig:
         ),
         export=c.ExportConfig(name="customer_intents"),
     )
+    if variant == "smoke":
+        config.model.encoder = EncoderConfig(
+            vocabulary_size=1000, hidden_dim=32, intermediate_dim=64
+        )
+        config.data.sequence_length = 32
+        config.trainer.epochs = 1
+    return config

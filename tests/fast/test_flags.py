@@ -600,9 +600,9 @@ _HINT_313 = (
         ),
         (
             GET_CONFIG.format("config.data = None"),
-            "`config.data` must be of the class ImageDataConfig or "
-            "TextDataConfig or TaggedTextDataConfig, or of a dataclass derived "
-            "from DataConfig. "
+            "`config.data` must be of the class "
+            f"{' or '.join(kinds.class_names('data'))}, or of a dataclass "
+            "derived from DataConfig. "
             "Received: None.",
         ),
         (

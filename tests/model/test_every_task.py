@@ -83,6 +83,11 @@ def signs(targets, num_outputs):
     return np.where(targets, 50.0, -50.0)
 
 
+def standardized(targets, num_outputs):
+    assert num_outputs == 1
+    return targets[:, np.newaxis]
+
+
 def tag_counts(targets, num_outputs):
     return np.array([np.bincount(x, minlength=num_outputs) for x in targets])
 
@@ -134,6 +139,7 @@ def ones(targets, num_outputs):
     return np.ones((6, num_outputs))
 
 
+SCORES = ("precision", "recall", "f1")
 ONE_LABEL = dict.fromkeys(
     (
         *("accuracy", "macro_precision", "macro_recall", "macro_f1"),
@@ -143,6 +149,22 @@ ONE_LABEL = dict.fromkeys(
     ),
     1.0,
 ) | {"loss": 0.0}
+# Samples without labels have no label that could be found.
+MANY_LABELS = dict.fromkeys(
+    (
+        *(f"{a}_{s}" for a in ("micro", "macro", "weighted") for s in SCORES),
+        *("subset_accuracy", "lrap", "map"),
+    ),
+    1.0,
+) | dict.fromkeys((f"samples_{s}" for s in SCORES), 5 / 6)
+MANY_LABELS |= {"loss": 0.0, "hamming_loss": 0.0}
+NUMBER = {
+    **dict.fromkeys(("loss", "mse", "mae"), 0.0),
+    **dict.fromkeys(("r2", "pearson", "spearman"), 1.0),
+}
+# The targets of train, whose mean is 0 and whose deviation is 1.
+NUMBERS = (2, -1, 0.5, -1, 1, -1, 1, -0.5, 1, -1, 1, -1, 0.5, -0.5, -1)
+NUMBERS_IN_WORDS = ("2", "-1", "0.5", "-1", "1")
 ANY_LABELS = {"loss": 0.0, "subset_accuracy": 1.0, "micro_f1": 1.0}
 
 
@@ -195,16 +217,41 @@ def make_images_with_labels(directory):
     return config
 
 
-def write_texts(directory, label_of):
+def make_images_with_many_labels(directory):
+    config = make_images_with_labels(directory)
+    config.task = c.MultiLabelConfig(positive_weights="balanced")
+    return config
+
+
+def make_images_with_numbers(directory):
+    config = make_images(directory)
+    config.task = c.RegressionConfig()
+    with np.load(directory / "a.npz") as archive:
+        arrays = dict(archive)
+    del arrays["class_names"]
+    for name in ("y_train", "y_validation", "y_test"):
+        arrays[name] = np.array(NUMBERS[: len(arrays[name])], np.float32)
+    np.savez(directory / "a.npz", **arrays)
+    return config
+
+
+def write_texts(directory, label_of, data_class=c.TextDataConfig):
     """Writes texts of several lengths, and returns settings for them."""
     rng = np.random.default_rng(0)
+    fields = ["text"]
+    if data_class is c.TextPairDataConfig:
+        fields.append("text_pair")
     for name, size in (("train", 15), ("validation", 6), ("test", 6)):
-        lines = ["text,label"]
+        lines = [",".join([*fields, "label"])]
         for number in range(size):
-            words = rng.choice(["red", "blue", "sky", "sea"], number % 9 + 1)
-            lines.append(f"{' '.join(words)} {name},{label_of(number)}")
+            cells = [
+                " ".join(rng.choice(["red", "blue", "sky", "sea"], count))
+                for count in (number % 9 + 1, number % 4)[: len(fields)]
+            ]
+            cells[0] += f" {name}"
+            lines.append(",".join([*cells, str(label_of(number))]))
         (directory / f"{name}.csv").write_text("\n".join(lines) + "\n")
-    data = c.TextDataConfig(
+    data = data_class(
         train=str(directory / "train.csv"),
         validation=str(directory / "validation.csv"),
         test=str(directory / "test.csv"),
@@ -239,6 +286,46 @@ def make_texts_with_labels(directory):
 
     return with_settings(
         *write_texts(directory, label_of), task=MultiLabelConfig()
+    )
+
+
+def make_texts_with_many_labels(directory):
+    config = make_texts_with_labels(directory)
+    config.task = c.MultiLabelConfig()
+    return config
+
+
+def make_texts_with_numbers(directory):
+    return with_settings(
+        *write_texts(directory, NUMBERS.__getitem__),
+        task=c.RegressionConfig(loss="huber", huber_delta=2.0),
+    )
+
+
+def make_pairs(directory):
+    return with_settings(
+        *write_texts(
+            directory,
+            lambda number: CLASSES[number % 3],
+            c.TextPairDataConfig,
+        )
+    )
+
+
+def make_pairs_with_many_labels(directory):
+    def label_of(number):
+        return ";".join(x for i, x in enumerate(CLASSES) if number >> i & 1)
+
+    return with_settings(
+        *write_texts(directory, label_of, c.TextPairDataConfig),
+        task=c.MultiLabelConfig(),
+    )
+
+
+def make_pairs_with_numbers(directory):
+    return with_settings(
+        *write_texts(directory, NUMBERS.__getitem__, c.TextPairDataConfig),
+        task=c.RegressionConfig(clip_to_training_range=True),
     )
 
 
@@ -324,11 +411,39 @@ CASES = {
         ANY_LABELS,
         ("none", "ant", "bee", "ant, bee", "cat"),
     ),
+    ("images", "regression"): Case(
+        make_images_with_numbers, standardized, NUMBER, NUMBERS_IN_WORDS
+    ),
     ("texts", "single_label"): Case(make_texts, one_hot, ONE_LABEL),
+    ("texts", "regression"): Case(
+        make_texts_with_numbers, standardized, NUMBER, NUMBERS_IN_WORDS
+    ),
+    ("text_pairs", "single_label"): Case(make_pairs, one_hot, ONE_LABEL),
+    ("text_pairs", "multi_label"): Case(
+        make_pairs_with_many_labels,
+        signs,
+        MANY_LABELS,
+        ("none", "ant", "bee", "ant, bee", "cat"),
+    ),
+    ("text_pairs", "regression"): Case(
+        make_pairs_with_numbers, standardized, NUMBER, NUMBERS_IN_WORDS
+    ),
     ("texts", "own"): Case(
         make_texts_with_labels,
         signs,
         ANY_LABELS,
+        ("none", "ant", "bee", "ant, bee", "cat"),
+    ),
+    ("images", "multi_label"): Case(
+        make_images_with_many_labels,
+        signs,
+        MANY_LABELS,
+        ("none", "ant", "bee", "ant, bee", "cat"),
+    ),
+    ("texts", "multi_label"): Case(
+        make_texts_with_many_labels,
+        signs,
+        MANY_LABELS,
         ("none", "ant", "bee", "ant, bee", "cat"),
     ),
     ("tagged_texts", "tags"): Case(
@@ -597,6 +712,24 @@ def test_replicas_and_parts_train_like_one(loaded, two_replicas):
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
     for x, y in zip(found[1], expected[1], strict=True):
         np.testing.assert_allclose(x, y, atol=1e-5)
+
+
+def test_a_new_network_begins_with_the_initial_logits(loaded, two_replicas):
+    run = fitting.Run(
+        loaded.config,
+        loaded.task,
+        loaded.splits,
+        steps_lib.Steps(BATCH_SIZE, 4, 1),
+        two_replicas,
+        ALONE,
+        None,
+    )
+    network, _ = fitting.make_models(run)
+    expected = loaded.task.objective.initial_logits()
+    bias = network.layers[-1].bias.numpy()
+    if expected is None:
+        expected = np.zeros(loaded.task.objective.num_outputs)
+    assert bias.tolist() == expected.tolist()
 
 
 @pytest.fixture(scope="module")

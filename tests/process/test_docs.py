@@ -36,6 +36,10 @@ DOCUMENTS = {
         "python",
     ],
     "docs/data.md": ["train", "check_data"],
+    "docs/many_labels.md": [],
+    "docs/jobs/tags_by_field.md": [],
+    "docs/numbers.md": [],
+    "docs/pairs.md": [],
     "docs/tagging.md": ["train-predict"],
     "docs/jobs/entities.md": [],
     "docs/trackers.md": ["train"],
@@ -43,6 +47,8 @@ DOCUMENTS = {
     "docs/serving.md": ["python"],
     "docs/distribution.md": ["launch"],
     "docs/performance.md": [],
+    "docs/jobs/matching_descriptions.md": [],
+    "docs/jobs/tweet_sentiment.md": [],
 }
 
 

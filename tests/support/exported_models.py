@@ -11,6 +11,8 @@ from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import ImageDataConfig
 from trainers.config.data import TextDataConfig
+from trainers.config.text_pairs import TextPairDataConfig
+from trainers.objectives.regression import RegressionConfig
 from trainers.serving import exporter
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghi", "##x", "!"]
@@ -87,3 +89,31 @@ def _export(directory, config, class_names):
         variable.assign(variable * 20)
     functions = task.make_signatures(network)
     return save(directory, functions, task.make_check_inputs(0))
+
+
+def pair_regressor(directory):
+    """Returns the functions of a model of pairs with numbers, and its task."""
+    encoder = tfmodels.EncoderConfig(
+        num_layers=1, hidden_dim=8, intermediate_dim=16
+    )
+    config = experiment.ExperimentConfig(
+        data=TextPairDataConfig(
+            train="unused.csv", sequence_length=16, max_bytes=1000
+        ),
+        task=RegressionConfig(),
+        model=tfmodels.BertClassifierConfig(encoder=encoder, pooling="mean"),
+    )
+    (directory / "vocabulary.txt").write_text("\n".join(WORDS) + "\n")
+    (directory / "encoder.json").write_text(
+        json.dumps(dataclasses.asdict(encoder))
+    )
+    state = {"mean": 50, "deviation": 20, "minimum": 0, "maximum": 100}
+    task = tasks.make_task(config)
+    task = tasks.Task(
+        task.inputs.restored(directory), task.objective.restored(state)
+    )
+    keras.utils.set_random_seed(1)
+    network = task.inputs.model_config.build(1)
+    for variable in network.trainable_variables:
+        variable.assign(variable * 20)
+    return task.make_signatures(network), task

@@ -98,6 +98,19 @@ SCENARIOS = {
             texts="short",
         ),
         Scenario(
+            "numbers_of_pairs",
+            (
+                "--config=configs/bert_pairs.py:smoke",
+                *_TEXTS[1:],
+                "--config.task.objective=regression",
+                "--config.task.loss=huber",
+                "--config.data.text_pair_column=other",
+                "--config.data.label_column=score",
+                "--config.trainer.save_every_steps=3",
+            ),
+            texts="short",
+        ),
+        Scenario(
             "digits_saved_by_time",
             (
                 *_DIGITS,
@@ -151,14 +164,20 @@ _COMMON = ("the", "and", "of", "for", "a", "with", "please", "today")
 
 
 def write_texts(path, num_texts=96):
-    """Writes labelled texts of 2 to 40 words, always the same."""
-    generator = random.Random(7)
+    """Writes labelled texts of 2 to 40 words, always the same.
+
+    They also have a second text and a number.
+    """
+    generator, others = random.Random(7), random.Random(8)
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(("text", "label"))
+        writer.writerow(("text", "label", "other", "score"))
         for row in range(num_texts):
             label = sorted(_WORDS)[row % 3]
             words = generator.choices(
                 _WORDS[label] + _COMMON, k=generator.randint(2, 40)
             )
-            writer.writerow((" ".join((*words, str(row))), label))
+            text = " ".join((*words, str(row)))
+            other = " ".join(others.choices(_COMMON, k=others.randint(0, 9)))
+            score = round(others.gauss(0, 3), 2)
+            writer.writerow((text, label, other, score))

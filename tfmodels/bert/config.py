@@ -1,6 +1,7 @@
 """The settings of a BERT or DistilBERT encoder."""
 
 import dataclasses
+import typing
 
 from tfmodels.settings import setting
 
@@ -17,7 +18,13 @@ class EncoderConfig:
     >>> config = EncoderConfig(num_layers=4, hidden_dim=256, num_heads=4)
     >>> config.family, config.num_layers, config.intermediate_dim
     ('bert', 4, 512)
+
+    Attributes:
+        num_segments: int. Number of texts of an example. Of two, each has a
+            vector that is added to those of its tokens, its segment.
     """
+
+    num_segments: typing.ClassVar[int] = 1
 
     preset: str = setting(
         "",
@@ -114,3 +121,20 @@ class EncoderConfig:
         "encoder.",
         at_least=-1,
     )
+
+    @property
+    def has_segment_ids(self):
+        """Whether the network takes the segment of each token."""
+        # DistilBERT has no vectors of segments.
+        return self.num_segments > 1 and self.family == "bert"
+
+
+@dataclasses.dataclass(slots=True)
+class PairEncoderConfig(EncoderConfig):
+    """The same encoder for two texts in one row. Inputs of pairs make it.
+
+    >>> PairEncoderConfig().has_segment_ids, EncoderConfig().has_segment_ids
+    (True, False)
+    """
+
+    num_segments: typing.ClassVar[int] = 2

@@ -20,13 +20,21 @@ def make_encoder(config, *, only_first=False):
     Returns:
         `keras.Model` from `{"token_ids", "padding_mask": int32[batch,
         sequence_length]}` to `float32[batch, sequence_length, hidden_dim]`.
-        With `only_first`, the result can have only the first position.
+        With `only_first`, the result can have only the first position. If
+        `config.has_segment_ids`, it also takes `segment_ids` of the same shape
+        and type: 0 for the tokens of the first text and 1 for the second.
     """
     import keras
 
     token_ids = keras.Input((None,), dtype="int32", name="token_ids")
     padding_mask = keras.Input((None,), dtype="int32", name="padding_mask")
-    x = _embed(token_ids, config)  # [batch, sequence_length, hidden_dim]
+    inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
+    segment_ids = None
+    if config.has_segment_ids:
+        segment_ids = keras.Input((None,), dtype="int32", name="segment_ids")
+        inputs["segment_ids"] = segment_ids
+    # [batch, sequence_length, hidden_dim]
+    x = _embed(token_ids, segment_ids, config)
     for index in range(config.num_layers):
         is_last = index == config.num_layers - 1
         layer = _make_layer(
@@ -35,7 +43,6 @@ def make_encoder(config, *, only_first=False):
             only_first=only_first and is_last,
         )
         x = layer(x, padding_mask=padding_mask)
-    inputs = {"token_ids": token_ids, "padding_mask": padding_mask}
     encoder = keras.Model(inputs, x, name="encoder")
     _freeze(encoder, config)
     return encoder
@@ -68,7 +75,7 @@ def _make_layer(config, *, name, only_first):
     )
 
 
-def _embed(token_ids, config):
+def _embed(token_ids, segment_ids, config):
     """Returns the normalized sum of token, position and segment vectors."""
     import keras
     import keras_nlp
@@ -88,14 +95,15 @@ def _embed(token_ids, config):
         )(x),
     ]
     if config.family == "bert":
-        # A single text is segment 0.
+        if segment_ids is None:  # A single text is segment 0.
+            segment_ids = keras.ops.zeros_like(token_ids)
         parts.append(
             keras.layers.Embedding(
                 2,
                 config.hidden_dim,
                 embeddings_initializer=_initializer(),
                 name="segment_embedding",
-            )(keras.ops.zeros_like(token_ids))
+            )(segment_ids)
         )
     x = keras.layers.Add(name="embeddings_add")(parts)
     x = keras.layers.LayerNormalization(

@@ -57,9 +57,13 @@ class BertInference:
         self._weights = {v.path: v.value for v in network.variables}
         positions = self._weights.pop("position_embedding/embeddings").numpy()
         if encoder.family == "bert":
-            # A single text is segment 0.
             segments = self._weights.pop("segment_embedding/embeddings")
-            positions = positions + segments[0].numpy()
+            # The sums of each segment with all positions. A single text is
+            # segment 0.
+            count = 2 if encoder.has_segment_ids else 1
+            positions = np.concatenate(
+                [positions + segments[i].numpy() for i in range(count)]
+            )
         self._positions = _variable(positions, "position_embedding")
         together = [("query", "key", "value")]
         groups = [together] * encoder.num_layers
@@ -81,8 +85,8 @@ class BertInference:
 
         Args:
             features: Dict of `token_ids` and `padding_mask`, both int32[batch,
-                sequence_length]. The first position of each row must not be
-                padding.
+                sequence_length], and `segment_ids` of pairs. The first position
+                of each row must not be padding.
             training: bool. Must be False. Keras networks have this argument.
 
         Returns:
@@ -91,7 +95,8 @@ class BertInference:
         assert not training
         ids, mask = features["token_ids"], features["padding_mask"]
         tokens = _Tokens(mask)
-        x = self._embed(tokens, ids)  # [num_tokens, hidden_dim]
+        # [num_tokens, hidden_dim]
+        x = self._embed(tokens, ids, features.get("segment_ids"))
         for index, projections in enumerate(self._projections):
             prefix = f"transformer_layer_{index}"
             queries = x
@@ -135,10 +140,16 @@ class BertInference:
             _variable(np.concatenate(biases), f"{prefix}{name}_bias"),
         )
 
-    def _embed(self, tokens, ids):
+    def _embed(self, tokens, ids, segment_ids):
         flat = tf.gather(tf.reshape(ids, [-1]), tokens.positions)
         x = tf.gather(self._weights["token_embedding/embeddings"], flat)
-        x += tf.gather(self._positions, tokens.columns)
+        rows = tokens.columns
+        if self._config.encoder.has_segment_ids:
+            segments = tf.gather(
+                tf.reshape(segment_ids, [-1]), tokens.positions
+            )
+            rows += segments * self._config.encoder.max_sequence_length
+        x += tf.gather(self._positions, rows)
         return self._normalize("embeddings_layer_norm", x)
 
     def _attend(self, tokens, x, queries, projections):

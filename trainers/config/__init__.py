@@ -11,7 +11,10 @@ from trainers.config.optimizer import OptimizerConfig as OptimizerConfig
 from trainers.config.tagged_data import (
     TaggedTextDataConfig as TaggedTextDataConfig,
 )
+from trainers.config.text_pairs import TextPairDataConfig as TextPairDataConfig
 from trainers.config.trainer import TrainerConfig as TrainerConfig
+from trainers.objectives.multi_label import MultiLabelConfig as MultiLabelConfig
+from trainers.objectives.regression import RegressionConfig as RegressionConfig
 from trainers.objectives.single_label import (
     SingleLabelConfig as SingleLabelConfig,
 )

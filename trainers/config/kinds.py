@@ -18,11 +18,14 @@ KINDS = {
     "data": {
         "images": "trainers.config.data:ImageDataConfig",
         "texts": "trainers.config.data:TextDataConfig",
+        "text_pairs": "trainers.config.text_pairs:TextPairDataConfig",
         "tagged_texts": "trainers.config.tagged_data:TaggedTextDataConfig",
     },
     # Settings of objectives.
     "task": {
         "single_label": "trainers.objectives.single_label:SingleLabelConfig",
+        "multi_label": "trainers.objectives.multi_label:MultiLabelConfig",
+        "regression": "trainers.objectives.regression:RegressionConfig",
         "tags": "trainers.objectives.tags:TagsConfig",
     },
     # Settings of models.

@@ -109,7 +109,8 @@ def read_columns(builder, data, columns, split, start, stop, decoders=None):
         decoders: Dict for `builder.as_dataset`; `None` means the defaults.
 
     Returns:
-        Tuple of an array for each column and the `Places` of the rows.
+        Tuple of an array for each column and the `Places` of the rows. A
+        feature whose length varies is an array of lists, `object[num_rows]`.
 
     Raises:
         DataError: The files cannot be read.
@@ -131,16 +132,27 @@ def read_columns(builder, data, columns, split, start, stop, decoders=None):
         return tuple(row[name] for name in columns)
 
     try:
-        batches = list(dataset.map(choose).batch(1024).as_numpy_iterator())
+        # Lists of any length become ragged; all else is dense.
+        batches = list(dataset.map(choose).ragged_batch(1024))
     except tf.errors.OpError as error:
         # Only the reason, without the names of graph nodes.
         reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
         raise DataError(
             f"{data.path}, split {split}: cannot be read: {reason}"
         ) from None
-    arrays = map(np.concatenate, zip(*batches, strict=True))
+    arrays = map(_joined, zip(*batches, strict=True))
     name = f"{data.path}, split {split}, item "
     return (*arrays, Places.numbered(name, range(start, stop)))
+
+
+def _joined(parts):
+    """Returns the rows of batches as one array."""
+    if all(hasattr(part, "row_splits") for part in parts):
+        rows = [row for part in parts for row in part.to_list()]
+        found = np.empty(len(rows), object)
+        found[:] = rows
+        return found
+    return np.concatenate([part.numpy() for part in parts])
 
 
 def _one_line(error):

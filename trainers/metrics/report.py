@@ -4,7 +4,7 @@ from trainers.runtime import markdown
 
 # With more classes, the table has the worst and the best of them.
 MOST_ROWS = 50
-_SHOWN = 20
+SHOWN = 20
 _SCORES = ("precision", "recall", "f1")
 _HEADER = ("precision", "recall", "f1-score", "support")
 
@@ -27,7 +27,7 @@ def text_report(metrics):
     width = max(map(len, [*names, "weighted avg"]))
     lines = [_row("", _HEADER, width), ""]
     for place, (row, name) in enumerate(zip(rows, names, strict=True)):
-        if is_cut and place == _SHOWN:
+        if is_cut and place == SHOWN:
             lines.append(f"{'...':>{width}}")
         numbers = per_class[row]
         lines.append(_row(name, [*_of(numbers), numbers["support"]], width))
@@ -62,7 +62,7 @@ def ends(ordered):
     """
     if len(ordered) <= MOST_ROWS:
         return ordered
-    return ordered[:_SHOWN] + ordered[-_SHOWN:]
+    return ordered[:SHOWN] + ordered[-SHOWN:]
 
 
 def by_f1(metrics):

@@ -2,6 +2,8 @@
 
 from trainers.runtime.json_like import json_like
 
+NAMES = ("class_id", "label", "logits", "probabilities")
+
 
 def outputs(logits, names):
     """Returns the outputs of a signature.

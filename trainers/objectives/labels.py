@@ -10,6 +10,7 @@ from trainers.errors import raise_problems
 from trainers.runtime import look_alikes
 
 _SHOWN = 10
+_ONE_OF = {"classes": "class", "labels": "label"}
 
 
 def from_numbers(splits, source_names, class_names):
@@ -64,16 +65,17 @@ def is_utf8(name):
 
 def _whole_labels(split, examples, limit):
     labels = np.asarray(examples.targets)
+    is_several = labels.ndim > 1 or isinstance(labels[0], (list, np.ndarray))
+    if is_several:
+        raise DataError(
+            f"split {split}: labels must be one number for each example. "
+            f"Received: {examples.places[0]}: {labels[0]}. For any number of "
+            "labels, set --config.task.objective=multi_label."
+        )
     if labels.dtype.kind not in "iufb":
         raise DataError(
             f"split {split}: labels must be whole numbers. Received: dtype "
             f"{labels.dtype}, {examples.places[0]}: {labels[0]}"
-        )
-    if labels.ndim > 1:
-        raise DataError(
-            f"split {split}: labels must be one number for each example. "
-            f"Received: {labels.shape[1:]} numbers, "
-            f"{examples.places[0]}: {labels[0]}"
         )
     # In float64, because float16 overflows above 65504.
     numbers = labels.astype(np.float64)
@@ -125,7 +127,7 @@ def from_words(splits, class_names=None):
             different labels for a column of labels.
     """
     if class_names is None:
-        class_names = _sorted_names(
+        class_names = sorted_names(
             {label for e in splits.values() for label in e.targets}
         )
         num_rows = sum(map(len, splits.values()))
@@ -173,7 +175,15 @@ def _refuse_fractions(class_names):
     )
 
 
-def _sorted_names(names):
+def sorted_names(names):
+    """Returns names in order: by value if all are whole numbers.
+
+    Args:
+        names: Collection of str.
+
+    >>> sorted_names({"10", "9"}), sorted_names({"b", "a", "1"})
+    (['9', '10'], ['1', 'a', 'b'])
+    """
     try:
         return sorted(names, key=lambda name: (int(name), name))
     except ValueError:
@@ -199,28 +209,49 @@ def check_training_classes(splits, class_names):
             "split train: must contain at least two classes. Received: only "
             f"{class_names[int(counts.argmax())]!r}, {counts.max()} examples."
         )
-    missing = np.flatnonzero(counts == 0)
+    counts = {
+        name: np.bincount(e.targets, minlength=len(class_names))
+        for name, e in splits.items()
+    }
+    refuse_untrained(counts, class_names, "classes")
+
+
+def refuse_untrained(counts, names, what):
+    """Refuses names that other splits have, and `train` does not have.
+
+    A name without an example in any split is only a warning.
+
+    Args:
+        counts: Dict by split of int[num_names], the examples of each name.
+        names: List of str.
+        what: str. What the names are, in the plural: `classes` or `labels`.
+
+    Raises:
+        DataError: There is such a name.
+    """
+    missing = np.flatnonzero(counts["train"] == 0)
     in_others = {
         label: {
-            split: int((examples.targets == label).sum())
-            for split, examples in splits.items()
+            split: int(found[label])
+            for split, found in counts.items()
             if split != "train"
         }
         for label in missing
     }
     raise_problems(
-        "classes that are tested but have no example in split train",
+        f"{what} that are tested but have no example in split train",
         [label for label in missing if any(in_others[label].values())],
         lambda label: (
-            f"class {class_names[label]!r}: {in_others[label]}"
-            f"{look_alikes.hint(class_names[label], class_names)}"
+            f"{_ONE_OF[what]} {names[label]!r}: {in_others[label]}"
+            f"{look_alikes.hint(names[label], names)}"
         ),
     )
     if len(missing):
         more = len(missing) - _SHOWN
         logging.getLogger(__name__).warning(
-            "classes without any example: %s%s",
-            ", ".join(class_names[label] for label in missing[:_SHOWN]),
+            "%s without any example: %s%s",
+            what,
+            ", ".join(names[label] for label in missing[:_SHOWN]),
             f" and {more} more" if more > 0 else "",
         )
 
@@ -240,15 +271,33 @@ def check_cut(cut, splits, class_names):
     Raises:
         DataError: A class is missing in a cut split.
     """
-    in_train = np.bincount(splits["train"].targets, minlength=len(class_names))
+    counts = {
+        name: np.bincount(splits[name].targets, minlength=len(class_names))
+        for name in ("train", *cut)
+    }
+    check_counts_of_cut(cut, counts, class_names, "class")
+
+
+def check_counts_of_cut(cut, counts, names, what):
+    """Checks that cut splits have all frequent names, see `check_cut`.
+
+    Args:
+        cut: List of str. Names of the splits that were cut.
+        counts: Dict by split of int[num_names], the examples of each name.
+        names: List of str.
+        what: str. What a name is: `class` or `label`.
+
+    Raises:
+        DataError: A name is missing in a cut split.
+    """
+    in_train = counts["train"]
     for name in cut:
-        in_split = np.bincount(splits[name].targets, minlength=len(class_names))
-        missing = np.flatnonzero((in_train >= 100) & (in_split == 0))
+        missing = np.flatnonzero((in_train >= 100) & (counts[name] == 0))
         if len(missing):
             raise DataError(
                 f"split {name}: was cut from the end of `train` and has no "
-                f"example of class {class_names[missing[0]]!r}, but the rest "
+                f"example of {what} {names[missing[0]]!r}, but the rest "
                 f"of `train` has {in_train[missing[0]]}. The data seems to be "
-                "sorted by class: shuffle it, or name another split with "
+                f"sorted by {what}: shuffle it, or name another split with "
                 f"--config.data.{name}, or `none`."
             )

@@ -67,6 +67,11 @@ class Objective:
             signature `regress`.
         decides: bool. Whether `decide` chooses something on the split
             `validation`.
+        output_names: Tuple of str. Names of the `outputs`, by which `of_served`
+            knows a served model; `None` means that it does not know it.
+        names_are_outputs: bool. Whether the `outputs` contain the names of the
+            scores. Otherwise, `predict --scores` asks a served model to
+            `classify`.
     """
 
     shown_metrics = ("loss",)
@@ -76,6 +81,8 @@ class Objective:
     ranks = False
     regresses = False
     decides = False
+    output_names = None
+    names_are_outputs = False
 
     # Targets.
 
@@ -243,6 +250,16 @@ class Objective:
             `float32[batch]`.
         """
         raise NotImplementedError
+
+    def initial_logits(self):
+        """Returns the logits with which a new network begins, or `None`.
+
+        They become the bias of the last layer of the network, if it has one.
+
+        Returns:
+            `float32[num_outputs]`; `None` for the bias that the model has.
+        """
+        return None
 
     def example_weights(self, targets):
         """Returns how much each example weighs in the loss of a step.
@@ -437,6 +454,20 @@ class Objective:
             Dict of `outputs: float32[batch]`.
         """
         raise NotImplementedError
+
+    def of_served(self, signatures, name):
+        """Returns the objective for the answers of a served model, or `None`.
+
+        Its data is not known, so its `answers` use nothing but outputs.
+
+        Args:
+            signatures: Dict by name of signatures with `inputs` and `outputs`,
+                both dicts by name.
+            name: str. The signature that is asked.
+        """
+        names = self.output_names
+        is_known = names and {*names} == {*signatures[name].outputs}
+        return self if is_known else None
 
     def answers(self, outputs, *, is_short=False, scores=False):
         """Yields the answer of each row for `predict`, ready for JSON.

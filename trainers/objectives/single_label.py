@@ -75,6 +75,7 @@ class SingleLabel(Objective):
     metrics = names_lib.METRICS
     settings_of_targets = ()
     ranks = True
+    output_names = class_outputs.NAMES
 
     def __init__(self, config, names=None, weights=None):
         """Makes the objective.

@@ -5,6 +5,9 @@ import numpy as np
 from trainers.objectives import entity_spans
 from trainers.runtime.json_like import json_like
 
+# Outputs of the signature `tags`.
+TAGS = ("tag", "start", "end", "score")
+
 
 def answers(outputs, names, is_plain, *, is_short=False, scores=False):
     """Yields the answer of each text.
@@ -15,7 +18,8 @@ def answers(outputs, names, is_plain, *, is_short=False, scores=False):
             -1 for filling, and `score: float32[batch, length]`. Entities:
             `entity_label`, `entity_start`, `entity_end`, `entity_score`, and
             `num_entities: int32[batch]`.
-        names: List of str. The tags, in the order of the logits.
+        names: List of str. The tags, in the order of the logits; `None` if
+            they are known by the outputs alone.
         is_plain: bool. Whether the tags mark no entities.
         is_short: bool. Whether an answer is only what files of training have.
         scores: bool. Whether a short answer has scores, too.
@@ -45,8 +49,12 @@ def answers(outputs, names, is_plain, *, is_short=False, scores=False):
 
 
 def _of_tags(outputs, names, is_plain):
+    if names is None:
+        tags = {json_like(x) for x in outputs["tag"].flat}
+        types = {tag.partition("-")[2] for tag in tags} - {""}
+        names = entity_spans.tag_names(types)
     position = {name: number for number, name in enumerate(names)}
-    columns = [outputs[name] for name in ("tag", "start", "end", "score")]
+    columns = [outputs[name] for name in TAGS]
     for tag, start, end, score in zip(*columns, strict=True):
         is_token = np.asarray(start) >= 0
         tags = [json_like(x) for x in np.asarray(tag)[is_token]]

@@ -416,6 +416,18 @@ class Tags(Objective):
         """
         return rounding.is_close(logits)
 
+    def of_served(self, signatures, name):
+        """Returns the objective for the answers of a served tagger.
+
+        Args:
+            signatures: Dict by name of signatures with `inputs` and `outputs`.
+            name: str. The signature that is asked.
+        """
+        if {*signatures[name].outputs} != {*tag_answers.TAGS}:
+            return None
+        outputs = signatures["serving_default"].outputs
+        return type(self)(self._config, is_plain="entity_label" not in outputs)
+
     def answers(self, outputs, *, is_short=False, scores=False):
         """Yields the answer of each text, see `tag_answers.answers`."""
         return tag_answers.answers(

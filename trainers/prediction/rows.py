@@ -13,11 +13,8 @@ from trainers.errors import DataError
 from trainers.errors import RefusedError
 from trainers.evaluation import batch_size
 from trainers.evaluation import evaluator
-from trainers.objectives import entity_spans
 from trainers.objectives import objective as objective_lib
 from trainers.objectives.objective import Objective
-from trainers.objectives.single_label import SingleLabelConfig
-from trainers.objectives.tags import TagsConfig
 from trainers.prediction import calling
 from trainers.prediction import connect
 from trainers.prediction.rest import RestPredictor
@@ -29,8 +26,6 @@ from trainers.tasks import example_signatures
 
 # Rows in a request to an export on a CPU.
 _CPU_ROWS = 64
-_OF_SINGLE_LABEL = {"label", "class_id", "probabilities", "logits"}
-_OF_TAGS = {"tag", "start", "end", "score"}
 
 
 def predict(
@@ -227,8 +222,10 @@ def _predict_served(predictor, where, data, files, split, scores, encoding):
         )
     inputs, data = _inputs_of(predictor.signatures, where, data)
     data = inputs.settings_of_files(data, encoding)
-    answer_with_scores = scores and inputs.answers_are_short
-    if answer_with_scores and "classify" not in predictor.signatures:
+    objective = _objective_of(predictor.signatures, inputs.row_request)
+    classifies = scores and inputs.answers_are_short
+    classifies = classifies and not objective.names_are_outputs
+    if classifies and "classify" not in predictor.signatures:
         raise ConfigError(
             "`--scores` needs a served model with the signature `classify`. "
             f"Received: {where!r}, with the signatures "
@@ -236,28 +233,24 @@ def _predict_served(predictor, where, data, files, split, scores, encoding):
         )
 
     def answer(signature, fed):
-        if answer_with_scores:
+        if classifies:
             return _classify(predictor, fed)
-        outputs = predictor(signature, fed)
-        objective = _objective_of(outputs, predictor.signatures)
-        return objective.answers(outputs, is_short=inputs.answers_are_short)
+        return objective.answers(
+            predictor(signature, fed),
+            is_short=inputs.answers_are_short,
+            scores=scores and objective.names_are_outputs,
+        )
 
     # One row a request: the batch size that a server accepts is unknown.
     return _answer_files(inputs, answer, list(files), data, 1)
 
 
-def _objective_of(outputs, signatures):
+def _objective_of(signatures, name):
     """Returns the objective of a served model, which its outputs tell."""
-    if outputs.keys() == _OF_SINGLE_LABEL:
-        return SingleLabelConfig().make_objective()
-    if outputs.keys() == _OF_TAGS:
-        names = sorted({name.decode() for name in outputs["tag"].flat} - {""})
-        is_plain = "entity_label" not in signatures["serving_default"].outputs
-        if not is_plain:
-            types = {name.partition("-")[2] for name in names} - {""}
-            names = entity_spans.tag_names(types)
-        state = {"names": names, "is_plain": is_plain}
-        return TagsConfig().make_objective().restored(state)
+    for kind in kinds.KINDS["task"]:
+        objective = objective_lib.make(kinds.load("task", kind, "task")())
+        if found := objective.of_served(signatures, name):
+            return found
     return Objective()
 
 

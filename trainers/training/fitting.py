@@ -78,6 +78,7 @@ def make_models(run):
             run.task.objective.num_outputs,
             run.task.inputs.model_config,
         )
+        _set_bias(network, run.task.objective.initial_logits())
         return network, make_training_model(
             network, run.config, run.task, run.steps, compiler
         )
@@ -393,6 +394,13 @@ def make_network(config, num_outputs, model_config=None):
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return network
+
+
+def _set_bias(network, logits):
+    """Sets the bias of the last layer, so that it adds to these logits."""
+    bias = getattr(network.layers[-1], "bias", None)
+    if logits is not None and bias is not None and bias.shape == logits.shape:
+        bias.assign(logits)
 
 
 def _check_rows_are_independent(network):

@@ -534,8 +534,8 @@ def test_a_part_of_another_class_is_refused():
     data_classes = " or ".join(kinds.class_names("data"))
     model_classes = " or ".join(kinds.class_names("model"))
     assert problem_of(config).splitlines() == [
-        f"`config.data` must be of the class {data_classes}, or of a "
-        "dataclass derived from DataConfig. Received: None.",
+        f"`config.data` must be of the class {data_classes}, or of a dataclass "
+        "derived from DataConfig. Received: None.",
         f"`config.model` must be of the class {model_classes}, or of a "
         f"dataclass derived from ModelConfig. Received: {ExportConfig()!r}.",
     ]

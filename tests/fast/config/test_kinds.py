@@ -756,10 +756,10 @@ def test_the_dicts_of_an_older_run_stay_as_they_are():
             "`config.data` must be an object. Received: 3.",
         ),
         (
-            old_tree("regression"),
+            old_tree("ranking"),
             "`config.task.objective` must be one of "
             f"{', '.join(kinds.KINDS['task'])}, or MODULE:NAME of your own. "
-            "Received: 'regression'.",
+            "Received: 'ranking'.",
         ),
     ],
 )

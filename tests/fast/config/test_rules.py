@@ -338,7 +338,8 @@ def test_json_without_a_kind_of_data_is_refused():
         experiment.from_tree(tree)
     assert str(error.value) == (
         f"`config.data.kind` must be one of {', '.join(kinds.KINDS['data'])}, "
-        "or MODULE:NAME of your own. Received: None."
+        "or MODULE:NAME of "
+        "your own. Received: None."
     )
 
 

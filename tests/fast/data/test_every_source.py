@@ -708,9 +708,12 @@ def choices(kind):
     return field.metadata["rule"]["choices"]
 
 
-# Their targets are labels. For tags, see texts/test_tagged_sources.py.
+# Pairs are no single contents, see texts/test_pair_sources.py. The targets of
+# tagged texts are no labels, see texts/test_tagged_sources.py.
 KINDS = [
-    name for name in kinds.KINDS["data"] if not config_class(name).per_token
+    name
+    for name in kinds.KINDS["data"]
+    if name != "text_pairs" and not config_class(name).per_token
 ]
 SOURCES = [(kind, source) for kind in KINDS for source in choices(kind)]
 

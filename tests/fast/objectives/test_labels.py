@@ -32,7 +32,8 @@ def test_several_numbers_for_an_example_are_refused():
     splits = {"train": make_examples([[0, 1], [1, 1]])}
     assert refusal(labels_lib.from_numbers, splits, None, None) == (
         "split train: labels must be one number for each example. Received: "
-        "(2,) numbers, data.npz, row 0: [0 1]"
+        "data.npz, row 0: [0 1]. For any number of labels, set "
+        "--config.task.objective=multi_label."
     )
 
 

@@ -11,6 +11,7 @@ SMALL = [
     "digits",
     "digits_mirrored_float16",
     "digits_saved_by_time",
+    "numbers_of_pairs",
     "texts_bfloat16",
     "texts_mirrored",
 ]

@@ -1,5 +1,6 @@
 """The script that makes the embedded descriptions of Debian packages."""
 
+import collections
 import csv
 import gzip
 import hashlib
@@ -161,3 +162,44 @@ def test_a_section_is_cut_to_900_by_hash_not_by_name(tmp_path):
     _, rows = read(make(tmp_path, records))
     by_hash = sorted(names, key=lambda n: hashlib.sha256(n.encode()).digest())
     assert [row["package"] for row in rows] == by_hash[:900]
+
+
+# Tags.
+
+
+TAGS = FOLDER / "tags.csv.gz"
+
+
+def test_the_tags_are_those_of_the_embedded_texts(rows):
+    header, tagged = read(TAGS.read_bytes())
+    assert header == ["text", "label", "package"]
+    text_of = {row["package"]: row["text"] for row in rows}
+    assert len(tagged) == 2867
+    assert all(text_of[row["package"]] == row["text"] for row in tagged)
+    sets = [row["label"].split(";") if row["label"] else [] for row in tagged]
+    assert all(sorted({*labels}) == labels for labels in sets)
+    counts = collections.Counter(label for labels in sets for label in labels)
+    assert len(counts) == 45 and min(counts.values()) == 60
+    assert sum(not labels for labels in sets) == 276
+
+
+def test_the_script_of_the_tags_writes_exactly_these_bytes(tmp_path):
+    records = [record(f"moon{n}", f"moon {n}\n {n} {LONG}.") for n in range(70)]
+    records[3] = records[3].replace("Tag: role::program,\n use::viewing\n", "")
+    for n in range(5):
+        records[n] = records[n].replace("use::viewing", "use::rare")
+    make(tmp_path, records)
+    script = SCRIPT.with_name("make_debian_tags.py")
+    words = [sys.executable, script, "out.csv.gz", "tags.csv.gz"]
+    for _ in range(2):
+        subprocess.run(
+            words, input="".join(records).encode(), check=True, cwd=tmp_path
+        )
+    data = (tmp_path / "tags.csv.gz").read_bytes()
+    assert data[4:8] == bytes(4)  # No time in the header.
+    _, rows = read(data)
+    labels = {row["package"]: row["label"] for row in rows}
+    # A package without tags is left out; one without frequent tags is not.
+    assert labels == {
+        f"moon{n}": "use::viewing" if n > 4 else "" for n in range(70) if n != 3
+    }

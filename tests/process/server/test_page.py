@@ -3,17 +3,18 @@
 import base64
 import json
 import re
-import shutil
 import urllib.request
 
+import browser_pages
 import numpy as np
 import pytest
 import served_models
 import taggers
 import tensorflow as tf
+from browser_pages import CHROMIUM
+from browser_pages import assert_quiet
 from playwright import sync_api
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TEXT = 'Eight <b>voices</b> & "one" chess game, naïve 中 😀'
 
 pytestmark = pytest.mark.skipif(
@@ -23,41 +24,22 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def browser():
-    sync_api.expect.set_options(timeout=30_000)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--no-first-run",
-            ],
-        )
+    with browser_pages.launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def open_page(browser):
     """Opens the page of a model, and watches what it says and asks."""
-    contexts = []
+    pages = []
 
     def opened(url, **options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.said, page.asked = [], []
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(root_of(url))
-        return page
+        pages.append(browser_pages.opened(browser, url, **options))
+        return pages[-1]
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.context.close()
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +56,6 @@ def served_plain_tagger(start_server, tmp_path_factory):
     tagger = taggers.make(names="OAB", is_plain=True)
     served_models.publish(base, tagger.functions())
     return start_server(base)
-
-
-def root_of(url):
-    return url[: url.index("/v1/")] + "/"
 
 
 def rest_answer(url, example):
@@ -111,13 +89,6 @@ def choose(page, content):
     page.get_by_label("PNG, JPEG, BMP or GIF").set_input_files(file)
 
 
-def assert_quiet(page, url):
-    assert page.said == []
-    assert [u for u in page.asked if not u.startswith(root_of(url))] == [
-        u for u in page.asked if u.startswith("data:,")
-    ]
-
-
 def test_a_text_gets_the_bars_of_the_rest_answer(open_page, served_text):
     page = open_page(served_text)
     assert page.title() == "bert_classifier"
@@ -134,6 +105,43 @@ def test_a_text_gets_the_bars_of_the_rest_answer(open_page, served_text):
         page.get_by_role("status").text_content(),
     )
     assert_quiet(page, served_text)
+
+
+def test_many_labels_are_marked_where_the_answer_has_them(
+    open_page, served_labels
+):
+    page = open_page(served_labels)
+    page.get_by_label("Text").fill(TEXT)
+    page.get_by_role("button", name="Classify").click()
+    body = {"instances": [{"text": TEXT}]}
+    with urllib.request.urlopen(
+        f"{served_labels}:predict", json.dumps(body).encode()
+    ) as response:
+        (row,) = json.load(response)["predictions"]
+    rows = sorted(
+        zip(row["predicted"], row["probabilities"], row["labels"], strict=True),
+        key=lambda row: (-row[0], -row[1]),
+    )
+    count = sum(row["predicted"])
+    assert 0 < count < 45
+    shown = [
+        f"{chr(0x2713) + ' ' if yes else ''}{label} {100 * score:.1f} %"
+        for yes, score, label in rows[: max(count, 10)]
+    ]
+    assert bars(page) == shown
+    assert page.locator("#bars li.chosen").count() == count
+    assert (
+        page.get_by_role("status")
+        .text_content()
+        .startswith(
+            "; ".join(f"{x[2]}, {100 * x[1]:.1f} %" for x in rows[:count])
+            + f". {count} of 45 labels. Answered in "
+        )
+    )
+    assert page.locator("#more").text_content() == (
+        f"{45 - len(shown)} less likely labels are not shown"
+    )
+    assert_quiet(page, served_labels)
 
 
 def test_a_keyboard_is_enough(open_page, served_text):

@@ -1,4 +1,10 @@
-"""Images of TensorFlow Datasets, from its catalogue or a directory."""
+"""Images of TensorFlow Datasets, from its catalogue or a directory.
+
+The label is a single feature, a list of class labels or names, or a row of
+numbers, for example 0 and 1 for each label.
+"""
+
+import numpy as np
 
 from trainers.data import examples
 from trainers.data import tfds_data
@@ -26,6 +32,11 @@ def open_source(data, image_shape, decode_fn):
     features = builder.info.features
     _check_columns(features, data)
     label = features[data.label_column]
+    # A list of class labels has them in `feature`.
+    one = getattr(label, "feature", label)
+    names = None
+    if isinstance(one, tfds.features.ClassLabel):
+        names = list(one.names)
 
     def read(split, start, stop):
         encoded, labels, places = tfds_data.read_columns(
@@ -39,6 +50,9 @@ def open_source(data, image_shape, decode_fn):
             # source and of served requests.
             decoders={data.image_column: tfds.decode.SkipDecoding()},
         )
+        if names and label.shape and labels.dtype != object:
+            # Each row has the same number of classes.
+            labels = _as_objects(labels)
         return decoding.decode_examples(
             encoded,
             labels,
@@ -49,15 +63,13 @@ def open_source(data, image_shape, decode_fn):
 
     return examples.Source(
         tfds_data.sizes(builder),
-        list(label.names)
-        if isinstance(label, tfds.features.ClassLabel)
-        else None,
+        names,
         read,
     )
 
 
 def _check_columns(features, data):
-    """Refuses columns that are not a single image and a single label."""
+    """Refuses columns that are not a single image and its labels."""
     import tensorflow_datasets as tfds
 
     tfds_data.check_columns(features, data, ("image_column", "label_column"))
@@ -67,8 +79,17 @@ def _check_columns(features, data):
             f"Received: {data.image_column!r}, {features[data.image_column]}."
         )
     label = features[data.label_column]
-    if label.shape != ():  # It is a dict if the feature is a dict.
+    # The shape is a dict if the feature is a dict.
+    if not isinstance(label.shape, tuple) or len(label.shape) > 1:
         raise ConfigError(
-            "`--config.data.label_column` must be a single label. "
+            "`--config.data.label_column` must be a label, a list of labels or "
+            "a row of numbers. "
             f"Received: {data.label_column!r}, {label}."
         )
+
+
+def _as_objects(rows):
+    """Returns the rows of a matrix as an array of arrays."""
+    found = np.empty(len(rows), object)
+    found[:] = list(rows)
+    return found

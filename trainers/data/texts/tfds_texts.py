@@ -1,7 +1,8 @@
 """Texts of TensorFlow Datasets, from its catalogue or a directory.
 
-The text is a single string feature. The label is a `ClassLabel`, a whole number
-or a string. The names of a `ClassLabel` are the labels.
+The texts are single string features. The label is a `ClassLabel`, a whole
+number or a string. The names of a `ClassLabel` are the labels. An objective
+that takes JSON also gets other numbers, bools, and lists.
 """
 
 import pathlib
@@ -10,6 +11,7 @@ from trainers.data import examples
 from trainers.data import split_specs
 from trainers.data import tfds_data
 from trainers.data.examples import Examples
+from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import decoding
 from trainers.data.texts import rows
 from trainers.errors import ConfigError
@@ -65,80 +67,88 @@ def list_files(data):
 
 
 def _open(data, objective):
-    if objective.target_columns(data).keys() != {"label"}:
-        raise ConfigError(
-            f"`--config.data.source={data.source}` has one label for each "
-            "text, and the objective needs the columns "
-            f"{', '.join(objective.target_columns(data))}. Files with columns, "
-            "such as .csv with --config.data.source=files, can have them."
-        )
+    columns = columns_lib.labelled(data, objective, False)
     builder = tfds_data.open_builder(data)
-    _check_columns(builder.info.features, data)
+    _check_columns(builder.info.features, data, columns)
 
     def read(split, start, stop):
-        return _read_rows(builder, data, objective, split, start, stop)
+        return _read_rows(builder, data, objective, columns, split, start, stop)
 
     # The labels are words; the objective numbers them.
     return examples.Source(tfds_data.sizes(builder), None, read)
 
 
-def _check_columns(features, data):
-    """Refuses columns that are not a single text and a single label."""
-    tfds_data.check_columns(features, data, ("text_column", "label_column"))
-    if not _is_one(features[data.text_column], _is_string):
-        raise ConfigError(
-            "`--config.data.text_column` must be a text feature. Received: "
-            f"{data.text_column!r}, {features[data.text_column]}."
-        )
-    label = features[data.label_column]
-    if not _is_one(label, lambda x: _is_string(x) or x.is_integer):
-        raise ConfigError(
-            "`--config.data.label_column` must be a single class label, whole "
-            f"number or string. Received: {data.label_column!r}, {label}."
-        )
+def _check_columns(features, data, columns):
+    """Refuses features of another kind than texts and targets have."""
+    for field, name in columns.items():
+        flag = columns.flag(field)
+        if name not in features:
+            raise ConfigError(
+                f"`{flag}` must be a feature of {data.path}. "
+                f"Received: {name!r}. Choices: {', '.join(sorted(features))}."
+            )
+        feature = features[name]
+        # Shape and dtype are dicts if the feature is a dict.
+        shape, dtype = feature.shape, feature.tf_dtype
+        if field in columns_lib.TEXTS:
+            is_right = shape == () and dtype.name == "string"
+            words = "a text feature"
+        elif columns.takes_json:
+            is_right = isinstance(shape, tuple) and len(shape) < 2
+            words = "class labels, numbers, bools or strings, one or a list"
+        else:
+            is_right = shape == () and (
+                dtype.name == "string" or dtype.is_integer
+            )
+            words = "a single class label, whole number or string"
+        if not is_right:
+            raise ConfigError(
+                f"`{flag}` must be {words}. Received: {name!r}, {feature}."
+            )
 
 
-def _is_one(feature, is_kind):
-    """Returns whether a TFDS feature is a single value of a matching dtype."""
-    # Shape and dtype are dicts if the feature is a dict.
-    return feature.shape == () and is_kind(feature.tf_dtype)
-
-
-def _is_string(dtype):
-    return dtype.name == "string"
-
-
-def _read_rows(builder, data, objective, split, start, stop):
+def _read_rows(builder, data, objective, columns, split, start, stop):
     """Returns the `Examples` of some rows of one split."""
-    columns = (data.text_column, data.label_column)
-    texts, numbers, places = tfds_data.read_columns(
-        builder, data, columns, split, start, stop
+    *arrays, places = tfds_data.read_columns(
+        builder, data, tuple(columns.values()), split, start, stop
     )
-    label = builder.info.features[data.label_column]
-    targets = _parse_rows(
-        texts, numbers, getattr(label, "names", None), places, objective
-    )
+    read = dict(zip(columns, arrays, strict=True))
+    names = {}
+    for field, name in columns.items():
+        feature = builder.info.features[name]
+        # A list of class labels has them in `feature`.
+        feature = getattr(feature, "feature", feature)
+        names[field] = getattr(feature, "names", None)
+    targets = _parse_rows(read, names, places, objective)
     return Examples(
-        {"text": texts.astype(object)}, rows.as_objects(targets), places
+        {
+            field: read[field].astype(object)
+            for field in columns
+            if field in columns_lib.TEXTS
+        },
+        rows.as_objects(targets),
+        places,
     )
 
 
-def _parse_rows(texts, labels, names, places, objective):
-    """Returns the targets, or raises `DataError` for unusable rows."""
+def _parse_rows(read, names, places, objective):
+    """Returns the targets, or raises `DataError` for unusable rows.
+
+    Args:
+        read: Dict by field of an array with a row for each example.
+        names: Dict by field of the names of numbers, or `None`.
+        places: `Places`.
+        objective: `Objective`, which parses the target of each row.
+    """
     found, problems = [], []
-    for row, (text, label) in enumerate(
-        zip(texts, labels.tolist(), strict=True)
-    ):
+    columns = [column.tolist() for column in read.values()]
+    for row, values in enumerate(zip(*columns, strict=True)):
         try:
-            _decode(text)
-            is_text = isinstance(label, bytes)
-            word = _decode(label) if is_text else str(label)
-            if names and not 0 <= label < len(names):
-                raise ValueError(
-                    f"label {label} is none of the {len(names)} classes"
-                )
-            word = names[label] if names else word
-            found.append(objective.parse({"label": word}))
+            parsed = {
+                field: _value(field, value, names[field], objective.takes_json)
+                for field, value in zip(read, values, strict=True)
+            }
+            found.append(objective.parse(parsed))
         except ValueError as error:
             problems.append((row, str(error)))
     raise_problems(
@@ -147,6 +157,20 @@ def _parse_rows(texts, labels, names, places, objective):
         lambda problem: f"{places[problem[0]]}: {problem[1]}",
     )
     return found
+
+
+def _value(field, value, names, takes_json):
+    """Returns a value of a row, or raises `ValueError` with its problem."""
+    if isinstance(value, list):
+        return [_value(field, item, names, takes_json) for item in value]
+    if isinstance(value, bytes):
+        text = _decode(value)
+        return value if field in columns_lib.TEXTS else text
+    if names and not 0 <= value < len(names):
+        raise ValueError(f"{field} {value} is none of the {len(names)} classes")
+    if names:
+        return names[value]
+    return value if takes_json else str(value)
 
 
 def _decode(content):

@@ -83,6 +83,57 @@ def model_inputs(ids, sequence_length, *, pad_id, start_id, end_id):
     return {"token_ids": tf.where(mask > 0, ids, pad_id), "padding_mask": mask}
 
 
+def pair_inputs(ids, sequence_length, *, pad_id, start_id, end_id):
+    """Returns the inputs of a network for the ids of pairs of texts.
+
+    A row is `[CLS] first [SEP] second [SEP]`. What follows the second `[SEP]`
+    has no effect, see `model_inputs`. The first `[SEP]` says where the segment
+    of the second text begins.
+
+    Args:
+        ids: int32[batch, length]. Each row begins with `[CLS]` and has two
+            `[SEP]` in its first `sequence_length` ids, or it is an error of
+            the graph. A row of `[PAD]` alone is empty.
+        sequence_length, pad_id, start_id, end_id: As for `model_inputs`.
+
+    Returns:
+        Dict of `token_ids`, `padding_mask` and `segment_ids`, all int32[batch,
+        length].
+    """
+    ids = ids[:, :sequence_length]
+    is_empty = tf.cast(tf.equal(tf.shape(ids)[1], 0), tf.int32)
+    ids = tf.pad(ids, [[0, 0], [0, is_empty]], constant_values=pad_id)
+    is_first = tf.equal(tf.range(tf.shape(ids)[1]), 0)
+    is_end = tf.equal(ids, end_id)
+    num_ends = _count_before(is_end)
+    is_outside = tf.equal(ids, start_id) & ~is_first | tf.equal(ids, pad_id)
+    num_outside = _count_before(is_outside) + tf.cast(is_outside, tf.int32)
+    is_inside = tf.equal(num_outside, 0) & (num_ends < 2)
+    is_padding = tf.reduce_all(tf.equal(ids, pad_id), axis=1)
+    num_texts = tf.reduce_sum(tf.cast(is_inside & is_end, tf.int32), axis=1)
+    known = tf.equal(ids[:, 0], start_id) & tf.equal(num_texts, 2) | is_padding
+    check = tf.debugging.Assert(
+        tf.reduce_all(known),
+        [
+            "`token_ids` must be [CLS] first [SEP] second [SEP] in each row, "
+            f"with both [SEP] in the first {sequence_length} ids. The ids of "
+            "[CLS] and [SEP] are",
+            start_id,
+            end_id,
+            "here. Received other rows:",
+            tf.boolean_mask(ids, ~known),
+        ],
+    )
+    with tf.control_dependencies([check] if check is not None else []):
+        ids = tf.identity(ids)
+    mask = tf.cast(is_inside | is_first, tf.int32)
+    return {
+        "token_ids": tf.where(mask > 0, ids, pad_id),
+        "padding_mask": mask,
+        "segment_ids": tf.minimum(num_ends, 1) * mask,
+    }
+
+
 def _count_before(condition):
     return tf.cumsum(tf.cast(condition, tf.int32), axis=1, exclusive=True)
 

@@ -91,7 +91,13 @@ class Texts(Inputs):
             encoder = dataclasses.replace(
                 encoder, vocabulary_size=len(vocabulary)
             )
-        self.model_config = dataclasses.replace(config.model, encoder=encoder)
+        self.model_config = dataclasses.replace(
+            config.model, encoder=self._encoder_of(encoder)
+        )
+
+    def _encoder_of(self, encoder):
+        """Returns the settings of the encoder of the network."""
+        return encoder
 
     def load(self, data, objective):
         """Loads, checks and tokenizes the splits of a run.
@@ -398,18 +404,22 @@ class Texts(Inputs):
 
         @tf.function(input_signature=[text_signatures.SPEC], autograph=False)
         def tokenize(text):
-            ids = self.from_example(text)["token_ids"]
-            # The width must not depend on other texts of the batch.
-            missing = self.sequence_length - tf.shape(ids)[1]
-            return {
-                "token_ids": tf.pad(
-                    ids,
-                    [[0, 0], [0, missing]],
-                    constant_values=self.tokenizer.pad_id,
-                )
-            }
+            return self._whole_rows(self.from_example(text))
 
         return {"tokenize": tokenize}
+
+    def _whole_rows(self, features):
+        """Returns the outputs of `tokenize` for features of a batch."""
+        ids = features["token_ids"]
+        # The width must not depend on other texts of the batch.
+        missing = self.sequence_length - tf.shape(ids)[1]
+        return {
+            "token_ids": tf.pad(
+                ids,
+                [[0, 0], [0, missing]],
+                constant_values=self.tokenizer.pad_id,
+            )
+        }
 
     def from_example(self, text):
         """Returns the features of texts, for `serving_default` and `classify`.

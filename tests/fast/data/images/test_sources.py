@@ -225,7 +225,8 @@ def test_a_wrong_tfds_version_or_config_is_refused(tmp_path, name, reason):
         (
             "label_column",
             "image",
-            "`--config.data.label_column` must be a single label. "
+            "`--config.data.label_column` must be a label, a list of labels or "
+            "a row of numbers. "
             "Received: 'image', Image(shape=(28, 28, 1), dtype=uint8).",
         ),
     ],

@@ -1177,8 +1177,13 @@ def test_unused_tfds_splits_are_a_warning(reviews, caplog):
         ),
         (
             {"text_column": "label"},
+            "`--config.data.label_column` must be another column than "
+            "--config.data.text_column. Received: 'label' for both.",
+        ),
+        (
+            {"text_column": "n"},
             "`--config.data.text_column` must be a text feature. Received: "
-            "'label', ClassLabel(shape=(), dtype=int64, num_classes=2).",
+            "'n', Tensor(shape=(), dtype=int64).",
         ),
     ],
 )

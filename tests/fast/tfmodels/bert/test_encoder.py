@@ -11,6 +11,7 @@ import tensorflow as tf
 import tfmodels
 from tfmodels.bert import encoder as encoder_lib
 from tfmodels.bert.config import EncoderConfig
+from tfmodels.bert.config import PairEncoderConfig
 from tfmodels.bert_classifier import BertClassifierConfig
 
 SIZES = {
@@ -216,6 +217,38 @@ def test_an_encoder_is_kerashubs(family, activation, other, backbone_class):
         results[name] = np.abs(encoder(inputs) - expected).max()
     assert results[activation] < 1e-5
     assert results[other] > 1e-4
+
+
+@pytest.mark.parametrize("implementation", ["fast", "keras_nlp"])
+def test_segments_are_those_of_kerashub(implementation):
+    keras.utils.set_random_seed(1)
+    backbone = keras_nlp.models.BertBackbone(**SIZES)
+    enlarge(backbone)
+    weights = {
+        v.path.removeprefix("token_and_position_embedding/"): v
+        for v in backbone.weights
+    }
+    inputs = make_inputs([16, 5], 16)
+    segment_ids = np.zeros((2, 16), np.int32)
+    segment_ids[0, 7:] = segment_ids[1, 3:5] = 1
+    pairs = inputs | {"segment_ids": segment_ids}
+    settings = SIZES | {
+        "activation": "gelu_approximate",
+        "implementation": implementation,
+    }
+    encoder = encoder_lib.make_encoder(PairEncoderConfig(**settings))
+    assert set(encoder.input) == set(pairs)
+    for variable in encoder.weights:
+        variable.assign(weights[variable.path])
+    expected = backbone(pairs)["sequence_output"]
+    np.testing.assert_allclose(encoder(pairs), expected, atol=1e-5)
+    # Segment 0 alone is a single text, bit for bit.
+    single = encoder_lib.make_encoder(EncoderConfig(**settings))
+    for variable in single.weights:
+        variable.assign(weights[variable.path])
+    zeros = inputs | {"segment_ids": np.zeros_like(segment_ids)}
+    np.testing.assert_array_equal(encoder(zeros), single(inputs))
+    assert np.abs(encoder(pairs) - single(inputs)).max() > 1e-2
 
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_approximate", "relu"])

@@ -1,5 +1,6 @@
 """What answers computes what was trained."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from tfmodels.bert import inference as inference_lib
 from tfmodels.bert.config import EncoderConfig
+from tfmodels.bert.config import PairEncoderConfig
 from tfmodels.bert_classifier import BertClassifierConfig
 from tfmodels.bert_tagger import BertTaggerConfig
 
@@ -70,6 +72,22 @@ def test_logits_are_those_of_the_network(family, pooling, activation):
     np.testing.assert_allclose(
         tf.function(inference)(features), expected, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("pooling", ["mean", "pooled"])
+def test_logits_of_pairs_are_those_of_the_network(pooling):
+    config = make_config(pooling=pooling)
+    fields = dataclasses.asdict(config.encoder)
+    config.encoder = PairEncoderConfig(**fields)
+    network = make_network(config)
+    inference = inference_lib.BertInference(network, config)
+    features = make_features([20, 1, 7, 19, 2])
+    segments = np.arange(20) > np.array([9, 0, 3, 18, 0])[:, np.newaxis]
+    features["segment_ids"] = tf.constant(segments.astype(np.int32))
+    expected = network(features, training=False).numpy()
+    np.testing.assert_allclose(inference(features), expected, atol=1e-5)
+    swapped = features | {"segment_ids": 1 - features["segment_ids"]}
+    assert np.abs(inference(swapped) - expected).max() > 1e-2
 
 
 @functools.cache
