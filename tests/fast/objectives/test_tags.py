@@ -367,7 +367,7 @@ def test_a_metric_of_what_a_split_does_not_have_is_undefined():
 def test_answers_are_what_the_reader_reads():
     text = "Angela Merkel saw Paris"
     outputs = {
-        "tag": [[b"I-PER", b"I-PER", b"O", b"B-LOC", b""]],
+        "tag": [[b"B-PER", b"I-PER", b"I-LOC", b"B-LOC", b""]],
         "start": np.array([[0, 7, 14, 18, -1]]),
         "end": np.array([[6, 13, 17, 23, -1]]),
         "score": np.array([[0.5, 0.75, 1.0, 0.25, 0.0]], np.float32),
