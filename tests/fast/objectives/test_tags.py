@@ -434,3 +434,18 @@ def test_the_card_names_types_or_tags():
         assert {len(row) for row in rows} == {len(header)}
     assert any("`LOC` (F1 0.0000)" in x for x in tags.limits("test", metrics))
     assert "f1_by_type" in tags.pictures(metrics)
+
+
+def test_padding_does_not_count_when_two_types_are_compared():
+    targets = np.zeros((1, 4, 4), np.int32)
+    targets[0, [0, 3], tag_columns.TAG] = tag_columns.NOT_SCORED
+    objective = (
+        TagsConfig()
+        .make_objective()
+        .restored({"names": ["O", "A"], "is_plain": True})
+    )
+    logits = np.array([[[9, 0], [0, 9], [9, 0], [0, 9]]], np.float32)
+    found = objective.compared(targets, tf.constant(logits))
+    assert found["tag_id"].numpy().tolist() == [[0, 1, 0, 0]]
+    is_zero = (found["probabilities"].numpy() == 0).all(axis=-1)
+    assert is_zero.tolist() == [[True, False, False, True]]
