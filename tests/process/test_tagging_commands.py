@@ -71,7 +71,7 @@ def test_predicted_spans_are_read_back(
         network, task, examples, name="predicted"
     )
     assert metrics["span_f1"] == 1
-    assert metrics["lenient_f1"] == 1
+    assert metrics["entity_f1"] == 1
 
 
 def test_an_export_a_server_and_the_best_weights_answer_alike(
