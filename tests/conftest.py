@@ -180,6 +180,12 @@ def smoke_text_workdir(made_once):
 
 
 @pytest.fixture(scope="session")
+def smoke_tagger_workdir(made_once):
+    """The work directory of one `smoke` run on tagged texts. Read-only."""
+    return made_once("smoke_bert_tagger", _smoke_run)
+
+
+@pytest.fixture(scope="session")
 def smoke_label_workdir(made_once):
     """The work directory of one `smoke` run on many labels. Read-only."""
     return made_once("smoke_bert_multi_label", _smoke_run)
@@ -214,3 +220,9 @@ def text_export(smoke_text_workdir):
 def image_export(smoke_workdir):
     """The directory of versions of a model of images."""
     return smoke_workdir / "export" / "mnist_mlp"
+
+
+@pytest.fixture(scope="session")
+def tagger_export(smoke_tagger_workdir):
+    """The directory of versions of a model that finds entities."""
+    return smoke_tagger_workdir / "export" / "bert_tagger"

@@ -112,10 +112,11 @@ def bert_cases():
 
 
 def tagger_cases():
-    """Yields a case for each family and implementation."""
-    for family, implementation in itertools.product(
+    """Yields a case for each family and each implementation."""
+    for family, implementation in zip(
         choices(tfmodels.EncoderConfig, "family"),
         choices(tfmodels.EncoderConfig, "implementation"),
+        strict=True,
     ):
         config = make_bert(family=family, implementation=implementation)
         unused = {"token_embedding/embeddings": VOCABULARY_SIZE - 1}

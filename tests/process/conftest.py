@@ -44,6 +44,12 @@ def served_image(start_server, image_export):
 
 
 @pytest.fixture(scope="session")
+def served_tagger(start_server, tagger_export):
+    """URL of the model that finds entities."""
+    return start_server(tagger_export)
+
+
+@pytest.fixture(scope="session")
 def label_export(smoke_label_workdir):
     """The directory of versions of a model of many labels for a text."""
     return smoke_label_workdir / "export" / "bert_multi_label"

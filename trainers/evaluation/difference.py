@@ -101,8 +101,9 @@ def _make_step(network, objective, spec):
     """Returns a function from a batch to the outputs of the objective."""
 
     def answer(batch):
-        logits = network(batch[0], training=False)
-        return objective.outputs(tf.cast(logits, tf.float32))
+        features, targets, _ = batch
+        logits = tf.cast(network(features, training=False), tf.float32)
+        return objective.compared(targets, logits)
 
     # Traced once: the dataset gives the shapes.
     return tf.function(answer, autograph=False).get_concrete_function(spec)

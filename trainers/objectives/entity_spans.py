@@ -1,8 +1,8 @@
 """From the tag of each token to entities, and the names of tags.
 
-There is one rule, in evaluation and in serving. An entity is B-X and the I-X
-that follow it without a gap. An I-X that follows neither B-X nor I-X begins an
-entity; strict metrics do not count such an entity.
+An entity is B-X and the I-X that follow it without a gap. An I-X that continues
+nothing is in no entity: answers of a server and strict metrics leave it out.
+Lenient metrics count it as the begin of an entity.
 """
 
 import dataclasses
@@ -98,7 +98,7 @@ class Entities:
         return len(self.first)
 
     def strict(self):
-        """Returns the entities that begin with B-X."""
+        """Returns the entities that begin with B-X, which a server answers."""
         chosen = self.is_strict
         return Entities(
             self.first[chosen],
@@ -109,7 +109,7 @@ class Entities:
 
 
 def decode(tags, documents=None):
-    """Returns the entities of tags.
+    """Returns the entities of tags, by the lenient rule; see `strict`.
 
     Args:
         tags: int[num_tokens]. Positions in `tag_names`.

@@ -416,6 +416,18 @@ class Objective:
         """
         raise NotImplementedError
 
+    def compared(self, targets, logits):
+        """Returns the outputs that another dtype of a network can change.
+
+        Args:
+            targets: As for `example_losses`.
+            logits: float32[batch, num_outputs].
+
+        Returns:
+            Dict of tensors by name. The first dimension is the batch.
+        """
+        return self.outputs(logits)
+
     def is_in_doubt(self, logits):
         """Returns for which examples rounding can change `outputs`.
 

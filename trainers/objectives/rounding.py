@@ -30,5 +30,6 @@ def is_close(logits):
     largest = tf.reduce_max(tf.abs(logits), axis=-1)
     # Each of the two can be wrong by the tolerance.
     limit = 2 * TOLERANCE * tf.maximum(largest, 1.0)
-    # False for NaN, which no check must leave out.
-    return best[..., 0] - best[..., 1] <= limit
+    is_close = best[..., 0] - best[..., 1] <= limit
+    # No check must leave out NaN and infinity.
+    return is_close & tf.math.is_finite(limit)

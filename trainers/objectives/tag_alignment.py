@@ -52,31 +52,13 @@ def token_tags(
     item_tags = items[:, tag_columns.ITEM_TAG]
     if not is_words:
         item_tags = -1 - item_tags
-    begins, stops = items[:, tag_columns.START], items[:, tag_columns.END]
-    # The tokens that an item touches: from `first`, before `after`.
-    first = np.searchsorted(ends, begins, side="right")
-    after = np.searchsorted(starts, stops, side="left")
-    touched = first < after
-    is_cut = np.zeros(len(items), bool)
-    is_cut[touched] = (starts[first[touched]] < begins[touched]) | (
-        ends[after[touched] - 1] > stops[touched]
-    )
+    owner, is_cut, counts = _owners(items, starts, ends)
     if is_cut.any() and not expands:
-        number = int(np.argmax(is_cut))
-        tokens = int(first[number]), int(after[number]) - 1
-        raise ValueError(
-            _cut_words(items[number], tokens, starts, ends, text, names)
-        )
-    # The first of several items in a token gets it.
-    first[1:] = np.maximum(first[1:], after[:-1])
-    counts = np.maximum(after - first, 0)
+        item = items[int(np.argmax(is_cut))]
+        raise ValueError(_cut_words(item, starts, ends, text, names))
     if notes is not None:
         notes["expanded"] += int(is_cut.sum())
         notes["untagged"] += int((counts == 0).sum())
-    # The number of the item of each token, or the number of items.
-    owner = np.full(len(starts), len(items))
-    tokens = _ranges(first, counts)
-    owner[tokens] = np.repeat(np.arange(len(items)), counts)
     is_first = np.ones(len(starts), bool)
     is_first[1:] = owner[1:] != owner[:-1]
     tags = np.append(item_tags, 0)[owner].astype(np.int32)
@@ -93,6 +75,31 @@ def token_tags(
     return tags, is_first if is_words else np.ones(len(starts), bool)
 
 
+def _owners(items, starts, ends):
+    """Returns which item each token is in.
+
+    Returns:
+        `(owner, is_cut, counts)`: int[num_tokens], the number of the item, or
+        the number of items; bool[num_items], whether a border is inside of a
+        token; int[num_items], the number of tokens.
+    """
+    begins, stops = items[:, tag_columns.START], items[:, tag_columns.END]
+    # The tokens that an item touches: from `first`, before `after`.
+    first = np.searchsorted(ends, begins, side="right")
+    after = np.searchsorted(starts, stops, side="left")
+    touched = first < after
+    is_cut = np.zeros(len(items), bool)
+    is_cut[touched] = (starts[first[touched]] < begins[touched]) | (
+        ends[after[touched] - 1] > stops[touched]
+    )
+    # The first of several items in a token gets it.
+    first[1:] = np.maximum(first[1:], after[:-1])
+    counts = np.maximum(after - first, 0)
+    owner = np.full(len(starts), len(items))
+    owner[_ranges(first, counts)] = np.repeat(np.arange(len(items)), counts)
+    return owner, is_cut, counts
+
+
 def _ranges(starts, counts):
     """Returns the numbers from each start on, one range after the other."""
     offsets = np.arange(counts.sum()) - np.repeat(
@@ -101,11 +108,13 @@ def _ranges(starts, counts):
     return np.repeat(starts, counts) + offsets
 
 
-def _cut_words(item, tokens, starts, ends, text, names):
+def _cut_words(item, starts, ends, text, names):
     """Returns in which token an item begins or ends, and what to do."""
     begin, stop, _ = item.tolist()
-    at_begin = begin > starts[tokens[0]]
-    token = tokens[0] if at_begin else tokens[1]
+    token = int(np.searchsorted(ends, begin, side="right"))
+    at_begin = begin > starts[token]
+    if not at_begin:
+        token = int(np.searchsorted(starts, stop, side="left")) - 1
     left, right = int(starts[token]), int(ends[token])
     return (
         f"the {_described(item.tolist(), text, names)} "

@@ -65,7 +65,7 @@ def _of_tags(outputs, names, is_plain):
             first = last = np.arange(len(tags))
         else:
             numbers = np.array([position[x] for x in tags], np.int64)
-            found = entity_spans.decode(numbers)
+            found = entity_spans.decode(numbers).strict()
             first, last = found.first, found.last
             tags = [tags[x][2:] for x in first]
         means = [

@@ -77,6 +77,7 @@ def fit(splits, scheme, names=None, is_plain=None):
                 if tag != entity_spans.OUTSIDE
             }
             names = entity_spans.tag_names(types)
+        notes["train"] += _look_alikes(entity_spans.types_of(names), "types")
     for split, column in columns.items():
         items[split] = column.items(found[split], names, is_plain)
     for split, words in _unlearned(items, names, is_plain).items():
@@ -269,12 +270,18 @@ def _plain_notes(names):
             "they have no type. If they mark entities, write B-NAME in place "
             "of B, and so on."
         )
-    for group in look_alikes.groups(names):
-        notes["train"].append(
-            "tags that look alike but are different: "
-            f"{' and '.join(map(look_alikes.shown, group))}."
-        )
+    notes["train"] += _look_alikes(names, "tags")
     return notes
+
+
+def _look_alikes(names, what):
+    return [
+        f"{what} that look alike but are different: "
+        f"{' and '.join(map(look_alikes.shown, group))}. Write each in one way."
+        for group in look_alikes.groups(names)
+        # Penn's tags of quotes, '' and ``, are right.
+        if any(map(str.isalnum, group[0]))
+    ]
 
 
 def counts_by_name(items, names, is_plain):

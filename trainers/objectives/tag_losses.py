@@ -85,6 +85,24 @@ def summary(targets, logits):
     }
 
 
+def where_scored(targets, outputs):
+    """Returns outputs of positions with 0 where no token is scored.
+
+    Args:
+        targets: int32[batch, length, 4].
+        outputs: Dict of tensors `[batch, length, ...]` by name.
+    """
+    import tensorflow as tf
+
+    found = {}
+    for name, value in outputs.items():
+        mask = _is_scored(targets)
+        while len(mask.shape) < len(value.shape):
+            mask = mask[..., tf.newaxis]
+        found[name] = tf.where(mask, value, tf.zeros_like(value))
+    return found
+
+
 def _losses(targets, logits, smoothing):
     """Returns the loss of each token, float32[batch, length]."""
     import tensorflow as tf

@@ -4,7 +4,7 @@ Strict scores are those of seqeval with `mode="strict", scheme=IOB2`. Lenient
 scores are those of seqeval without a mode, which are conlleval's: an I-X that
 continues nothing begins an entity. Both compare words, by the tag of the first
 token of each word. Span scores compare what is served: entities of tokens, by
-the lenient rule. A score without anything to count is 0.
+the strict rule. A score without anything to count is 0.
 
 References:
     https://github.com/chakki-works/seqeval
@@ -140,7 +140,7 @@ def measure(tokens, names, is_plain):
         for tags in (tokens.true, tokens.answers)
     ]
     of_tokens = [
-        entity_spans.decode(tags, tokens.documents)
+        entity_spans.decode(tags, tokens.documents).strict()
         for tags in (tokens.true, tokens.answers)
     ]
     num_types = len(types)

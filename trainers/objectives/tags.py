@@ -405,6 +405,15 @@ class Tags(Objective):
             "tag_id": tf.argmax(logits, axis=-1, output_type=tf.int32),
         }
 
+    def compared(self, targets, logits):
+        """Returns `outputs`, with 0 where no token is scored.
+
+        Args:
+            targets: int32[batch, length, 4].
+            logits: float32[batch, length, num_tags].
+        """
+        return tag_losses.where_scored(targets, self.outputs(logits))
+
     def is_in_doubt(self, logits):
         """Returns where two tags are best, see `rounding.is_close`.
 

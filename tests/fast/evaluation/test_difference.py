@@ -23,6 +23,9 @@ class Inputs:
     def preprocess(self, features):
         return features
 
+    def pad_targets(self, targets, inputs):
+        return targets
+
     def lengths(self, examples):
         return None
 

@@ -43,6 +43,7 @@ class Inputs:
     def __init__(self, inputs, lengths):
         self._lengths = lengths
         self.preprocess = inputs.preprocess
+        self.pad_targets = inputs.pad_targets
 
     def lengths(self, examples):
         return self._lengths

@@ -151,6 +151,35 @@ def aligned(text, tokens, items, is_plain=False, **settings):
     return [NAMES[x] for x in tags], is_first.astype(int).tolist(), +notes
 
 
+def random_spans(rng, length, most):
+    """Returns places that do not overlap, int32[num_spans, 2]."""
+    count = min(length + 1, 2 * rng.integers(0, most + 1)) // 2 * 2
+    borders = np.sort(rng.permutation(length + 1)[:count])
+    return borders.reshape(-1, 2).astype(np.int32)
+
+
+def test_each_token_is_in_the_first_item_that_touches_it():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        length = int(rng.integers(0, 20))
+        tokens, spans = (random_spans(rng, length, n) for n in (5, 4))
+        items = np.pad(spans, [(0, 0), (0, 1)], constant_values=-4)
+        notes = collections.Counter()
+        settings = {"is_plain": True, "expands": True, "notes": notes}
+        tags, _ = tag_alignment.token_tags(
+            items, tokens[:, 0], tokens[:, 1], "x" * length, NAMES, **settings
+        )
+        owners = [
+            next((n for n, (a, b) in enumerate(spans) if a < e and b > s), None)
+            for s, e in tokens
+        ]
+        assert tags.tolist() == [0 if x is None else 3 for x in owners]
+        assert notes["untagged"] == len(spans) - len({*owners} - {None})
+        assert notes["expanded"] == sum(
+            any(s < a < e or s < b < e for s, e in tokens) for a, b in spans
+        )
+
+
 def test_the_first_token_of_a_word_begins_the_entity():
     tags, is_first, notes = aligned(
         "U.N. in Paris",

@@ -98,7 +98,7 @@ def test_scores_are_those_of_seqeval_in_1000_random_cases():
         for prefix, entities_of in (
             ("entity", strict_iob2),
             ("lenient", conlleval),
-            ("span", conlleval),  # Each token is a word here.
+            ("span", strict_iob2),  # Each token is a word here.
         ):
             expected = scores(true, answers, entities_of)
             numbers = [found[f"{prefix}_{s}"] for s in tag_metrics.SCORES]

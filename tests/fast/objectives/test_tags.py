@@ -93,6 +93,19 @@ def test_bare_b_and_i_are_plain_with_a_warning():
     assert warning.startswith("the tags B, I, O are learned as plain tags")
 
 
+def test_names_that_look_alike_are_a_warning():
+    tags, _ = fitted(train=[words("B-PER B-Per B-LOC")])
+    assert list(tags.warnings("train", {})) == [
+        "types that look alike but are different: 'PER' and 'Per'. Write each "
+        "in one way."
+    ]
+    tags, _ = fitted(train=[words("noun Noun verb")])
+    assert list(tags.warnings("train", {})) == [
+        "tags that look alike but are different: 'Noun' and 'noun'. Write each "
+        "in one way."
+    ]
+
+
 def test_the_scheme_is_logged_and_odd_tags_are_warnings(caplog):
     caplog.set_level(logging.INFO)
     tags, items = fitted(
@@ -354,7 +367,7 @@ def test_a_metric_of_what_a_split_does_not_have_is_undefined():
 def test_answers_are_what_the_reader_reads():
     text = "Angela Merkel saw Paris"
     outputs = {
-        "tag": [[b"I-PER", b"I-PER", b"O", b"B-LOC", b""]],
+        "tag": [[b"B-PER", b"I-PER", b"I-LOC", b"B-LOC", b""]],
         "start": np.array([[0, 7, 14, 18, -1]]),
         "end": np.array([[6, 13, 17, 23, -1]]),
         "score": np.array([[0.5, 0.75, 1.0, 0.25, 0.0]], np.float32),
@@ -421,3 +434,18 @@ def test_the_card_names_types_or_tags():
         assert {len(row) for row in rows} == {len(header)}
     assert any("`LOC` (F1 0.0000)" in x for x in tags.limits("test", metrics))
     assert "f1_by_type" in tags.pictures(metrics)
+
+
+def test_padding_does_not_count_when_two_types_are_compared():
+    targets = np.zeros((1, 4, 4), np.int32)
+    targets[0, [0, 3], tag_columns.TAG] = tag_columns.NOT_SCORED
+    objective = (
+        TagsConfig()
+        .make_objective()
+        .restored({"names": ["O", "A"], "is_plain": True})
+    )
+    logits = np.array([[[9, 0], [0, 9], [9, 0], [0, 9]]], np.float32)
+    found = objective.compared(targets, tf.constant(logits))
+    assert found["tag_id"].numpy().tolist() == [[0, 1, 0, 0]]
+    is_zero = (found["probabilities"].numpy() == 0).all(axis=-1)
+    assert is_zero.tolist() == [[True, False, False, True]]

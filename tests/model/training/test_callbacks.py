@@ -201,6 +201,22 @@ def test_validation_logs_the_metric_of_a_class_that_decides():
     assert sorted(logs) == ["accuracy", "loss", "val_loss", f"val_{name}"]
 
 
+@pytest.mark.parametrize("logs_reports", [False, True])
+def test_validation_logs_the_report_of_an_epoch_if_asked(caplog, logs_reports):
+    caplog.set_level(logging.INFO)
+    metrics = classification.metrics_of_batches(
+        [(np.array([0, 1]), np.eye(2, dtype=np.float32))], ["a", "b"]
+    )
+    validation = callbacks.Validation(
+        lambda: metrics, OBJECTIVE, logs_reports=logs_reports
+    )
+    validation.on_epoch_end(2, {})
+    expected = OBJECTIVE.text_report(metrics).rstrip()
+    assert caplog.messages == (
+        [f"validation, epoch 3:\n{expected}"] if logs_reports else []
+    )
+
+
 # BestCheckpoint.
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import stand_in_tpu
 import tensorflow as tf
 
@@ -69,9 +70,13 @@ def test_the_only_core_of_a_tpu_computes_the_steps(monkeypatch, tmp_path):
     assert places and all(places)
 
 
-def test_texts_have_one_static_shape_on_a_tpu(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [("bert_classifier", [16]), ("bert_tagger", [16, 24, 4])],
+)
+def test_texts_have_one_static_shape_on_a_tpu(name, targets, tmp_path):
     """A TPU compiles each shape, and cannot compile unknown sizes."""
-    config = files_lib.load("configs/bert_classifier.py:smoke")
+    config = files_lib.load(f"configs/{name}.py:smoke")
     config.trainer.strategy = "tpu"
     config.data.sequence_length = 24
     config = automatic.resolve(config, tmp_path / "run")
@@ -81,7 +86,7 @@ def test_texts_have_one_static_shape_on_a_tpu(tmp_path):
         lambda spec: spec.shape.as_list(), batches.element_spec
     )
     ids = {"token_ids": [16, 24], "padding_mask": [16, 24]}
-    assert shapes == (ids, [16], [16])
+    assert shapes == (ids, targets, [16])
 
 
 def test_a_tpu_does_not_ask_for_deterministic_kernels(monkeypatch):

@@ -1,5 +1,6 @@
 """Whole runs on texts in this process, with a tiny encoder from scratch."""
 
+import functools
 import json
 import re
 import shutil
@@ -7,9 +8,12 @@ import shutil
 import hf_presets
 import numpy as np
 import pytest
+import tagged_runs
+from absl.testing import flagsaver
 from safetensors import numpy as safetensors
 
 import tfmodels
+from trainers import flags
 from trainers import tasks
 from trainers.config import experiment
 from trainers.config.data import TextDataConfig
@@ -47,6 +51,17 @@ def csv_file(tmp_path_factory):
     return file
 
 
+def with_changes(config, **changes):
+    """Returns a config after leaves of it are changed."""
+    for name, value in changes.items():
+        *parts, leaf = name.split("__")
+        part = config
+        for branch in parts:
+            part = getattr(part, branch)
+        setattr(part, leaf, value)
+    return config
+
+
 @pytest.fixture(scope="module")
 def make_config(csv_file):
     """Makes a valid config with leaves changed: `optimizer__name="sgd"`."""
@@ -79,13 +94,7 @@ def make_config(csv_file):
             ),
             trainer=TrainerConfig(epochs=1, trackers=()),
         )
-        for name, value in changes.items():
-            *parts, leaf = name.split("__")
-            part = config
-            for branch in parts:
-                part = getattr(part, branch)
-            setattr(part, leaf, value)
-        return config
+        return with_changes(config, **changes)
 
     return make
 
@@ -338,9 +347,22 @@ def test_what_does_not_fit_the_data_is_refused_before_training(
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_each_length_of_texts_becomes_compiled(make_config, monkeypatch):
+def make_tagged_config(directory, **changes):
+    tagged_runs.write(directory)
+    with flagsaver.flagsaver():
+        words = tagged_runs.words(directory, directory / "run")
+        config, _, _ = flags.parse(["trainers.train", *words])
+    return with_changes(config, **changes)
+
+
+@pytest.mark.parametrize("kind", ["texts", "tagged_texts"])
+def test_each_length_of_texts_becomes_compiled(
+    kind, make_config, tmp_path, monkeypatch
+):
     """In the background, which changes nothing but rounding."""
     monkeypatch.setattr(buckets, "_SHORTEST_OF_FEW", 8)
+    if kind == "tagged_texts":
+        make_config = functools.partial(make_tagged_config, tmp_path)
     config = make_config(
         data__padded_lengths="few",
         trainer__jit_compile="background",
@@ -357,7 +379,9 @@ def test_each_length_of_texts_becomes_compiled(make_config, monkeypatch):
     compiler = compiling.make(config.trainer, strategy, lengths)
     weights = []
     for called in (compiling.plain, compiler):
-        network = fitting.make_network(config, 2, task.inputs.model_config)
+        network = fitting.make_network(
+            config, task.objective.num_outputs, task.inputs.model_config
+        )
         model = fitting.make_training_model(
             network, config, task, steps.Steps(8, 20, 2), called
         )

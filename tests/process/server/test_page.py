@@ -8,6 +8,8 @@ import urllib.request
 import browser_pages
 import numpy as np
 import pytest
+import served_models
+import taggers
 import tensorflow as tf
 from browser_pages import CHROMIUM
 from browser_pages import assert_quiet
@@ -45,6 +47,15 @@ def digit():
     """A PNG file."""
     image = np.random.default_rng(0).integers(0, 256, (28, 28, 1), np.uint8)
     return tf.io.encode_png(image).numpy()
+
+
+@pytest.fixture(scope="module")
+def served_plain_tagger(start_server, tmp_path_factory):
+    """URL of a model of the plain tags O, A and B."""
+    base = tmp_path_factory.mktemp("plain")
+    tagger = taggers.make(names="OAB", is_plain=True)
+    served_models.publish(base, tagger.functions())
+    return start_server(base)
 
 
 def rest_answer(url, example):
@@ -143,6 +154,107 @@ def test_a_keyboard_is_enough(open_page, served_text):
     page.keyboard.press("Tab")
     button = page.get_by_role("button", name="Classify")
     sync_api.expect(button).to_be_focused()
+
+
+def rest_prediction(url, text):
+    """Returns the answer of `serving_default` for a text."""
+    body = json.dumps({"instances": [{"text": text}]}).encode()
+    with urllib.request.urlopen(f"{url}:predict", body) as response:
+        (answer,) = json.load(response)["predictions"]
+    return answer
+
+
+def marks(page):
+    """Returns text and label of each mark, when there are some."""
+    sync_api.expect(page.locator("#marked mark").first).to_be_visible()
+    return [
+        tuple(
+            mark.evaluate(
+                "m => [m.firstChild.data, m.querySelector('span').innerText]"
+            )
+        )
+        for mark in page.locator("#marked mark").all()
+    ]
+
+
+def test_the_entities_of_a_text_are_marked(open_page, served_tagger):
+    """Places count code points; JavaScript counts others."""
+    page = open_page(served_tagger)
+    text = f"{TEXT} <i>Osaka Steel thanks O\u2019Brien</i> of Green Hill"
+    page.get_by_label("Text").fill(text)
+    page.get_by_role("button", name="Find entities").click()
+    answer = rest_prediction(served_tagger, text)
+    count = answer["num_entities"]
+    pairs = zip(answer["entity_text"], answer["entity_label"], strict=True)
+    expected = [*pairs][:count]
+    assert {"PER", "LOC", "ORG"} & {label for _, label in expected}
+    assert marks(page) == expected
+    # All of the text is there, and nothing but the labels.
+    shown = page.locator("#marked").evaluate(
+        "p => { p = p.cloneNode(true);"
+        " p.querySelectorAll('span').forEach(s => s.remove());"
+        " return p.textContent; }"
+    )
+    assert shown == text
+    assert re.fullmatch(
+        rf"{count} (entities|entity)\. Answered in [\d.]+ ms",
+        page.get_by_role("status").text_content(),
+    )
+    assert_quiet(page, served_tagger)
+
+
+def test_entities_that_are_not_marked_are_counted(open_page, served_tagger):
+    page = open_page(served_tagger)
+    text = "Osaka Steel thanks O'Brien for ten years of work . " * 200
+    page.get_by_label("Text").fill(text)
+    page.get_by_role("button", name="Find entities").click()
+    count = rest_prediction(served_tagger, text)["num_entities"]
+    assert count > 256
+    more = page.get_by_text(f"{count - 256} more entities are not marked")
+    sync_api.expect(more).to_be_visible()
+    assert len(marks(page)) == 256
+
+
+def test_the_tags_of_tokens_are_marked(open_page, served_plain_tagger):
+    page = open_page(served_plain_tagger)
+    page.get_by_label("Text").fill(TEXT)
+    page.get_by_role("button", name="Tag").click()
+    answer = rest_prediction(served_plain_tagger, TEXT)
+    expected = [
+        (TEXT[start:end], tag)
+        for tag, start, end in zip(
+            answer["tag"], answer["start"], answer["end"], strict=True
+        )
+        if tag != "O"
+    ]
+    assert expected
+    assert marks(page) == expected
+    status = page.get_by_role("status").text_content()
+    assert status.startswith(f"{len(answer['tag'])} tokens. ")
+    assert_quiet(page, served_plain_tagger)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_marks_have_the_contrast_of_wcag_aa(open_page, served_tagger, scheme):
+    page = open_page(served_tagger, color_scheme=scheme)
+    page.get_by_label("Text").fill("Osaka Steel thanks O'Brien .")
+    page.get_by_role("button", name="Find entities").click()
+    assert marks(page)
+    # Marks of a hundred other colours.
+    page.evaluate(
+        """() => {
+            const mark = document.querySelector("mark");
+            for (let number = 0; number < 100; number++) {
+                const other = mark.cloneNode(true);
+                other.style.setProperty("--hue", 210 + 137.5 * number);
+                other.children[0].id = `n${number}`;
+                mark.after(other);
+            }
+        }"""
+    )
+    contrasts = page.evaluate(CONTRASTS)
+    assert {"MARK", "SPANn0", "SPANn99"} <= set(contrasts)
+    assert {k: c for k, c in contrasts.items() if c < 4.5} == {}
 
 
 @pytest.mark.parametrize("way", ["choose", "drop", "paste"])

@@ -2,8 +2,9 @@
 
 A blank line ends a sentence. Tabs separate the columns, or else spaces. A line
 with the word -DOCSTART- is skipped. A line that begins with `#` is a comment if
-it does not have the columns of the other lines of its sentence, or if it is
-one of those that some files begin a sentence with, such as `# id 5`.
+it has no tabs, but the other lines of its sentence have, or, with spaces,
+another number of columns. It is also one if it is one of those that some files
+begin a sentence with, such as `# id 5`.
 """
 
 import collections
@@ -43,7 +44,7 @@ def read_rows(file, data, columns, report):
     }
 
     def row_of(block):
-        return _row(block, numbers, columns, file)
+        return _row(block, numbers, file)
 
     yield from sentences.read_blocks(file, data, columns, report, row_of)
 
@@ -61,38 +62,32 @@ def _number(field, name, file):
     return int(name)
 
 
-def _row(block, numbers, columns, file):
+def _row(block, numbers, file):
     """Returns the values of a sentence, or `None` if it has no words."""
     lines = [(number, line, _cells(line)) for number, line in block]
-    shapes = collections.Counter(_shape(*line[1:]) for line in lines)
-    # Of equal counts that of the last line: comments are at the begin.
-    shape = max(
-        (_shape(*line[1:]) for line in reversed(lines)), key=shapes.__getitem__
-    )
-    words, tags = [], []
+    shape = _usual_shape(lines)
+    rows = []
     for number, line, cells in lines:
         is_comment = line.startswith("#") and (
-            _shape(line, cells) != shape or (not words and _COMMENT.match(line))
+            _is_other(line, cells, shape) or (not rows and _COMMENT.match(line))
         )
         if is_comment or cells[0] == _BEGIN:
             continue
-        if len(cells) != shape[1]:
+        if _is_other(line, cells, shape):
             raise LineError(
                 number,
                 f"has {len(cells)} columns, and the other lines of the "
                 f"sentence have {shape[1]}",
             )
-        for field, found in (("text", words), ("label", tags)):
-            if field in columns:
-                found.append(_cell(cells, numbers[field], field, number, file))
-    if not words:
+        rows.append((number, cells))
+    if not rows:
         return None
-    text, places = sentences.join(words)
-    return sentences.row(text, places, tags if "label" in columns else None)
-
-
-def _shape(line, cells):
-    return "\t" in line, len(cells)
+    found = {
+        field: _column(rows, column, field, file)
+        for field, column in numbers.items()
+    }
+    text, places = sentences.join(found["text"])
+    return sentences.row(text, places, found.get("label"))
 
 
 def _cells(line):
@@ -101,22 +96,46 @@ def _cells(line):
     return re.split(" +", line.strip(" "))
 
 
-def _cell(cells, column, field, number, file):
-    if field == "label" and len(cells) == 1:
-        raise LineError(
-            number,
-            f"has one column, {cells[0][:40]!r}, and must have a word and a "
-            "tag, with a tab or a space between them",
-        )
-    if column >= len(cells):
-        raise ConfigError(
-            f"`--config.data.{field}_column` must be a column of {file}, from "
-            f"0 to {len(cells) - 1}. Received: {column}, in line {number}."
-        )
-    if not cells[column]:
-        what = "word" if field == "text" else "tag"
-        raise LineError(number, f"has no {what} in column {column}")
-    return cells[column]
+def _usual_shape(lines):
+    """Returns whether most lines have tabs, and the number of their cells."""
+    shapes = collections.Counter(
+        ("\t" in line, len(cells)) for _, line, cells in reversed(lines)
+    )
+    # Of equal counts that of the last line: comments are at the begin.
+    return shapes.most_common(1)[0][0]
+
+
+def _is_other(line, cells, shape):
+    """Returns whether a line does not have the columns of its sentence.
+
+    With tabs, the number of columns can differ: some programs leave empty ones
+    out. With spaces, a word can have been cut.
+    """
+    has_tabs = "\t" in line
+    return has_tabs != shape[0] or (not has_tabs and len(cells) != shape[1])
+
+
+def _column(rows, column, field, file):
+    """Returns the cells of a column."""
+    found = []
+    for number, cells in rows:
+        if field == "label" and len(cells) == 1:
+            raise LineError(
+                number,
+                f"has one column, {cells[0][:40]!r}, and must have a word and "
+                "a tag, with a tab or a space between them",
+            )
+        if column >= len(cells):
+            raise ConfigError(
+                f"`--config.data.{field}_column` must be a column of {file}, "
+                f"from 0 to {len(cells) - 1}. Received: {column}, in line "
+                f"{number}."
+            )
+        if not cells[column]:
+            what = "word" if field == "text" else "tag"
+            raise LineError(number, f"has no {what} in column {column}")
+        found.append(cells[column])
+    return found
 
 
 CONLL = TextFormat(read_rows, place=", line ")

@@ -129,11 +129,16 @@ def entity_outputs(tokens, names, text, tokenizer, max_entities):
         tf.where(is_inside, number, -1),
         tf.reduce_sum(tf.cast(begins, tf.int32)),
     )
-    row = tf.boolean_mask(row, begins)
+    # What begins with I-X is no entity.
+    is_entity = tf.boolean_mask(entity_spans.is_begin(tags), begins)
+    row = tf.boolean_mask(tf.boolean_mask(row, begins), is_entity)
 
     def of_entities(values):
         return tf.RaggedTensor.from_value_rowids(
-            values, row, nrows=tokens.start.nrows(), validate=False
+            tf.boolean_mask(values, is_entity),
+            row,
+            nrows=tokens.start.nrows(),
+            validate=False,
         )
 
     starts = of_entities(tf.boolean_mask(tokens.start.values, begins))

@@ -240,12 +240,15 @@ class TaggedTexts(Texts):
         return [{"text": text.decode()} for text in features["text"]]
 
     def limits(self):
-        """Returns how much of a text the model reads."""
+        """Returns how much of a text the model reads, and what places count."""
         return [
+            "Places in a text count code points, and the end is exclusive: in "
+            "Python, `text[start:end]`. JavaScript and Java count UTF-16 "
+            "units, Go and C++ bytes. Bytes that are not UTF-8 do not count.",
             f"The model reads the first {self._config.data.max_bytes:,} bytes "
             f"of a text, in windows of {self.sequence_length} tokens that "
             "overlap by half. It knows nothing of a text outside of the "
-            "window."
+            "window.",
         ]
 
 

@@ -200,10 +200,11 @@ def test_every_source_gives_the_same_documents(source, tmp_path):
         ("\ufeff# id 5 domain=en\n" + lines(), {}),
         ("# a comment\n" + lines("\t", "x\t"), {}),
         (lines().replace("\n\n", "\n\n-DOCSTART-\tO\n\n"), {}),
+        (lines().replace("Merkel\t", "Merkel\tNN\tx\t"), {}),
     ],
     ids=[
         *("spaces", "columns", "numbers", "blank", "CRLF", "id", "comment"),
-        "documents",
+        *("documents", "other columns"),
     ],
 )
 def test_conll_has_many_forms(content, others, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from trainers.objectives.rounding import IN_DOUBT
 from trainers.serving.proof import agreement
 
 FED = {"x": np.zeros((2, 1), np.float32)}
@@ -97,4 +98,27 @@ def test_rankings_of_other_shapes_and_without_a_number_differ():
     ]
     assert problems(nothing, nothing) == [
         f"{start}`scores` differs by nan from the model in memory"
+    ]
+
+
+def test_rows_in_doubt_are_not_compared():
+    """Their best classes are almost equal, so that either is right."""
+    got = {"label": np.array([b"a", b"x"], object), "logits": np.zeros((2, 2))}
+    expected = got | {"label": np.array([b"a", b"b"], object)}
+    start = "signature `serving_default` at batch 2: "
+    differs = [f"{start}`label` differs from the model in memory"]
+    for in_doubt, found in (
+        ([False, False], differs),
+        ([True, False], differs),
+        ([False, True], []),
+        # A check of no row would prove nothing.
+        ([True, True], differs),
+    ):
+        doubt = {IN_DOUBT: np.array(in_doubt)}
+        assert problems(got, expected | doubt) == found
+    # Rows in doubt do not hide the shape of others.
+    narrow = got | {"logits": np.zeros((2, 1))}
+    doubt = {IN_DOUBT: np.array([False, True])}
+    assert problems(narrow, expected | doubt) == [
+        f"{start}`logits` has the shape (2, 1), not (2, 2)"
     ]
