@@ -37,6 +37,7 @@ DOCUMENTS = {
     ],
     "docs/data.md": ["train", "check_data"],
     "docs/many_labels.md": [],
+    "docs/jobs/customer_intents.md": [],
     "docs/jobs/tags_by_field.md": [],
     "docs/numbers.md": [],
     "docs/pairs.md": [],
