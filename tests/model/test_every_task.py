@@ -711,7 +711,7 @@ def test_replicas_and_parts_train_like_one(loaded, two_replicas):
     found = weights_after_four_steps(loaded, 2, two_replicas)
     np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
     for x, y in zip(found[1], expected[1], strict=True):
-        np.testing.assert_allclose(x, y, atol=1e-5)
+        np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5)
 
 
 def test_a_new_network_begins_with_the_initial_logits(loaded, two_replicas):
