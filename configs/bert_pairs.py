@@ -24,7 +24,7 @@ Variants, for example `--config=configs/bert_pairs.py:minilm`:
 Measured with seed 42 on 2 shared CPU cores:
 
     ""       not measured: needs the network
-    minilm   93.1 % of 451 pairs, with 48 tokens and after one epoch: see
+    minilm   93.1 % of 451 pairs, with 48 tokens, best epoch 1 of 2: see
              docs/jobs/matching_descriptions.md
     scratch  not measured: random weights learn little from few pairs
 
