@@ -7,7 +7,7 @@
         --config.data.test=task-specific-datasets/banking_data/test.csv
 
 docs/jobs/customer_intents.md has the result, and says how to use files of your
-own. The settings are those of `configs/bert_classifier.py:minilm`. What
+own. The settings are those of configs/bert_classifier.py:minilm. What
 differs: the questions are short, and there are many classes, so batches are
 larger and the learning rate is twice as high.
 
