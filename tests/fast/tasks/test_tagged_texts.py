@@ -150,6 +150,7 @@ def test_tags_behind_the_bytes_that_are_read_are_refused(tmp_path, caplog):
     config.data.max_bytes = 62
     _, splits = load(config)
     assert splits.train.targets[-1][-1].tolist()[0] == 1
+    assert splits.report["splits"]["train"]["alignment"]["cut"] == 0
     # A text without tags there has its first bytes alone.
     config = write(tmp_path, [("a", [[0, 1, "PER"]]), (text, [[0, 1, "PER"]])])
     config.data.misaligned = "expand"
