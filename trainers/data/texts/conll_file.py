@@ -21,12 +21,12 @@ from trainers.objectives import tag_schemes
 _BEGIN = "-DOCSTART-"
 # No row of words looks so.
 _COMMENT = re.compile(
-    r"# ?[a-z_]+(?: id)? = .*|# new(?:doc|par)(?: .*)?|"
-    r"#(?:begin|end) document.*"
+    r"# ?[a-z_]+(?: id)? = [^\t]*|# new(?:doc|par)(?: [^\t]*)?|"
+    r"#(?:begin|end) document[^\t]*"
 )
 # A comment if its sentence has no other lines, unless those of the file have
 # the same number of columns.
-_ALONE = re.compile(r"# ?(?:(?:sent_)?id|text|doc(?:ument)?|begin|end) .*")
+_ALONE = re.compile(r"# ?(?:(?:sent_)?id|text|doc(?:ument)?|begin|end) [^\t]*")
 # The names of the settings that mean the first and the last column.
 _DEFAULTS = {"text": 0, "label": -1}
 

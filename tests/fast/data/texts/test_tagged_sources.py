@@ -219,6 +219,8 @@ def test_a_hash_can_be_a_word(tmp_path):
     file = tmp_path / "a.conll"
     write_text(file, "#\tO\n#metoo\tB-X\n\n#begin document (x)\n# O\na O\n")
     assert read(file)[0] == ["# #metoo", "# a"]
+    write_text(file, "# a = b\tO\n\n# text a\tB-X\nc\tO\n")
+    assert read(file)[0] == ["# a = b", "# text a c"]
     # With spaces, a line with the columns of its sentence is a word.
     write_text(
         file,
