@@ -100,12 +100,12 @@ def news_sentences(content):
         for part in line.split():
             word, _, tag = part.rpartition("/")
             kind = _TYPES.get(tag)
-            goes_on = kind == before == "PER"
+            continues = kind == before == "PER"
             for place, character in enumerate(word):
                 if kind is None:
                     pairs.append((character, "O"))
                 else:
-                    start = "I" if place or goes_on else "B"
+                    start = "I" if place or continues else "B"
                     pairs.append((character, f"{start}-{kind}"))
             before = kind
         if pairs:

@@ -5,7 +5,8 @@
 
 The report counts classes, lengths, empty examples, repeated examples, equal
 examples with different labels, and examples of train that also occur in
-another split. Warnings go to stderr. An error also goes to stderr, and the
+another split. Whether `best_metric` fits the data is the last check.
+Warnings go to stderr. An error also goes to stderr, and the
 exit code is 1. Training does the same check before its first step. With
 `--workdir`, the command also writes the report to data_report.json there.
 """
@@ -29,10 +30,11 @@ def main(config, workdir, arguments):
     from trainers.run.workdir import Workdir
 
     paths = Workdir(workdir) if workdir else None
-    _, splits = tasks.load_splits(tasks.make_task(config), config, paths)
+    task, splits = tasks.load_splits(tasks.make_task(config), config, paths)
     for line in splits.report["warnings"]:
         logging.getLogger("trainers").warning(line)
     print(json_like.to_text(splits.report, 2))
+    tasks.check_best_metric(task.objective, config, splits.validation)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ class TaggedTextDataConfig(TextDataConfig):
     """Where tagged texts come from, how they are split, read and batched.
 
     A file contains words with tags, or texts with spans of characters. Texts
-    of any length are read: a long one becomes several windows.
+    of up to `max_bytes` are read: a long one becomes several windows.
 
     >>> data = TaggedTextDataConfig(train="tweets.conll", sequence_length=64)
     >>> data.misaligned
@@ -59,6 +59,6 @@ class TaggedTextDataConfig(TextDataConfig):
         128,
         "Number of tokens that the network reads at once, including the two "
         "special tokens. A longer text is read in windows that overlap by "
-        "half. Nothing is cut.",
+        "half, up to `max_bytes`.",
         at_least=4,
     )

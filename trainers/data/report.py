@@ -21,10 +21,11 @@ def make_report(splits, objective, *, keys, empty=None):
 
     Returns:
         Dict for `data_report.json`: `classes` (the state of the objective),
-        `splits` (for each split, `examples` and the `counts` of the
-        objective), `empty`, `repeated` (content that occurs twice in train),
-        `conflicts` (equal content with different targets), `leaks` (content of
-        train that also occurs in another split), and `warnings`, in words.
+        `splits` (for each split, `examples`, and the `counts` and `facts` of
+        the objective), `empty`, `repeated` (content that occurs twice in
+        train), `conflicts` (equal content with different targets), `leaks`
+        (content of train that also occurs in another split), and `warnings`,
+        in words.
         `empty`, `repeated`, `conflicts` and `leaks` have a count and the first
         ten places.
     """
@@ -33,6 +34,7 @@ def make_report(splits, objective, *, keys, empty=None):
         "splits": {
             name: {"examples": len(examples)}
             | objective.counts(examples.targets)
+            | objective.facts(name)
             for name, examples in splits.items()
         },
     }

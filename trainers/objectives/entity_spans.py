@@ -41,15 +41,6 @@ def types_of(names):
     return [name.removeprefix(_BEGIN) for name in names[1::2]]
 
 
-def begin_of(type_id):
-    """Returns the position of B-X in `tag_names`.
-
-    Args:
-        type_id: int or int array. Position of X in `types_of`.
-    """
-    return 1 + 2 * type_id
-
-
 def inside_of(tags):
     """Returns the tag of a further token of the same entity, or O.
 
@@ -125,13 +116,13 @@ def decode(tags, documents=None):
     """
     tags = np.asarray(tags, np.int64)
     types = type_ids(tags)
-    goes_on = np.zeros(len(tags), bool)
-    goes_on[1:] = (types[1:] == types[:-1]) & ~is_begin(tags[1:])
+    continues = np.zeros(len(tags), bool)
+    continues[1:] = (types[1:] == types[:-1]) & ~is_begin(tags[1:])
     if documents is not None:
-        goes_on[1:] &= documents[1:] == documents[:-1]
+        continues[1:] &= documents[1:] == documents[:-1]
     is_inside = types >= 0
-    (first,) = np.nonzero(is_inside & ~goes_on)
+    (first,) = np.nonzero(is_inside & ~continues)
     is_last = is_inside.copy()
-    is_last[:-1] &= ~(is_inside[1:] & goes_on[1:])
+    is_last[:-1] &= ~(is_inside[1:] & continues[1:])
     (last,) = np.nonzero(is_last)
     return Entities(first, last, types[first], is_begin(tags[first]))

@@ -520,12 +520,23 @@ class Objective:
         """
         return {}
 
+    def facts(self, name):
+        """Returns what `fitted` found in a split, for `data_report.json`.
+
+        Args:
+            name: str. Name of the split.
+
+        Returns:
+            dict, JSON-like.
+        """
+        return {}
+
     def warnings(self, name, facts):
         """Yields, in words, what is suspicious about the targets of a split.
 
         Args:
             name: str. Name of the split.
-            facts: dict. From `counts`.
+            facts: dict. From `counts` and `facts`.
         """
         return ()
 

@@ -7,7 +7,8 @@ Readers of CoNLL files make this form. Spans are a list, in one of these forms:
 - `{"start": 0, "end": 5, "label": "PER"}`, with `start_offset` and `end_offset`
   for doccano, and with `labels: ["PER"]` for Label Studio's JSON_MIN;
 - the `annotations` of Label Studio: `[{"result": [{"value": {...}}]}]`. Its
-  results of other types, such as relations, are no tags and are skipped.
+  results without places, such as relations and choices, are no tags and are
+  skipped. Labels of HTML, dialogues and other contents are refused.
 
 Places are in code points, and the end is exclusive. If a span has its `text`,
 the text at the place must be equal.
@@ -24,8 +25,9 @@ _LABELS = ("label", "labels")
 _FORMS = (
     "a list of spans: [start, end, label], or objects with start, end and label"
 )
-# Types of results of Label Studio that are spans.
-_RESULTS = ("labels", "hypertextlabels")
+# The end of the types of Label Studio's results that mark a place. Places in a
+# text have the type `labels` alone.
+_LABEL_STUDIO = "labels"
 _SHOWN = 40
 
 
@@ -38,12 +40,15 @@ class RawTags:
         tags: List of str. The tag of each word, or the type of each span.
         is_words: bool. Whether these are all words of the document.
         num_trimmed: int. Spans that began or ended with white space.
+        num_narrow: int. Words whose line in a CoNLL file has fewer columns than
+            most, so that the tag is in another one.
     """
 
     places: list
     tags: list
     is_words: bool
     num_trimmed: int = 0
+    num_narrow: int = 0
 
 
 def parse(value, text):
@@ -60,7 +65,14 @@ def parse(value, text):
         ValueError: It has another form, or does not fit the text.
     """
     if isinstance(value, dict) and value.keys() >= {"words", "tags"}:
-        return _parse_words(value["words"], value["tags"], text)
+        found = _parse_words(value["words"], value["tags"], text)
+        num_narrow = value.get("num_narrow", 0)
+        if not _is_whole(num_narrow):
+            raise ValueError(
+                "'num_narrow' must be a whole number. Received: "
+                f"{_short(num_narrow)}"
+            )
+        return dataclasses.replace(found, num_narrow=int(num_narrow))
     if isinstance(value, str) or not isinstance(value, list | tuple):
         raise ValueError(f"must be {_FORMS}. Received: {_short(value)}")
     spans = [_parse_span(span, text) for span in _without_wrapping(value)]
@@ -103,6 +115,11 @@ def words(start, end, label, text):
 
 
 def _parse_words(places, tags, text):
+    for name, found in (("words", places), ("tags", tags)):
+        if not isinstance(found, list | tuple):
+            raise ValueError(
+                f"{name!r} must be a list. Received: {_short(found)}"
+            )
     if len(places) != len(tags):
         raise ValueError(
             f"there must be a tag for each word. Received: {len(places)} words "
@@ -148,7 +165,7 @@ def _without_wrapping(value):
         found = [
             x.get("value", x) if isinstance(x, dict) else x
             for x in result
-            if not isinstance(x, dict) or x.get("type", "labels") in _RESULTS
+            if not isinstance(x, dict) or _has_place(x)
         ]
         if found not in results:
             results.append(found)
@@ -161,6 +178,26 @@ def _without_wrapping(value):
     return results[0]
 
 
+def _has_place(result):
+    """Returns whether a result of Label Studio is a span.
+
+    Raises:
+        ValueError: It marks a place that is not in a text.
+    """
+    kind = str(result.get("type", _LABEL_STUDIO)).lower()
+    _refuse_other_labels(kind)
+    return kind == _LABEL_STUDIO
+
+
+def _refuse_other_labels(kind):
+    if kind != _LABEL_STUDIO and kind.endswith(_LABEL_STUDIO):
+        raise ValueError(
+            f"{kind!r} of Label Studio cannot be read, because their places "
+            "are not those of characters in a text. Label the plain text, "
+            "with <Text> and <Labels> in Label Studio"
+        )
+
+
 def _parse_span(span, text):
     """Returns `(start, end, label)`, checked against the text."""
     said = None
@@ -171,6 +208,8 @@ def _parse_span(span, text):
             )
         start, end, label = span
     elif isinstance(span, dict):
+        for name in span:
+            _refuse_other_labels(str(name).lower())
         start, end, label = (
             _value(span, names) for names in (_STARTS, _ENDS, _LABELS)
         )

@@ -8,6 +8,10 @@ from trainers.objectives import tag_columns
 
 # What `notes` counts, in words.
 NOTES = {
+    "cut": (
+        "texts have more bytes than --config.data.max_bytes: what is behind "
+        "them is neither learned nor measured"
+    ),
     "expanded": (
         "spans and words that begin or end inside of a token: their border is "
         "now that of the token (--config.data.misaligned=expand)"
@@ -71,7 +75,7 @@ def token_tags(
     if not is_plain:
         tags = np.where(is_first, tags, entity_spans.inside_of(tags))
         _check_entities(item_tags, counts > 0, items, text, names)
-        _begin_anew(tags)
+        _begin_strays(tags)
     return tags, is_first if is_words else np.ones(len(starts), bool)
 
 
@@ -125,7 +129,7 @@ def _cut_words(item, starts, ends, text, names):
 
 
 def _check_entities(item_tags, has_token, items, text, names):
-    """Raises `ValueError` for an entity of which no token is left."""
+    """Raises `ValueError` for an entity without a token of its own."""
     if has_token.all():
         return
     # A span is an entity, because its tag is that of a begin.
@@ -139,8 +143,8 @@ def _check_entities(item_tags, has_token, items, text, names):
             )
 
 
-def _begin_anew(tags):
-    """Makes B-X of an I-X whose begin had no token."""
+def _begin_strays(tags):
+    """Makes B-X of an I-X that continues nothing: its begin had no token."""
     found = entity_spans.decode(tags)
     strays = found.first[~found.is_strict]
     tags[strays] -= 1  # From I-X to B-X.

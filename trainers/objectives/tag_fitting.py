@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-import logging
 
 import numpy as np
 
@@ -11,13 +10,12 @@ from trainers.errors import first_of
 from trainers.errors import raise_problems
 from trainers.objectives import entity_spans
 from trainers.objectives import tag_columns
+from trainers.objectives import tag_notes
 from trainers.objectives import tag_schemes
 from trainers.runtime import look_alikes
 from trainers.runtime.columns import Ragged
 
 _PLAIN_FLAG = "--config.task.scheme=plain"
-# Tags that look like those of a scheme, without a type.
-_BARE = {"B", "I"}
 
 
 @dataclasses.dataclass
@@ -29,12 +27,15 @@ class Fitted:
         is_plain: bool. Whether they mark no entities.
         items: Dict by split of `Ragged` of int32[num_items, 3].
         notes: Dict by split of lists of str: what users should know.
+        facts: Dict by split of dicts for `data_report.json`: `scheme`, if there
+            are words, and numbers of what is odd.
     """
 
     names: list
     is_plain: bool
     items: dict
     notes: dict
+    facts: dict
 
 
 def fit(splits, scheme, names=None, is_plain=None):
@@ -53,6 +54,7 @@ def fit(splits, scheme, names=None, is_plain=None):
         DataError: Tags break a rule, or the model does not know them.
     """
     columns = {split: _Column(split, e) for split, e in splits.items()}
+    notes = collections.defaultdict(list)
     if names is None:
         is_plain = _is_plain(columns, scheme)
     elif is_plain:
@@ -63,9 +65,8 @@ def fit(splits, scheme, names=None, is_plain=None):
         items, found = {}, {c: column.tags for c, column in columns.items()}
         if names is None:
             names = sorted({tag for tags in found.values() for tag in tags})
-        notes = _plain_notes(names)
+        notes["train"] += tag_notes.of_plain_tags(names)
     else:
-        notes = collections.defaultdict(list)
         found, items = {}, {}
         for split, column in columns.items():
             found[split] = column.entity_tags(scheme, notes[split])
@@ -77,12 +78,16 @@ def fit(splits, scheme, names=None, is_plain=None):
                 if tag != entity_spans.OUTSIDE
             }
             names = entity_spans.tag_names(types)
-        notes["train"] += _look_alikes(entity_spans.types_of(names), "types")
+        types = entity_spans.types_of(names)
+        notes["train"] += tag_notes.of_equal_looks(types, "types")
     for split, column in columns.items():
         items[split] = column.items(found[split], names, is_plain)
     for split, words in _unlearned(items, names, is_plain).items():
         notes[split].append(words)
-    return Fitted(names, is_plain, items, dict(notes))
+    for split, column in columns.items():
+        notes[split] += column.narrow_notes()
+    facts = {split: column.facts(is_plain) for split, column in columns.items()}
+    return Fitted(names, is_plain, items, dict(notes), facts)
 
 
 class _Column:
@@ -107,6 +112,9 @@ class _Column:
         self.is_word = np.array([x.is_words for x in raw], bool)[self.documents]
         self._trimmed = [n for n, x in enumerate(raw) if x.num_trimmed]
         self._num_trimmed = sum(x.num_trimmed for x in raw)
+        self._narrow = [n for n, x in enumerate(raw) if x.num_narrow]
+        self._num_narrow = sum(x.num_narrow for x in raw)
+        self._found = None
 
     def place(self, item):
         """Returns the place of an item in words."""
@@ -115,18 +123,48 @@ class _Column:
         what = "word" if self.is_word[item] else "span"
         return f"{self._places[document]}, {what} {number + 1}"
 
-    def first(self, tag):
-        """Returns the place of the first word with a tag."""
-        numbers = (n for n, x in enumerate(self.tags) if x == tag)
-        return self.place(next(n for n in numbers if self.is_word[n]))
+    def first(self, tag, is_word=True):
+        """Returns the place of the first word, or span, with a tag."""
+        found = (
+            number
+            for number, name in enumerate(self.tags)
+            if name == tag and self.is_word[number] == is_word
+        )
+        return self.place(next(found))
 
-    def counts(self):
-        """Returns the number of words by tag."""
+    def counts(self, of_words=True):
+        """Returns the number of words, or of spans, by tag."""
         return collections.Counter(
             tag
             for tag, is_word in zip(self.tags, self.is_word, strict=True)
-            if is_word
+            if is_word == of_words
         )
+
+    def facts(self, is_plain):
+        """Returns the scheme, and numbers of what is odd."""
+        if is_plain or self._found is None:
+            found = {"scheme": tag_schemes.PLAIN} if is_plain else {}
+        else:
+            found = {
+                "scheme": self._found.scheme,
+                "stray_tags": self._found.num_strays,
+                "entities_without_end": self._found.num_open,
+            }
+        if not self.is_word.all():
+            found["trimmed_spans"] = self._num_trimmed
+        if self._num_narrow:
+            found["narrow_lines"] = self._num_narrow
+        return found
+
+    def narrow_notes(self):
+        """Returns a note about lines with fewer columns than most."""
+        if not self._narrow:
+            return []
+        return [
+            f"split {self.split}: {self._num_narrow} lines have fewer columns "
+            "than most. Their last column is read as the tag. The first of "
+            f"these sentences is {self._places[self._narrow[0]]}."
+        ]
 
     def entity_tags(self, scheme, notes):
         """Returns the tag of each item, O, B-X or I-X, and adds to notes."""
@@ -142,6 +180,11 @@ class _Column:
                 "with white space, which is no longer in them; the first is "
                 f"in {first}."
             )
+        notes += tag_notes.of_span_labels(
+            self.split,
+            self.counts(of_words=False),
+            lambda label: self.first(label, is_word=False),
+        )
         if not len(numbers):
             return tags
         documents = self.documents[numbers]
@@ -158,16 +201,11 @@ class _Column:
             ) from None
         for number, kind, name in zip(numbers, kinds, types, strict=True):
             tags[number] = str(kind) if name is None else f"{kind}-{name}"
+        self._found = found
         self._report(found, numbers, notes)
         return tags
 
     def _report(self, found, numbers, notes):
-        logging.getLogger(__name__).info(
-            "split %s: the tags of %s words have the scheme %s",
-            self.split,
-            f"{len(numbers):,}",
-            found.scheme,
-        )
         if found.num_strays:
             word = int(numbers[found.first_stray])
             notes.append(
@@ -260,28 +298,6 @@ def _refuse_plain(columns):
             others,
             lambda tag, column=column: f"{column.first(tag)}: {tag!r}",
         )
-
-
-def _plain_notes(names):
-    notes = collections.defaultdict(list)
-    if _BARE <= {*names} <= {*_BARE, "O", "E", "S", "M"}:
-        notes["train"].append(
-            f"the tags {', '.join(names)} are learned as plain tags, because "
-            "they have no type. If they mark entities, write B-NAME in place "
-            "of B, and so on."
-        )
-    notes["train"] += _look_alikes(names, "tags")
-    return notes
-
-
-def _look_alikes(names, what):
-    return [
-        f"{what} that look alike but are different: "
-        f"{' and '.join(map(look_alikes.shown, group))}. Write each in one way."
-        for group in look_alikes.groups(names)
-        # Penn's tags of quotes, '' and ``, are right.
-        if any(map(str.isalnum, group[0]))
-    ]
 
 
 def counts_by_name(items, names, is_plain):

@@ -30,7 +30,10 @@ def text_report(metrics, is_plain):
     width = max(map(len, [*names, "token accuracy"]))
     support = sum(x["support"] for x in per_class.values())
     lines = [_row("", _HEADER, width), ""]
-    for row, name in zip(rows, names, strict=True):
+    is_cut = len(rows) < sum(x["support"] > 0 for x in per_class.values())
+    for place, (row, name) in enumerate(zip(rows, names, strict=True)):
+        if is_cut and place == report.SHOWN:
+            lines.append(f"{'...':>{width}}")
         numbers = per_class[row]
         cells = [*(numbers[s] for s in tag_metrics.SCORES), numbers["support"]]
         lines.append(_row(name, cells, width))

@@ -132,15 +132,15 @@ def convert(tags, firsts, scheme="auto"):
         raise ValueError(f"{tags[wrong]!r} is no tag of {scheme}", wrong)
     is_after_end = np.zeros(len(kinds), bool)
     is_after_end[1:] = np.isin(kinds[:-1], ["E", "S"])
-    goes_on = is_near & np.isin(kinds, ["I", "E"]) & ~is_after_end
-    begins = is_inside & ~goes_on
+    continues = is_near & np.isin(kinds, ["I", "E"]) & ~is_after_end
+    begins = is_inside & ~continues
     found = Found(scheme)
     if scheme != "iob1":
         (strays,) = np.nonzero(begins & np.isin(kinds, ["I", "E"]))
         found.num_strays = len(strays)
         found.first_stray = int(strays[0]) if len(strays) else None
     if scheme == "bioes":
-        ends = np.append(~goes_on[1:], True) & is_inside
+        ends = np.append(~continues[1:], True) & is_inside
         found.num_open = int((ends & np.isin(kinds, ["B", "I"])).sum())
     return np.where(begins, "B", np.where(is_inside, "I", "O")), types, found
 

@@ -77,7 +77,9 @@ class Tags(Objective):
     settings_of_targets = ("scheme",)
     takes_json = True
 
-    def __init__(self, config, names=None, is_plain=None, notes=None):
+    def __init__(
+        self, config, names=None, is_plain=None, notes=None, facts=None
+    ):
         """Makes the objective.
 
         Args:
@@ -85,11 +87,13 @@ class Tags(Objective):
             names: List of str, or `None`.
             is_plain: bool; `None` before the data is known.
             notes: Dict by split of lists of str: what is odd about the tags.
+            facts: Dict by split of dicts, see `facts`.
         """
         self.names = names
         self.is_plain = is_plain
         self._config = config
         self._notes = notes or {}
+        self._facts = facts or {}
         if is_plain or (is_plain is None and config.scheme == "plain"):
             self.metrics = tag_metrics.PLAIN_METRICS
             self.shown_metrics = ("loss", "word_accuracy")
@@ -136,7 +140,13 @@ class Tags(Objective):
         found = tag_fitting.fit(
             splits, self._config.scheme, self.names, self.is_plain
         )
-        fitted = Tags(self._config, found.names, found.is_plain, found.notes)
+        fitted = Tags(
+            self._config,
+            found.names,
+            found.is_plain,
+            found.notes,
+            found.facts,
+        )
         return fitted, found.items
 
     def check_splits(self, splits, cut=()):
@@ -293,6 +303,13 @@ class Tags(Objective):
         """
         if name in self.metrics:
             return None
+        if self.is_plain and name in tag_metrics.ENTITY_METRICS:
+            return (
+                f"one of {self.metric_words()}. Received: {name!r}, but the "
+                "tags of the data were read as plain: they mark no entities, "
+                f"as B-X and I-X do. They are {first_of(self.names)}. Set "
+                "--config.trainer.best_metric=word_accuracy for plain tags."
+            )
         class_name, metric = names_lib.of_class(name) or ("", "")
         if not class_name or metric not in self._class_metrics:
             return f"one of {self.metric_words()}. Received: {name!r}."
@@ -490,6 +507,17 @@ class Tags(Objective):
                 targets.values, self.names, self.is_plain
             ),
         }
+
+    def facts(self, name):
+        """Returns what `fitted` found in a split.
+
+        Args:
+            name: str. Name of the split.
+
+        Returns:
+            Dict of `scheme`, if it has words, and of numbers of what is odd.
+        """
+        return self._facts.get(name, {})
 
     def warnings(self, name, facts):
         """Yields what is odd about the tags of a split.

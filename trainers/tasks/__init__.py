@@ -164,3 +164,30 @@ def load_splits(task, config, workdir):
     if workdir is not None:
         workdir.write_data_report(splits.report)
     return task, splits
+
+
+def check_best_metric(objective, config, validation):
+    """Refuses a metric that cannot compare the epochs of a run.
+
+    Args:
+        objective: `Objective` for the data.
+        config: `ExperimentConfig`.
+        validation: `Examples`, or `None`.
+
+    Raises:
+        ConfigError: The objective does not have `trainer.best_metric`, or the
+            split does not define it.
+    """
+    name = config.trainer.best_metric
+    if problem := objective.metric_problem(name):
+        raise ConfigError(f"`--config.trainer.best_metric` must be {problem}")
+    if not validation:
+        return
+    if reason := objective.why_undefined(name, validation.targets):
+        raise ConfigError(
+            "`--config.trainer.best_metric` must be a metric that differs "
+            f"between models on the validation split. Received: {name!r}, but "
+            f"the split {reason}. Choose another metric, for example "
+            "--config.trainer.best_metric=loss, or name another split with "
+            "--config.data.validation."
+        )

@@ -13,7 +13,6 @@ from trainers.distribution import strategies
 from trainers.distribution import tf_config
 from trainers.distribution import workers as workers_lib
 from trainers.distribution.workers import Workers
-from trainers.errors import ConfigError
 from trainers.evaluation import evaluator
 from trainers.objectives import objective as objective_lib
 from trainers.run import failed_starts
@@ -160,25 +159,8 @@ def _load_data(process):
     )
     for line in splits.report["warnings"]:
         logging.getLogger(__name__).warning(line)
-    _check_best_metric(task.objective, config, splits.validation)
+    tasks.check_best_metric(task.objective, config, splits.validation)
     return task, splits
-
-
-def _check_best_metric(objective, config, validation):
-    """Refuses a metric that cannot compare the epochs of a run."""
-    name = config.trainer.best_metric
-    if problem := objective.metric_problem(name):
-        raise ConfigError(f"`--config.trainer.best_metric` must be {problem}")
-    if not validation:
-        return
-    if reason := objective.why_undefined(name, validation.targets):
-        raise ConfigError(
-            "`--config.trainer.best_metric` must be a metric that differs "
-            f"between models on the validation split. Received: {name!r}, but "
-            f"the split {reason}. Choose another metric, for example "
-            "--config.trainer.best_metric=loss, or name another split with "
-            "--config.data.validation."
-        )
 
 
 def _fit(run, network, model, identity, checkpoint, process):

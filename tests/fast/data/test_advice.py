@@ -532,6 +532,26 @@ def test_following_the_advice_for_tags_helps(name, content, words):
     assert len(load_tags(config).train)
 
 
+def test_the_metric_that_is_advised_for_plain_tags_is_accepted():
+    write({"a.conll": "w1 NN\nw2 VB\n"})
+    config = experiment.ExperimentConfig(
+        data=TaggedTextDataConfig(
+            train="a.conll", validation="a.conll", test="none", cache_dir="none"
+        ),
+        task=TagsConfig(),
+        model=BertTaggerConfig(encoder=EncoderConfig(vocabulary_size=100)),
+    )
+    config.trainer.best_metric = "entity_f1"
+    experiment.validate(config)
+    task, splits = tasks.load_splits(tasks.make_task(config), config, None)
+    with pytest.raises(ValueError) as caught:
+        tasks.check_best_metric(task.objective, config, splits.validation)
+    advised = settings_in(str(caught.value))
+    assert advised == {"config.trainer.best_metric": "word_accuracy"}
+    config = config.with_overrides(advised)
+    tasks.check_best_metric(task.objective, config, splits.validation)
+
+
 # --- All of them -------------------------------------------------------------
 
 # Flags that messages of the data name, and the tests beside this file that

@@ -101,6 +101,28 @@ def test_words_are_read_as_they_are():
             "Received: 2 different ones.",
         ),
         ([{"result": 7}], "`result` must be a list. Received: 7"),
+        (
+            [{"result": [{"type": "hypertextlabels", "value": VALUE}]}],
+            "'hypertextlabels' of Label Studio cannot be read, because their "
+            "places are not those of characters in a text. Label the plain "
+            "text, with <Text> and <Labels> in Label Studio",
+        ),
+        (
+            [{"result": [{"type": "paragraphlabels", "value": {}}]}],
+            "'paragraphlabels' of Label Studio cannot be read",
+        ),
+        (
+            [{"start": "/p[1]", "end": "/p[1]", "hypertextlabels": ["A"]}],
+            "'hypertextlabels' of Label Studio cannot be read",
+        ),
+        ({"words": 7, "tags": []}, "'words' must be a list. Received: 7"),
+        ({"words": [], "tags": None}, "'tags' must be a list. Received: None"),
+        ({"words": "ab", "tags": "OO"}, "'words' must be a list."),
+        ({"words": [[0, 1]], "tags": "O"}, "'tags' must be a list."),
+        (
+            {"words": [], "tags": [], "num_narrow": "x"},
+            "'num_narrow' must be a whole number. Received: 'x'",
+        ),
         ({"words": [[0, 6]], "tags": []}, "Received: 1 words and 0 tags"),
         ({"words": [[0, 6]], "tags": [""]}, "a tag must be text."),
         ({"words": [[6, 0]], "tags": ["A"]}, "Received: [6, 0] after 0"),

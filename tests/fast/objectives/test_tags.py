@@ -1,6 +1,6 @@
 """The objective of a tag for each token."""
 
-import logging
+import dataclasses
 
 import numpy as np
 import pytest
@@ -106,17 +106,89 @@ def test_names_that_look_alike_are_a_warning():
     ]
 
 
-def test_the_scheme_is_logged_and_odd_tags_are_warnings(caplog):
-    caplog.set_level(logging.INFO)
+def test_tags_in_another_form_of_entities_are_plain_with_a_warning():
+    for text, first, better in (
+        ("O B_PER I_PER", "B_PER", "B-PER"),
+        ("O PER-B PER-I LOC-B", "LOC-B", "B-LOC"),
+        ("o b-per i-per", "b-per", "B-per"),
+        ("O B:geo-loc", "B:geo-loc", "B-geo-loc"),
+    ):
+        tags, _ = fitted(train=[words(text)])
+        assert tags.is_plain
+        (warning,) = tags.warnings("train", {})
+        count = len(text.split()) - 1
+        assert warning == (
+            f"{count} tags such as {first!r} are learned as plain tags. If "
+            f"they mark entities, write {better} in place of {first}, and O "
+            "for no entity."
+        )
+    for plain in ("O A B", "NN nn-tl VB", "B_PER NN", "nn-i nn-x", "O"):
+        tags, _ = fitted(train=[words(plain)])
+        assert list(tags.warnings("train", {})) == []
+    tags, _ = fitted("plain", train=[words("O B-X I-X")])
+    assert list(tags.warnings("train", {})) == []
+
+
+def test_labels_of_spans_that_look_like_tags_of_words_are_a_warning():
+    tags, _ = fitted(
+        train=[
+            spans((0, 1, "LOC")),
+            spans((0, 1, "LOC"), (2, 3, "B-PER"), (4, 5, "I-PER")),
+            words("B-PER I-PER"),
+        ]
+    )
+    assert list(tags.warnings("train", {})) == [
+        "split train: 2 spans have labels that look like tags of words. A span "
+        "is a whole entity, so its label has no B- or I-: 'B-PER' is learned "
+        "as a type of its own, not as 'PER'. The first is in a.conll, line 2, "
+        "span 2."
+    ]
+    tags, _ = fitted(train=[spans((0, 1, "E-mail"), (2, 3, "U-Bahn"))])
+    assert list(tags.warnings("train", {})) == []
+
+
+def test_a_metric_of_entities_is_refused_for_tags_that_are_plain():
+    tags, _ = fitted(train=[words("NN VB O")])
+    problem = tags.metric_problem("entity_f1")
+    assert problem.startswith("one of loss, token_accuracy, word_accuracy, ")
+    assert problem.endswith(
+        "Received: 'entity_f1', but the tags of the data were read as plain: "
+        "they mark no entities, as B-X and I-X do. They are NN, O, VB. Set "
+        "--config.trainer.best_metric=word_accuracy for plain tags."
+    )
+    assert tags.metric_problem("word_accuracy") is None
+    assert tags.metric_problem("f1").endswith("Received: 'f1'.")
+
+
+def test_lines_with_fewer_columns_are_a_warning():
+    narrow = dataclasses.replace(words("O B-X"), num_narrow=1)
+    tags, _ = fitted(train=[words("O"), narrow, narrow])
+    assert tags.facts("train") == {
+        "scheme": "iob2",
+        "stray_tags": 0,
+        "entities_without_end": 0,
+        "narrow_lines": 2,
+    }
+    assert list(tags.warnings("train", {})) == [
+        "split train: 2 lines have fewer columns than most. Their last column "
+        "is read as the tag. The first of these sentences is a.conll, line 2."
+    ]
+
+
+def test_the_scheme_is_a_fact_and_odd_tags_are_warnings():
     tags, items = fitted(
         train=[words("B-X I-X"), words("O I-X"), words("B-X O")],
         validation=[words("S-X B-X"), words("B-Y E-Y")],
         test=[spans((0, 2, "X"), num_trimmed=1)],
     )
-    assert [record.getMessage() for record in caplog.records] == [
-        "split train: the tags of 6 words have the scheme iob2",
-        "split validation: the tags of 4 words have the scheme bioes",
-    ]
+    odd = ("stray_tags", "entities_without_end")
+    assert {name: tags.facts(name) for name in items} == {
+        "train": {"scheme": "iob2"} | dict(zip(odd, (1, 0), strict=True)),
+        "validation": {"scheme": "bioes"} | dict(zip(odd, (0, 1), strict=True)),
+        "test": {"trimmed_spans": 1},
+    }
+    plain, _ = fitted(train=[words("A B")])
+    assert plain.facts("train") == {"scheme": "plain"}
     assert items["train"][1] == [[0, 1, 0], [2, 3, 1]]
     assert list(tags.warnings("train", {})) == [
         "split train: 1 words have a tag that continues an entity, but the "

@@ -134,7 +134,7 @@ def test_empty_texts_and_texts_of_no_token_are_windows_without_pieces(
     assert document.tolist() == [1, 3]
 
 
-def test_tags_behind_the_bytes_that_are_read_are_refused(tmp_path):
+def test_tags_behind_the_bytes_that_are_read_are_refused(tmp_path, caplog):
     text = "é" * 30 + " a"
     config = write(
         tmp_path, [("b", [[0, 1, "PER"]]), (text, [[31, 32, "PER"]])]
@@ -150,16 +150,58 @@ def test_tags_behind_the_bytes_that_are_read_are_refused(tmp_path):
     config.data.max_bytes = 62
     _, splits = load(config)
     assert splits.train.targets[-1][-1].tolist()[0] == 1
+    assert splits.report["splits"]["train"]["alignment"]["cut"] == 0
     # A text without tags there has its first bytes alone.
     config = write(tmp_path, [("a", [[0, 1, "PER"]]), (text, [[0, 1, "PER"]])])
     config.data.misaligned = "expand"
     config.data.max_bytes = 40
     _, splits = load(config)
-    assert splits.report["splits"]["train"]["alignment"]["expanded"] == 1
-    (warning,) = (
+    assert splits.report["splits"]["train"]["alignment"] == {
+        "cut": 1,
+        "expanded": 1,
+        "untagged": 0,
+    }
+    cut, moved = (
         w for w in splits.report["warnings"] if w.startswith("split test: 1 ")
     )
-    assert "--config.data.misaligned=expand" in warning
+    assert cut == (
+        "split test: 1 texts have more bytes than --config.data.max_bytes: "
+        "what is behind them is neither learned nor measured."
+    )
+    assert "--config.data.misaligned=expand" in moved
+    # `evaluate` says the same of its file.
+    task, _ = load(config)
+    caplog.clear()
+    task.inputs.load_one(config.data, "test", task.objective)
+    assert [record.getMessage() for record in caplog.records] == [cut, moved]
+
+
+def test_the_scheme_is_in_the_report_and_logged_each_time(tmp_path, caplog):
+    config = write(tmp_path, [("a", [])])
+    for name in ("train", "validation", "test"):
+        file = tmp_path / f"{name}.conll"
+        file.write_text("a B-PER\nb I-LOC\n")
+        setattr(config.data, name, str(file))
+    caplog.set_level("INFO")
+    lines = [
+        f"split {name}: the tags of 2 words have the scheme iob2"
+        for name in ("train", "validation", "test")
+    ]
+    reports = []
+    for _ in range(2):  # The second time, the tokens are stored.
+        caplog.clear()
+        task, splits = load(config)
+        logged = [record.getMessage() for record in caplog.records]
+        assert [line for line in logged if "scheme" in line] == lines
+        reports.append(splits.report)
+    assert reports[0] == reports[1]
+    facts = reports[0]["splits"]["train"]
+    assert (facts["scheme"], facts["stray_tags"]) == ("iob2", 1)
+    caplog.clear()
+    task.inputs.load_one(config.data, "test", task.objective)
+    logged = [record.getMessage() for record in caplog.records]
+    assert logged[0] == lines[2]
+    assert logged[1].startswith("split test: 1 words have a tag that continues")
 
 
 def test_added_tokens_are_refused(tmp_path):

@@ -3,8 +3,9 @@
 A blank line ends a sentence. Tabs separate the columns, or else spaces. A line
 with the word -DOCSTART- is skipped. A line that begins with `#` is a comment if
 it has no tabs, but the other lines of its sentence have, or, with spaces,
-another number of columns. It is also one if it is one of those that some files
-begin a sentence with, such as `# id 5`.
+another number of columns. With the same number it is a word. Before the first
+word of a sentence, `# NAME = ...`, `# newdoc` and `#begin document` are always
+comments.
 """
 
 import collections
@@ -14,11 +15,18 @@ from trainers.data.texts import sentences
 from trainers.data.texts.sentences import LineError
 from trainers.data.texts.text_format import TextFormat
 from trainers.errors import ConfigError
+from trainers.objectives import entity_spans
+from trainers.objectives import tag_schemes
 
 _BEGIN = "-DOCSTART-"
+# No row of words looks so.
 _COMMENT = re.compile(
-    r"#\s*(?:(?:sent_)?id|newdoc|newpar|text|doc(?:ument)?|begin|end)\b.*[ =]"
+    r"# ?[a-z_]+(?: id)? = [^\t]*|# new(?:doc|par)(?: [^\t]*)?|"
+    r"#(?:begin|end) document[^\t]*"
 )
+# A comment if its sentence has no other lines, unless those of the file have
+# the same number of columns.
+_ALONE = re.compile(r"# ?(?:(?:sent_)?id|text|doc(?:ument)?|begin|end) [^\t]*")
 # The names of the settings that mean the first and the last column.
 _DEFAULTS = {"text": 0, "label": -1}
 
@@ -43,8 +51,10 @@ def read_rows(file, data, columns, report):
         for field in _DEFAULTS.keys() & columns.keys()
     }
 
+    shapes, tags = collections.Counter(), collections.Counter()
+
     def row_of(block):
-        return _row(block, numbers, file)
+        return _row(block, numbers, file, shapes, tags)
 
     yield from sentences.read_blocks(file, data, columns, report, row_of)
 
@@ -62,14 +72,27 @@ def _number(field, name, file):
     return int(name)
 
 
-def _row(block, numbers, file):
-    """Returns the values of a sentence, or `None` if it has no words."""
+def _row(block, numbers, file, shapes, tags):
+    """Returns the values of a sentence, or `None` if it has no words.
+
+    Args:
+        block: List of `(number, line)`.
+        numbers: Dict by field of the number of its column.
+        file: Path of the file.
+        shapes: `Counter` of the shapes of the words of the file so far.
+        tags: `Counter` of bool: whether the tags so far can mark entities.
+    """
     lines = [(number, line, _cells(line)) for number, line in block]
     shape = _usual_shape(lines)
+    is_alone = shape not in shapes and all(
+        _ALONE.fullmatch(line) or _COMMENT.fullmatch(line) for _, line in block
+    )
     rows = []
     for number, line, cells in lines:
         is_comment = line.startswith("#") and (
-            _is_other(line, cells, shape) or (not rows and _COMMENT.match(line))
+            is_alone
+            or _is_other(line, cells, shape)
+            or (not rows and _COMMENT.fullmatch(line))
         )
         if is_comment or cells[0] == _BEGIN:
             continue
@@ -82,12 +105,48 @@ def _row(block, numbers, file):
         rows.append((number, cells))
     if not rows:
         return None
+    shapes.update((shape[0], len(cells)) for _, cells in rows)
+    num_narrow = 0
+    if numbers.get("label") == _DEFAULTS["label"] and shape[0]:
+        num_narrow = _num_narrow(rows, shapes, tags)
     found = {
         field: _column(rows, column, field, file)
         for field, column in numbers.items()
     }
     text, places = sentences.join(found["text"])
-    return sentences.row(text, places, found.get("label"))
+    return sentences.row(text, places, found.get("label"), num_narrow)
+
+
+def _num_narrow(rows, shapes, tags):
+    """Returns how many rows have fewer columns than most of the file so far.
+
+    Some programs leave empty columns out, also of Japanese texts. The last cell
+    of such a row is a tag if it looks like the tags of the file.
+
+    Raises:
+        LineError: The last cell of such a row is no tag.
+    """
+    count = max(shapes.values())
+    width = max(size for (_, size), n in shapes.items() if n == count)
+    tags.update(
+        _can_mark(cells[-1]) for _, cells in rows if len(cells) >= width
+    )
+    narrow = [
+        (number, cells) for number, cells in rows if 1 < len(cells) < width
+    ]
+    for number, cells in narrow:
+        if not (_can_mark(cells[-1]) and tags[True] > tags[False]):
+            raise LineError(
+                number,
+                f"has {len(cells)} columns, and most lines have {width}. Its "
+                f"last one, {cells[-1][:40]!r}, would be the tag. Write all "
+                "columns, also the empty ones",
+            )
+    return len(narrow)
+
+
+def _can_mark(tag):
+    return tag == entity_spans.OUTSIDE or tag_schemes.split(tag) is not None
 
 
 def _cells(line):

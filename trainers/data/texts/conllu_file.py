@@ -4,7 +4,7 @@ The text is that of `# text = `, or that of the words and `SpaceAfter=No`. Empty
 nodes such as `3.1` are skipped. A range such as `2-3` is what the text has in
 place of its words. If these words do not spell it, as in French `du` for `de`
 and `le`, the range is one word, and its tag is that of its words, or all of
-them with `+`.
+them with `+`. Of tags that mark entities it is the first that is not O.
 
 References:
     https://universaldependencies.org/format.html
@@ -17,6 +17,8 @@ from trainers.data.texts import sentences
 from trainers.data.texts.sentences import LineError
 from trainers.data.texts.text_format import TextFormat
 from trainers.errors import ConfigError
+from trainers.objectives import entity_spans
+from trainers.objectives import tag_schemes
 
 _COLUMNS = 10
 _FIXED = {"upos": 3, "xpos": 4}
@@ -88,6 +90,12 @@ def _row(block, key, state, file):
             continue
         word = _word(number, cells, key, state, file, is_range=place[2])
         if place[2]:
+            if rest or int(place[2]) < int(place[1]):
+                raise LineError(
+                    number,
+                    f"has the range {cells[0]}, which must go from a smaller "
+                    "number to a larger one, and not begin in another range",
+                )
             rest = int(place[2]) - int(place[1]) + 1
             words.append(word)
         elif rest:
@@ -149,8 +157,30 @@ def _inside(whole, words):
         words[-1].space_after = whole.space_after
         return words
     if words[0].tag is not None:
-        whole.tag = "+".join(dict.fromkeys(word.tag for word in words))
+        whole.tag = _joined([word.tag for word in words], whole.number)
     return [whole]
+
+
+def _joined(tags, number):
+    """Returns the tag of a range that is one word."""
+    marks = [tag for tag in tags if tag != entity_spans.OUTSIDE]
+    parts = [tag_schemes.split(tag) for tag in marks]
+    if not marks or None in parts:
+        return "+".join(dict.fromkeys(tags))
+    kinds = {kind for _, kind in parts}
+    starts = [n for n, (prefix, _) in enumerate(parts) if prefix in "BSU"]
+    if len(kinds) > 1 or any(starts):
+        raise LineError(
+            number,
+            f"is one word of the text with parts of several entities, "
+            f"{', '.join(marks)}, but a word has one tag",
+        )
+    prefix, kind = parts[0]
+    # A word with the begin and the end is an entity of one word.
+    last = parts[-1][0]
+    if last in "EL":
+        prefix = {"E": "S", "L": "U"}[last] if prefix == "B" else last
+    return f"{prefix}-{kind}"
 
 
 def _placed(words):

@@ -15,6 +15,8 @@ from trainers.errors import ConfigError
 from trainers.errors import DataError
 
 _HELD_OUT = ("validation", "test")
+# Kinds of files with a word on each line.
+_SENTENCES = ("conll", "conllu")
 _SPLIT_OR_FILE = (
     "train, validation, test, or a labelled file, folder or pattern that exists"
 )
@@ -173,12 +175,15 @@ def _read_train(data, files, objective):
             # Perhaps these are no labels: then no split helps.
             targets.fit(objective, {"train": examples})
             num_labels = len(set(strata))
+            advice = ""
+            if len(examples) == 1 and files[0][1] in _SENTENCES:
+                advice = " A blank line must be between two sentences."
             raise ConfigError(
                 f"`--config.data.{name}` must be a file, or none: the "
                 f"{len(examples)} rows of {data.train}, with {num_labels} "
                 f"different labels and {_num_texts(examples)} different texts, "
                 f"are too few to cut {fraction} of each class out of them. "
-                "Received: ''."
+                f"Received: ''.{advice}"
             )
     return {
         name: examples.take(np.asarray(numbers))

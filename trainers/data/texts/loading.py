@@ -147,9 +147,25 @@ def load_raw(data, split, objective, run_data=None):
         ConfigError: A path, a column or a split does not exist.
         DataError: A row cannot be used, or the model does not know a label.
     """
+    return load_fitted(data, split, objective, run_data)[1]
+
+
+def load_fitted(data, split, objective, run_data=None):
+    """Loads one split as `load_raw` does, and what its targets are.
+
+    Args:
+        data, split, objective, run_data: As for `load_raw`.
+
+    Returns:
+        `(objective, examples)`: the `Objective` that `fitted` returns, and
+        `Examples`.
+
+    Raises:
+        ConfigError, DataError: See `load_raw`.
+    """
     examples = reading.read_one(data, split, objective, run_data)
-    _, splits = targets.fit(objective, {split: examples})
-    return splits[split]
+    fitted, splits = targets.fit(objective, {split: examples})
+    return fitted, splits[split]
 
 
 def tokenize(examples, tokenizer):

@@ -9,6 +9,13 @@ import json
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import decoding
 
+# Keys that only Prodigy writes.
+_PRODIGY = ("_task_hash", "_input_hash", "_session_id", "spans")
+# Its answers that say that the labels of a row do not hold.
+_REFUSED = ("reject", "ignore")
+# Keys that Label Studio's JSON-MIN has in each row.
+_JSON_MIN = ("annotation_id", "lead_time")
+
 
 class ProblemError(Exception):
     """A problem of a row. Its argument is a str, or a `WrongBytes`."""
@@ -31,6 +38,8 @@ def read_values(row, columns, encoding):
     """
     if not isinstance(row, dict):
         raise ProblemError(f"must be an object. Received: {_word(row)}")
+    if columns.keys() - columns_lib.TEXTS:
+        _check_answer(row, columns)
     values = {}
     for field, name in columns.items():
         is_there, value = _find(row, name)
@@ -38,6 +47,7 @@ def read_values(row, columns, encoding):
             raise ProblemError(
                 f"has no {name!r} ({columns.flag(field)}), but "
                 f"{columns_lib.quoted(row) or 'nothing'}"
+                f"{_left_out(row, name, field, columns)}"
             )
         try:
             values[field] = _checked(
@@ -48,6 +58,34 @@ def read_values(row, columns, encoding):
                 f"{name!r} has half a surrogate pair, which is not Unicode"
             ) from None
     return values
+
+
+def _check_answer(row, columns):
+    """Refuses a row whose labels an annotator of Prodigy did not accept."""
+    answer = row.get("answer")
+    if (
+        answer in _REFUSED
+        and "answer" not in columns.values()
+        and any(key in row for key in _PRODIGY)
+    ):
+        raise ProblemError(
+            f"has the answer {answer!r} of Prodigy, so its labels do not hold. "
+            "Remove such rows: jq -c 'select(.answer == \"accept\")'"
+        )
+
+
+def _left_out(row, name, field, columns):
+    """Returns what to do if Label Studio left out a key, or nothing."""
+    if (
+        field != "label"
+        or not columns.takes_json
+        or not any(key in row for key in _JSON_MIN)
+    ):
+        return ""
+    return (
+        ". Label Studio leaves out the key of a text without labels. Write "
+        f"\"{name}\": [] there: jq 'map(.{name} //= [])'"
+    )
 
 
 def _find(row, name):

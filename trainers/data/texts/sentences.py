@@ -114,15 +114,18 @@ def _is_apart(character):
     return is_wide and unicodedata.category(character).startswith("P")
 
 
-def row(text, places, tags):
+def row(text, places, tags, num_narrow=0):
     """Returns the values of a row.
 
     Args:
         text: str.
         places: List of `[start, end]`.
         tags: List of str; `None` for rows without targets.
+        num_narrow: int. Words whose line has fewer columns than most.
     """
     values = {"text": text.encode()}
     if tags is not None:
         values["label"] = {"words": places, "tags": tags}
+        if num_narrow:
+            values["label"]["num_narrow"] = num_narrow
     return values

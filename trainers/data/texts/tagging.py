@@ -54,6 +54,8 @@ def tokenize(examples, tokenizer, objective, *, expands, notes=None):
         chosen = slice(tokens_before[row], tokens_before[row + 1])
         items = examples.targets[row]
         try:
+            if notes is not None:
+                notes["cut"] += len(text) > tokenizer.max_bytes
             text = _read_part(text, items, tokenizer.max_bytes)
             found = objective.token_tags(
                 items,

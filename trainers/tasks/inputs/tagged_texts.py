@@ -2,10 +2,12 @@
 
 import collections
 import functools
+import logging
 
 import numpy as np
 import tensorflow as tf
 
+from trainers.data.texts import loading
 from trainers.data.texts import tagging
 from trainers.errors import ConfigError
 from trainers.objectives import tag_alignment
@@ -15,6 +17,8 @@ from trainers.tasks import signatures
 from trainers.tasks.inputs import tag_signatures
 from trainers.tasks.inputs import text_signatures
 from trainers.tasks.inputs.texts import Texts
+
+_LOG = logging.getLogger(__name__)
 
 
 class TaggedTexts(Texts):
@@ -78,6 +82,7 @@ class TaggedTexts(Texts):
                 "texts_of_several_windows": _num_longer(examples),
             }
             setattr(splits, name, examples)
+            _log_scheme(name, splits.report["splits"][name])
         return inputs, objective, splits
 
     def _loading_settings(self, data):
@@ -98,8 +103,13 @@ class TaggedTexts(Texts):
         Raises:
             ConfigError, DataError: See `loading.load_raw`.
         """
-        raw = self.load_raw(data, split, objective, run_data)
-        documents = _tokenize(data, raw, self.tokenizer, objective)
+        fitted, raw = loading.load_fitted(data, split, objective, run_data)
+        notes = collections.Counter()
+        documents = _tokenize(data, raw, self.tokenizer, objective, notes)
+        facts = fitted.counts(raw.targets) | fitted.facts(split)
+        _log_scheme(split, facts)
+        for line in [*fitted.warnings(split, facts), *_words(split, notes)]:
+            _LOG.warning(line)
         return tagging.cut(documents, self.window_size)
 
     def _make_tokenizer(self, encoder, vocabulary):
@@ -248,7 +258,7 @@ class TaggedTexts(Texts):
             f"The model reads the first {self._config.data.max_bytes:,} bytes "
             f"of a text, in windows of {self.sequence_length} tokens that "
             "overlap by half. It knows nothing of a text outside of the "
-            "window.",
+            "window. What is behind these bytes gets no tags.",
         ]
 
 
@@ -259,15 +269,29 @@ def _tokenize_all(data, splits, tokenizer, objective, report):
         notes = collections.Counter()
         found[name] = _tokenize(data, examples, tokenizer, objective, notes)
         report["splits"][name]["alignment"] = dict(notes)
-        report["warnings"] += [
-            f"split {name}: {count:,} {tag_alignment.NOTES[note]}."
-            for note, count in notes.items()
-            if count
-        ]
+        report["warnings"] += _words(name, notes)
     return found
 
 
-def _tokenize(data, examples, tokenizer, objective, notes=None):
+def _words(split, notes):
+    return [
+        f"split {split}: {count:,} {tag_alignment.NOTES[note]}."
+        for note, count in notes.items()
+        if count
+    ]
+
+
+def _log_scheme(split, facts):
+    if scheme := facts.get("scheme"):
+        _LOG.info(
+            "split %s: the tags of %s words have the scheme %s",
+            split,
+            f"{facts['words']:,}",
+            scheme,
+        )
+
+
+def _tokenize(data, examples, tokenizer, objective, notes):
     return tagging.tokenize(
         examples,
         tokenizer,

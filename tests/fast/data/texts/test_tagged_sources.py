@@ -219,6 +219,77 @@ def test_a_hash_can_be_a_word(tmp_path):
     file = tmp_path / "a.conll"
     write_text(file, "#\tO\n#metoo\tB-X\n\n#begin document (x)\n# O\na O\n")
     assert read(file)[0] == ["# #metoo", "# a"]
+    write_text(file, "# a = b\tO\n\n# text a\tB-X\nc\tO\n")
+    assert read(file)[0] == ["# a = b", "# text a c"]
+    # With spaces, a line with the columns of its sentence is a word.
+    write_text(
+        file,
+        "a O\n\n#end O\nb O\n\n#text O\nc O\n\n#id B-X\n\n# sent_id = 5\nd O\n",
+    )
+    texts, tags, _ = read(file)
+    assert texts == ["a", "#end b", "#text c", "#id", "d"]
+    assert tags[3].tags == ["B-X"]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        *("#begin document (x); part 000", "#end document", "# newdoc id = 4"),
+        *("# newpar", "# sent_id = 5", "# text = a", "#id = 5", "# global = 1"),
+    ],
+)
+@pytest.mark.parametrize("more", ["", "x ", "x y z "])
+def test_comments_of_programs_are_no_words(comment, more, tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, f"{comment}\n\n{comment}\na {more}B-X\nb {more}O\n")
+    texts, (tags,), _ = read(file)
+    assert texts == ["a b"]
+    assert tags.tags == ["B-X", "O"]
+    write_text(file, f"a {more}O\n\n{comment}\n\n{comment}\nb {more}O\n")
+    assert read(file)[0] == ["a", "b"]
+
+
+def test_a_line_without_its_last_column_is_named(tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, "a\tNN\tO\nb\tNN\n\nc\tNN\nd\tNN\tB-X\n")
+    assert refusal(file) == (
+        "2 rows that cannot be used:\n"
+        f"  {file}, line 2: has 2 columns, and most lines have 3. Its last "
+        "one, 'NN', would be the tag. Write all columns, also the empty ones\n"
+        f"  {file}, line 4: has 2 columns, and most lines have 3. Its last "
+        "one, 'NN', would be the tag. Write all columns, also the empty ones"
+    )
+    # Plain tags do not tell what a column is.
+    write_text(file, "a\tx\tNN\nb\tx\tVB\nc\tVB\n")
+    assert f"{file}, line 3: has 2 columns, and most lines have 3" in refusal(
+        file
+    )
+
+
+def test_lines_of_different_widths_are_read_and_counted(tmp_path):
+    """As a corpus has them whose program leaves empty columns out."""
+    file = tmp_path / "a.conll"
+    write_text(file, "a\tN\tx\tO\nb\tB-X\nc\tN\tx\ty\tI-X\nd\tN\tx\tO\n")
+    _, (tags,), _ = read(file)
+    assert tags.tags == ["O", "B-X", "I-X", "O"]
+    assert tags.num_narrow == 1
+    # A column that is named is the same in all lines.
+    assert read(file, label_column="1")[1][0].tags == ["N", "B-X", "N", "N"]
+    assert read(file, label_column="1")[1][0].num_narrow == 0
+
+
+def test_sentences_without_blank_lines_are_explained(tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, lines().replace("\n\n", "\n"))
+    data = dataclasses.replace(settings(file), validation="", test="")
+    with pytest.raises(ConfigError) as error:
+        reading.read_splits(data, TagsConfig().make_objective())
+    assert str(error.value).startswith(
+        f"`--config.data.test` must be a file, or none: the 1 rows of {file}, "
+    )
+    assert str(error.value).endswith(
+        "Received: ''. A blank line must be between two sentences."
+    )
 
 
 def test_white_space_can_be_a_word(tmp_path):
@@ -345,12 +416,53 @@ def test_ranges_are_the_words_that_spell_them_or_one_word(text, tmp_path):
             "line 1: is a range whose words are missing",
         ),
         (sentence("1 a _ _"), "line 1: has no tag in the column UPOS"),
+        (
+            sentence("1 a X _", "3-2 bc _ _", "2 b X _", "3 c X _"),
+            "line 2: has the range 3-2, which must go from a smaller number to "
+            "a larger one, and not begin in another range",
+        ),
+        (
+            sentence("1-3 abc _ _", "1 x X _", "2-3 bc _ _", "2 b X _"),
+            "line 3: has the range 2-3",
+        ),
     ],
 )
 def test_broken_sentences_of_conllu_are_named(content, message, tmp_path):
     file = tmp_path / "a.conllu"
     write_text(file, content)
     assert message in refusal(file, label_column="upos")
+
+
+@pytest.mark.parametrize(
+    ("tags", "tag"),
+    [
+        (("O", "O"), "O"),
+        (("O", "B-LOC"), "B-LOC"),
+        (("B-PER", "I-PER"), "B-PER"),
+        (("I-PER", "I-PER"), "I-PER"),
+        (("I-PER", "O"), "I-PER"),
+        (("B-PER", "E-PER"), "S-PER"),
+        (("B-PER", "L-PER"), "U-PER"),
+        (("I-PER", "E-PER"), "E-PER"),
+        (("O", "S-PER"), "S-PER"),
+        (("ADP", "DET"), "ADP+DET"),
+        (("ADP", "ADP"), "ADP"),
+        (("I-PER", "B-PER"), None),
+        (("B-PER", "B-LOC"), None),
+        (("I-PER", "I-LOC"), None),
+    ],
+)
+def test_a_range_has_one_tag(tags, tag, tmp_path):
+    file = tmp_path / "a.conllu"
+    words = [f"{n} x{n} _ NE={x}" for n, x in enumerate(tags, 1)]
+    write_text(file, sentence("1-2 du _ _", *words))
+    if tag is None:
+        assert refusal(file, label_column="NE").endswith(
+            f"{file}, line 1: is one word of the text with parts of several "
+            f"entities, {', '.join(tags)}, but a word has one tag"
+        )
+    else:
+        assert read(file, label_column="NE")[1][0].tags == [tag]
 
 
 def test_a_key_that_misc_does_not_have_is_refused(tmp_path):
@@ -405,6 +517,44 @@ def test_a_key_with_dots_goes_before_a_key_inside(tmp_path):
         "has no 'a.c' (--config.data.text_column), but 'a.b', 'a'"
         in refusal(file, text_column="a.c", label_column="a.label")
     )
+
+
+@pytest.mark.parametrize("answer", ["reject", "ignore"])
+def test_rows_that_an_annotator_did_not_accept_are_refused(answer, tmp_path):
+    file = tmp_path / "a.jsonl"
+    row = {"text": "Paris", "spans": [{"start": 0, "end": 5, "label": "A"}]}
+    write_text(
+        file,
+        "".join(
+            json.dumps(row | {"answer": x, "_task_hash": 7}) + "\n"
+            for x in ("accept", answer)
+        ),
+    )
+    assert refusal(file, label_column="spans") == (
+        f"1 rows that cannot be used:\n  {file}, line 2: has the answer "
+        f"{answer!r} of Prodigy, so its labels do not hold. Remove such rows: "
+        "jq -c 'select(.answer == \"accept\")'"
+    )
+    # Without targets, the text is what counts.
+    data = settings(file, label_column="spans")
+    assert len(list(reading.read_texts(str(file), data))) == 2
+    # Another program can have such a column.
+    write_text(file, '{"text": "a", "label": [], "answer": "ignore"}\n')
+    assert read(file)[0] == ["a"]
+
+
+def test_a_key_that_label_studio_leaves_out_is_explained(tmp_path):
+    file = tmp_path / "a.json"
+    row = {"id": 1, "text": "Paris", "annotation_id": 2, "lead_time": 1.5}
+    write_text(file, json.dumps([row]))
+    assert refusal(file).endswith(
+        "item 1: has no 'label' (--config.data.label_column), but 'id', "
+        "'text', 'annotation_id', 'lead_time'. Label Studio leaves out the key "
+        'of a text without labels. Write "label": [] there: jq '
+        "'map(.label //= [])'"
+    )
+    write_text(file, json.dumps([row | {"label": []}]))
+    assert read(file)[1] == [RawTags([], [], False)]
 
 
 def test_spans_that_cannot_be_used_are_named(tmp_path):
