@@ -12,8 +12,11 @@ from repository import ROOT
 from trainers import flags
 from trainers.config import experiment
 from trainers.config import files as files_lib
+from trainers.config import kinds
 from trainers.config import tree
 from trainers.run.workdir import Workdir
+
+OBJECTIVES = ", ".join(kinds.KINDS["task"])
 
 CHOICES = ", ".join(files_lib.shipped())
 
@@ -239,7 +242,7 @@ def test_help_names_every_flag_and_every_setting(command, own, run_command):
     assert "Names from: tensorboard, csv, mlflow, wandb, or MODULE:" in (
         run.stdout
     )
-    assert "One of: single_label, or MODULE:NAME of your own." in run.stdout
+    assert f"One of: {OBJECTIVES}, or MODULE:NAME of your own." in words
     assert (
         " one of those of the objective. One of: loss, accuracy, "
         "macro_precision, "
@@ -269,7 +272,7 @@ def test_help_shows_the_settings_of_another_objective(run_command, user_env):
     run = run_command("trainers.train", "--config.task.objective=x", "--help")
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr == (
-        "error: `--config.task.objective` must be one of single_label, or "
+        f"error: `--config.task.objective` must be one of {OBJECTIVES}, or "
         "MODULE:NAME of your own. Received: 'x'.\n"
     )
 

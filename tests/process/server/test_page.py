@@ -131,14 +131,10 @@ def test_many_labels_are_marked_where_the_answer_has_them(
     shown = [" ".join(row) for row in rows[: max(count, 10)]]
     assert bars(page) == shown
     assert page.locator("#bars li.chosen").count() == count
-    assert (
-        page.get_by_role("status")
-        .text_content()
-        .startswith(
-            "; ".join(map(", ".join, rows[:count]))
-            + f". {count} of 45 labels. Answered in "
-        )
-    )
+    # Screen readers do not say the tick.
+    said = "; ".join(map(", ".join, rows[:count])).replace("\u2713 ", "")
+    status = page.get_by_role("status").text_content()
+    assert status.startswith(f"{said}. {count} of 45 labels. Answered in ")
     assert page.locator("#more").text_content() == (
         f"{45 - len(shown)} less likely labels are not shown"
     )
