@@ -189,6 +189,8 @@ def ignored_settings(config, prefix="config"):
         config: `ExperimentConfig`, or a part of it.
         prefix: str. Flag name of `config` itself.
     """
+    if isinstance(config, ExperimentConfig):
+        yield from rules.ignored(config)
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         name = f"{prefix}.{field.name}"
