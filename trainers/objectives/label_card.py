@@ -1,7 +1,7 @@
 """Texts and tables of the model card, for many labels an example."""
 
 from trainers.errors import first_of
-from trainers.metrics import label_report
+from trainers.metrics import report
 from trainers.metrics import thresholds
 from trainers.objectives import label_sets
 from trainers.objectives import labels
@@ -103,7 +103,7 @@ def purpose(what, names):
         what: str. The inputs in words, for example "texts".
         names: List of str. The labels.
     """
-    is_long = len(names) > label_report.MOST_ROWS
+    is_long = len(names) > report.MOST_ROWS
     shown = names[:_SHOWN] if is_long else names
     words = ", ".join(map(markdown.code, shown))
     if is_long:
@@ -118,7 +118,7 @@ def quality(metrics):
         metrics: dict from `measure`.
     """
     of_label = metrics["per_label"]
-    names = label_report.table_rows(metrics)
+    names = report.table_rows(metrics, "per_label")
     title = "label"
     if len(names) < len(of_label):
         title = f"label, lowest and highest F1 of {len(of_label):,}"
@@ -157,7 +157,7 @@ def limits(split, metrics):
         )
     words = [
         f"{markdown.code(x)} (F1 {of_label[x]['f1']:.4f})"
-        for x in label_report.by_f1(metrics)[:3]
+        for x in report.by_f1(metrics, "per_label")[:3]
     ]
     if words:
         lines.append(
