@@ -535,10 +535,10 @@ class Objective:
     def warnings(self, name, facts):
         """Yields, in words, what is suspicious about the targets of a split.
 
-        Args:
-            name: str. Name of the split.
-            facts: dict. From `counts` and `facts`.
-        """
+                Args:
+                    name: str. Name of the split.
+                            facts: dict. From `counts` and `facts`.
+                """
         return ()
 
     def purpose(self, what):
