@@ -535,10 +535,11 @@ class Objective:
     def warnings(self, name, facts):
         """Yields, in words, what is suspicious about the targets of a split.
 
-                Args:
-                    name: str. Name of the split.
-                            facts: dict. From `counts` and `facts`.
-                """
+        Args:
+            name: str. Name of the split.
+            facts: dict. From `counts` and `facts`, and `examples`, the number
+                of examples.
+        """
         return ()
 
     def purpose(self, what):
