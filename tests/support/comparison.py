@@ -19,6 +19,7 @@ _TIMES = (
 )
 _EQUAL_FILES = (
     "config.json",
+    "decisions.json",
     "labels.json",
     "vocabulary.txt",
     "encoder.json",

@@ -111,6 +111,17 @@ SCENARIOS = {
             texts="short",
         ),
         Scenario(
+            "labels_of_texts",
+            (
+                "--config=configs/bert_multi_label.py:smoke",
+                *_TEXTS[1:],
+                "--config.task.label_columns=seed,water",
+                "--config.task.positive_weights=balanced",
+                "--config.trainer.save_every_steps=3",
+            ),
+            texts="short",
+        ),
+        Scenario(
             "digits_saved_by_time",
             (
                 *_DIGITS,
@@ -160,18 +171,19 @@ _WORDS = {
     "travel": ("flight", "hotel", "ticket", "station", "luggage", "map"),
     "garden": ("rose", "soil", "seed", "water", "spade", "hedge"),
 }
+_LABELS = ("seed", "water")
 _COMMON = ("the", "and", "of", "for", "a", "with", "please", "today")
 
 
 def write_texts(path, num_texts=96):
     """Writes labelled texts of 2 to 40 words, always the same.
 
-    They also have a second text and a number.
+    They also have a second text, a number and two columns of labels.
     """
     generator, others = random.Random(7), random.Random(8)
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(("text", "label", "other", "score"))
+        writer.writerow(("text", "label", "other", "score", *_LABELS))
         for row in range(num_texts):
             label = sorted(_WORDS)[row % 3]
             words = generator.choices(
@@ -180,4 +192,5 @@ def write_texts(path, num_texts=96):
             text = " ".join((*words, str(row)))
             other = " ".join(others.choices(_COMMON, k=others.randint(0, 9)))
             score = round(others.gauss(0, 3), 2)
-            writer.writerow((text, label, other, score))
+            has = [int(label in words) for label in _LABELS]
+            writer.writerow((text, label, other, score, *has))

@@ -11,7 +11,7 @@ SPLITS = ("train", "validation", "test")
 TFDS = ("tfds", "tfds_directory")
 # Formats of `TaggedTextDataConfig` alone.
 _TAGGED = ("conll", "conllu")
-_FILES = (
+FILES = (
     "files",
     *(name for name in KINDS["text_format"] if name not in _TAGGED),
 )
@@ -191,7 +191,7 @@ class TextDataConfig(DataConfig):
         "the name: .csv, .tsv, .jsonl, .json, .parquet, .arrow, .tfrecord, or "
         "a folder with a folder of .txt files for each class. Files of lines "
         "can be packed: .gz, .bz2, .xz, .zip.",
-        choices=(*_FILES, *TFDS),
+        choices=(*FILES, *TFDS),
         or_own=True,
     )
     path: str = setting(
@@ -236,14 +236,14 @@ class TextDataConfig(DataConfig):
         "from the end.)",
         above=0,
         below=1,
-        only_with=("source", _FILES),
+        only_with=("source", FILES),
     )
     test_fraction: float = setting(
         0.1,
         "The same for `test`.",
         above=0,
         below=1,
-        only_with=("source", _FILES),
+        only_with=("source", FILES),
     )
     split_column: str = setting(
         "",
@@ -251,14 +251,14 @@ class TextDataConfig(DataConfig):
         "test. Empty means that there is no such column.",
         only_with=(
             "source",
-            tuple(name for name in _FILES if name != "text_folder"),
+            tuple(name for name in FILES if name != "text_folder"),
         ),
     )
     encoding: str = setting(
         "utf-8",
         "Encoding of the texts in files, a name that Python knows, such as "
         "cp1252, gb18030 or utf-16. UTF-8 can begin with a byte order mark.",
-        only_with=("source", _FILES),
+        only_with=("source", FILES),
     )
     text_column: str = setting("text", "Column or feature with the text.")
     label_column: str = setting("label", "Column or feature with the label.")
@@ -339,6 +339,11 @@ class TextDataConfig(DataConfig):
                 f"from. Received: {self.train!r}. Example: "
                 "--config.data.train=mails.csv"
             )
+        if not self.text_column:
+            yield (
+                "`--config.data.text_column` must name the column with the "
+                "text. Received: ''."
+            )
         forbidden = {'"', "\r", "\n"}
         if self.backslash_escapes:
             forbidden.add("\\")
@@ -356,10 +361,10 @@ class TextDataConfig(DataConfig):
             )
         if self.validation_fraction + self.test_fraction >= 1:
             yield (
-                "`--config.data.validation_fraction` and .test_fraction must "
-                "leave examples for train: their sum must be below 1. "
-                f"Received: {self.validation_fraction} and "
-                f"{self.test_fraction}."
+                "`--config.data.validation_fraction` and "
+                "--config.data.test_fraction must leave examples for train: "
+                "their sum must be below 1. Received: "
+                f"{self.validation_fraction} and {self.test_fraction}."
             )
         # A preset has its own sizes. The inputs check them.
         if (

@@ -189,6 +189,8 @@ def ignored_settings(config, prefix="config"):
         config: `ExperimentConfig`, or a part of it.
         prefix: str. Flag name of `config` itself.
     """
+    if isinstance(config, ExperimentConfig):
+        yield from rules.ignored(config)
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         name = f"{prefix}.{field.name}"
@@ -197,7 +199,8 @@ def ignored_settings(config, prefix="config"):
         elif field.metadata["only_with"] and value != field.default:
             other, values = field.metadata["only_with"]
             found = getattr(config, other)
-            if found not in values and not settings.is_own(found):
+            is_own = isinstance(found, str) and settings.is_own(found)
+            if found not in values and not is_own:
                 words = " or ".join(value or "''" for value in values)
                 yield (
                     f"`--{name}` has no effect: it is for --{prefix}.{other}="

@@ -3,6 +3,7 @@
 The rules of one kind of data, objective or model are in its `problems`.
 """
 
+import dataclasses
 import re
 
 from trainers.errors import ConfigError
@@ -42,6 +43,26 @@ def mismatches(config):
                 f"{type(part).__name__}. For tagged texts, begin with "
                 "--config=configs/bert_tagger.py."
             )
+
+
+def ignored(config):
+    """Yields, in words, each setting that another part leaves without effect.
+
+    Args:
+        config: `ExperimentConfig`.
+    """
+    export = config.export
+    (width,) = (
+        field.default
+        for field in dataclasses.fields(export)
+        if field.name == "max_entities"
+    )
+    if export.max_entities != width and not config.data.per_token:
+        yield (
+            "`--config.export.max_entities` has no effect: it is for models "
+            "that find entities, see --config=configs/bert_tagger.py. "
+            f"Received: {export.max_entities!r}."
+        )
 
 
 def _export_problems(export):

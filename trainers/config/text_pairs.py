@@ -4,6 +4,8 @@ import dataclasses
 import typing
 
 from tfmodels.settings import setting
+from trainers.config.data import FILES
+from trainers.config.data import TFDS
 from trainers.config.data import TextDataConfig
 
 
@@ -18,6 +20,17 @@ class TextPairDataConfig(TextDataConfig):
 
     inputs: typing.ClassVar[str] = "trainers.tasks.inputs.text_pairs:TextPairs"
 
+    source: str = setting(
+        "files",
+        "Kind of `train`, `validation` and `test`. `files` selects the kind by "
+        "the name: .csv, .tsv, .jsonl, .json, .parquet, .arrow, .tfrecord. "
+        "Files of lines can be packed: .gz, .bz2, .xz, .zip.",
+        choices=(
+            *(name for name in FILES if name != "text_folder"),
+            *TFDS,
+        ),
+        or_own=True,
+    )
     text_column: str = setting("text", "Column or feature with the first text.")
     text_pair_column: str = setting(
         "text_pair", "Column or feature with the second text."
@@ -37,8 +50,10 @@ class TextPairDataConfig(TextDataConfig):
             model: Config of a model with `encoder`.
         """
         yield from TextDataConfig.problems(self, model)
-        if self.source == "text_folder":
+        if self.text_pair_column in ("", self.text_column):
             yield (
-                "`--config.data.source` must be a table for pairs of texts: a "
-                "file of a folder is one text. Received: 'text_folder'."
+                "`--config.data.text_pair_column` must name the column with "
+                "the second text, another one than "
+                "--config.data.text_column. Received: "
+                f"{self.text_pair_column!r}."
             )

@@ -1,6 +1,5 @@
 """From a flag to files, and from the name of a file to its kind."""
 
-import dataclasses
 import glob
 import os
 import pathlib
@@ -103,7 +102,7 @@ def _checked_kind(file, data, flag):
     source, is_folder = data.source, file.is_dir()
     if source == "files":
         kind = FOLDER if is_folder else file_kinds.kind_of(file)
-        allowed = _kinds_of(data)
+        allowed = file_kinds.allowed(data)
         if kind not in allowed:
             suffixes = [s for s, of in SUFFIXES.items() if of in allowed]
             start = "be a folder, or end" if FOLDER in allowed else "end"
@@ -122,16 +121,15 @@ def _checked_kind(file, data, flag):
     return source
 
 
-def _kinds_of(data):
-    """Returns the kinds of files that the source `files` can be."""
-    (source,) = (f for f in dataclasses.fields(data) if f.name == "source")
-    return source.metadata["rule"]["choices"]
-
-
 def _other_words(kind, file, data):
     """Returns what to do about a file of an unknown or another kind."""
     if kind is None:
         return file_kinds.unknown_words(file, data)
+    if kind == FOLDER and not data.per_token:
+        return (
+            "It is a folder, in which a file is one text. Write both texts of "
+            "a pair into one row of a table, such as a .csv file."
+        )
     if data.per_token:
         what = "a folder" if kind == FOLDER else f"a file of the kind {kind}"
         return (

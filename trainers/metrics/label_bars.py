@@ -1,10 +1,10 @@
 """Draws the scores of many labels an example as bars."""
 
-import io
-
 import numpy as np
 
+from trainers.metrics import drawing
 from trainers.metrics import fonts
+from trainers.metrics import report
 from trainers.runtime import markdown
 
 # The picture is 24 inches high with so many labels. With more, it shows half
@@ -24,17 +24,11 @@ def draw(per_label):
     Returns:
         uint8[height, width, 3]. Red, green and blue from 0 to 255.
     """
-    # Not pyplot: its global state grows with each figure of a long run.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.image import imread
-
     shown, num_measured = _shown(per_label)
     numbers = [per_label[name] for name in shown]
     all_labels, families = fonts.drawable(tuple(per_label))
     label_of = dict(zip(per_label, all_labels, strict=True))
-    figure = Figure(figsize=(9, 1.6 + 0.19 * len(shown)), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = drawing.figure_of((9, 1.6 + 0.19 * len(shown)))
     places = np.arange(len(shown))
     axes.barh(places, [x["f1"] for x in numbers], color="#9ab8e8", label="F1")
     for key, mark, color in (
@@ -71,11 +65,7 @@ def draw(per_label):
         title += f"; the {len(shown) // 2} lowest and highest F1"
     axes.set_title(title, fontsize=9)
     figure.legend(loc="outside lower center", ncols=4, fontsize=8)
-    png = io.BytesIO()
-    with fonts.quiet():
-        FigureCanvasAgg(figure).print_png(png)
-    png.seek(0)
-    return (imread(png)[..., :3] * 255).astype(np.uint8)
+    return drawing.pixels(figure)
 
 
 def legend(per_label):
@@ -101,8 +91,7 @@ def legend(per_label):
 
 def _shown(per_label):
     """Returns the labels of the picture, and how many have examples."""
-    measured = [name for name, x in per_label.items() if x["support"]]
-    measured.sort(key=lambda name: per_label[name]["f1"])
+    measured = report.by_f1({"per_label": per_label}, "per_label")
     if len(measured) <= _MOST_LABELS:
         return measured, len(measured)
     half = _MOST_LABELS // 2

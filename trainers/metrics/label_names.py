@@ -3,6 +3,8 @@
 Flags are checked before `many_labels`, which computes the metrics, is imported.
 """
 
+from trainers.metrics import names
+
 _SCORES = ("precision", "recall", "f1")
 
 # Metrics of the whole split.
@@ -42,9 +44,7 @@ def of_label(name):
     Returns:
         `(NAME, METRIC)`, not checked, or `None` if the name has another form.
     """
-    prefix, _, rest = name.partition("/")
-    label, slash, metric = rest.rpartition("/")
-    return (label, metric) if prefix == "per_label" and slash else None
+    return names.of_one(name, "per_label")
 
 
 def is_metric(name):

@@ -3,8 +3,6 @@
 from trainers.metrics import report
 from trainers.runtime import markdown
 
-# With more labels, the table has the worst and the best of them.
-MOST_ROWS = report.MOST_ROWS
 _COLUMNS = {
     "precision": "precision",
     "recall": "recall",
@@ -24,50 +22,27 @@ def text_report(metrics):
         metrics: dict. From `many_labels.metrics_of_batches`, or the same from
             `metrics.json`.
     """
-    of_label, rows = metrics["per_label"], table_rows(metrics)
+    of_label, rows = (
+        metrics["per_label"],
+        report.table_rows(metrics, "per_label"),
+    )
     is_cut = len(rows) < sum(x["support"] > 0 for x in of_label.values())
     names = [markdown.one_line(name) for name in rows]
     width = max(map(len, [*names, "subset_accuracy"]))
-    lines = [_row("", _COLUMNS.values(), width), ""]
-    for place, (row, name) in enumerate(zip(rows, names, strict=True)):
+    lines = [report.row("", _COLUMNS.values(), width), ""]
+    for place, (key, name) in enumerate(zip(rows, names, strict=True)):
         if is_cut and place == report.SHOWN:
             lines.append(f"{'...':>{width}}")
-        numbers = [of_label[row][key] for key in _COLUMNS]
-        lines.append(_row(name, numbers, width))
+        numbers = [of_label[key][column] for column in _COLUMNS]
+        lines.append(report.row(name, numbers, width))
     lines.append("")
     for average in _AVERAGES:
         numbers = [
             metrics[f"{average}_{x}"] for x in ("precision", "recall", "f1")
         ]
-        lines.append(_row(f"{average} avg", numbers, width))
-    lines += [_row(name, [metrics[name]], width) for name in _OTHERS]
+        lines.append(report.row(f"{average} avg", numbers, width))
+    lines += [report.row(name, [metrics[name]], width) for name in _OTHERS]
     return "\n".join([*lines, *_notes(metrics, len(rows), is_cut)]) + "\n"
-
-
-def table_rows(metrics):
-    """Returns the labels of a table: up to 50 all, else worst and best 20.
-
-    Args:
-        metrics: dict. As for `text_report`.
-
-    Returns:
-        List of str. All labels in their order, or those with the lowest F1 and
-        then those with the highest, of the labels that some example has.
-    """
-    if len(metrics["per_label"]) <= MOST_ROWS:
-        return list(metrics["per_label"])
-    return report.ends(by_f1(metrics))
-
-
-def by_f1(metrics):
-    """Returns the labels that some example has, the lowest F1 first.
-
-    Args:
-        metrics: dict. As for `text_report`.
-    """
-    of_label = metrics["per_label"]
-    measured = [name for name, x in of_label.items() if x["support"]]
-    return sorted(measured, key=lambda name: of_label[name]["f1"])
 
 
 def _notes(metrics, num_rows, is_cut):
@@ -86,11 +61,3 @@ def _notes(metrics, num_rows, is_cut):
             "The thresholds were chosen on these examples, so these numbers "
             "are better than those of other examples."
         )
-
-
-def _row(name, cells, width):
-    words = (
-        f"{x:9.4f}" if isinstance(x, float) else f"{'-' if x is None else x:>9}"
-        for x in cells
-    )
-    return f"{name:>{width}}  {' '.join(words)}"

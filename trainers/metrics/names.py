@@ -37,9 +37,25 @@ def of_class(name):
     Returns:
         `(CLASS, METRIC)`, not checked, or `None` if the name has another form.
     """
-    prefix, _, rest = name.partition("/")
-    class_name, slash, metric = rest.rpartition("/")
-    return (class_name, metric) if prefix == "per_class" and slash else None
+    return of_one(name, "per_class")
+
+
+def of_one(name, prefix):
+    """Splits `PREFIX/NAME/METRIC`.
+
+    Args:
+        name: str. NAME may contain `/`.
+        prefix: str. PREFIX.
+
+    Returns:
+        `(NAME, METRIC)`, not checked, or `None` if the name has another form.
+
+    >>> of_one("per_label/and/or/f1", "per_label")
+    ('and/or', 'f1')
+    """
+    found, _, rest = name.partition("/")
+    one, slash, metric = rest.rpartition("/")
+    return (one, metric) if found == prefix and slash else None
 
 
 def is_metric(name):

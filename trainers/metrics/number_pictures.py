@@ -1,8 +1,8 @@
 """Draws pictures of predicted numbers."""
 
-import io
-
 import numpy as np
+
+from trainers.metrics import drawing
 
 
 def predicted_by_true(metrics):
@@ -14,7 +14,7 @@ def predicted_by_true(metrics):
     Returns:
         uint8[height, width, 3]. Red, green and blue from 0 to 255.
     """
-    figure, axes = _figure((5.5, 5))
+    figure, axes = drawing.figure_of((5.5, 5))
     edges = np.array(metrics["predicted_by_true"]["edges"])
     counts = np.array(metrics["predicted_by_true"]["counts"], np.float64)
     # Cells without examples are white.
@@ -26,7 +26,7 @@ def predicted_by_true(metrics):
     axes.set_ylabel("predicted")
     axes.set_title(_words(metrics))
     figure.colorbar(mesh, ax=axes, label="examples")
-    return _pixels(figure)
+    return drawing.pixels(figure)
 
 
 def residuals(metrics):
@@ -38,14 +38,14 @@ def residuals(metrics):
     Returns:
         uint8[height, width, 3]. Red, green and blue from 0 to 255.
     """
-    figure, axes = _figure((6, 4))
+    figure, axes = drawing.figure_of((6, 4))
     found = metrics["residuals"]
     axes.stairs(found["counts"], found["edges"], fill=True, color="#6f8edb")
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_xlabel("predicted - true")
     axes.set_ylabel("examples")
     axes.set_title(_words(metrics))
-    return _pixels(figure)
+    return drawing.pixels(figure)
 
 
 def _words(metrics):
@@ -55,21 +55,3 @@ def _words(metrics):
         for key, name in names.items()
         if metrics[key] is not None
     )
-
-
-def _figure(size):
-    # Not pyplot: its global state grows with each figure of a long run.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _pixels(figure):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.image import imread
-
-    png = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(png)
-    png.seek(0)
-    return (imread(png)[..., :3] * 255).astype(np.uint8)

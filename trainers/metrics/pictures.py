@@ -1,9 +1,8 @@
 """Draws pictures of metrics."""
 
-import io
-
 import numpy as np
 
+from trainers.metrics import drawing
 from trainers.metrics import fonts
 from trainers.runtime import markdown
 
@@ -27,11 +26,6 @@ def confusion_matrix(cells, class_names):
     Returns:
         uint8[height, width, 3]. Red, green and blue from 0 to 255.
     """
-    # Not pyplot: its global state grows with each figure of a long run.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.image import imread
-
     shown = _shown(cells, class_names)
     names = [class_names[i] for i in shown]
     matrix = np.array(
@@ -40,8 +34,7 @@ def confusion_matrix(cells, class_names):
     totals = np.array([sum(cells[true].values()) for true in names])
     shares = matrix / np.maximum(totals, 1)[:, None]
     size = min(3 + 0.45 * len(names), 20)
-    figure = Figure(figsize=(size, size), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = drawing.figure_of((size, size))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     if len(shown) < len(class_names):
         axes.set_title(
@@ -70,11 +63,7 @@ def confusion_matrix(cells, class_names):
                 fontsize=8,
                 color="white" if shares[row, column] > 0.5 else "black",
             )
-    png = io.BytesIO()
-    with fonts.quiet():
-        FigureCanvasAgg(figure).print_png(png)
-    png.seek(0)
-    return (imread(png)[..., :3] * 255).astype(np.uint8)
+    return drawing.pixels(figure)
 
 
 def legend(cells, class_names):

@@ -25,33 +25,34 @@ def text_report(metrics):
     is_cut = len(rows) < sum(x["support"] > 0 for x in per_class.values())
     names = [markdown.one_line(name) for name in rows]
     width = max(map(len, [*names, "weighted avg"]))
-    lines = [_row("", _HEADER, width), ""]
-    for place, (row, name) in enumerate(zip(rows, names, strict=True)):
+    lines = [row("", _HEADER, width), ""]
+    for place, (key, name) in enumerate(zip(rows, names, strict=True)):
         if is_cut and place == SHOWN:
             lines.append(f"{'...':>{width}}")
-        numbers = per_class[row]
-        lines.append(_row(name, [*_of(numbers), numbers["support"]], width))
+        numbers = per_class[key]
+        lines.append(row(name, [*_of(numbers), numbers["support"]], width))
     accuracy = ("", "", metrics["accuracy"], count)
-    lines += ["", _row("accuracy", accuracy, width)]
+    lines += ["", row("accuracy", accuracy, width)]
     for average in ("macro", "weighted"):
         numbers = [*_of(metrics, f"{average}_"), count]
-        lines.append(_row(f"{average} avg", numbers, width))
+        lines.append(row(f"{average} avg", numbers, width))
     return "\n".join([*lines, *_notes(metrics, len(rows), is_cut)]) + "\n"
 
 
-def table_rows(metrics):
+def table_rows(metrics, key="per_class"):
     """Returns the classes of a table: up to 50 all, else worst and best 20.
 
     Args:
-        metrics: dict. As for `text_report`.
+        metrics: dict. As for `text_report`, or of labels.
+        key: str. Where the metrics have `f1` and `support` of each class.
 
     Returns:
         List of str. All classes in label order, or those with the lowest F1
         and then those with the highest, of the classes with examples.
     """
-    if len(metrics["per_class"]) <= MOST_ROWS:
-        return list(metrics["per_class"])
-    return ends(by_f1(metrics))
+    if len(metrics[key]) <= MOST_ROWS:
+        return list(metrics[key])
+    return ends(by_f1(metrics, key))
 
 
 def ends(ordered):
@@ -65,20 +66,20 @@ def ends(ordered):
     return ordered[:SHOWN] + ordered[-SHOWN:]
 
 
-def by_f1(metrics):
+def by_f1(metrics, key="per_class"):
     """Returns the classes with examples, the lowest F1 first.
 
     A class without examples was not measured. Equal ones are in label order.
 
     Args:
-        metrics: dict. As for `text_report`.
+        metrics, key: As for `table_rows`.
 
     Returns:
         List of str.
     """
-    per_class = metrics["per_class"]
-    measured = [name for name, x in per_class.items() if x["support"]]
-    return sorted(measured, key=lambda name: per_class[name]["f1"])
+    numbers = metrics[key]
+    measured = [name for name, x in numbers.items() if x["support"]]
+    return sorted(measured, key=lambda name: numbers[name]["f1"])
 
 
 def _notes(metrics, num_rows, is_cut):
@@ -106,6 +107,16 @@ def _of(numbers, prefix=""):
     return [numbers[f"{prefix}{score}"] for score in _SCORES]
 
 
-def _row(name, cells, width):
-    cells = (f"{x:9.4f}" if isinstance(x, float) else f"{x:>9}" for x in cells)
-    return f"{name:>{width}}  {' '.join(cells)}"
+def row(name, cells, width):
+    """Returns a line of a table.
+
+    Args:
+        name: str. What the line is about.
+        cells: Iterable of float, int, str and `None`, which is undefined.
+        width: int. Letters of the column of names.
+    """
+    words = (
+        f"{x:9.4f}" if isinstance(x, float) else f"{'-' if x is None else x:>9}"
+        for x in cells
+    )
+    return f"{name:>{width}}  {' '.join(words)}"

@@ -1,8 +1,10 @@
 """Texts and tables of the model card, for many labels an example."""
 
-from trainers.metrics import label_report
+from trainers.errors import first_of
+from trainers.metrics import report
 from trainers.metrics import thresholds
 from trainers.objectives import label_sets
+from trainers.objectives import labels
 from trainers.runtime import markdown
 
 _OVERALL = {
@@ -54,21 +56,23 @@ def warnings(name, facts):
 
     Args:
         name: str. Name of the split.
-        facts: dict. From `counts`.
+        facts: dict. From `counts`, and `examples`, the number of examples.
     """
     found = facts["examples_by_class"]
-    missing = [label for label, count in found.items() if not count]
-    if missing and name != "train":
-        yield (
-            f"split {name}: no example with {len(missing)} of {len(found)} "
-            f"labels: {', '.join(missing[:_SHOWN])}."
-        )
+    yield from labels.without_examples(name, found, "labels")
     few = [x for x, n in found.items() if 0 < n < thresholds.FEWEST]
     if few and name == "validation":
         yield (
             f"split validation: fewer than {thresholds.FEWEST} examples with "
-            f"{len(few)} of {len(found)} labels, which share one threshold: "
-            f"{', '.join(few[:_SHOWN])}."
+            f"{len(few)} of {len(found)} labels: {first_of(few)}. Their number "
+            "is too small for a threshold of their own. The threshold is the "
+            "one with the largest micro F1 of all labels."
+        )
+    always = [x for x, n in found.items() if n == facts["examples"]]
+    if always and name == "train":
+        yield (
+            "split train: every example has these labels, so nothing can be "
+            f"learned about them: {first_of(always)}."
         )
     if name == "train":
         yield from _joined(found)
@@ -99,7 +103,7 @@ def purpose(what, names):
         what: str. The inputs in words, for example "texts".
         names: List of str. The labels.
     """
-    is_long = len(names) > label_report.MOST_ROWS
+    is_long = len(names) > report.MOST_ROWS
     shown = names[:_SHOWN] if is_long else names
     words = ", ".join(map(markdown.code, shown))
     if is_long:
@@ -114,7 +118,7 @@ def quality(metrics):
         metrics: dict from `measure`.
     """
     of_label = metrics["per_label"]
-    names = label_report.table_rows(metrics)
+    names = report.table_rows(metrics, "per_label")
     title = "label"
     if len(names) < len(of_label):
         title = f"label, lowest and highest F1 of {len(of_label):,}"
@@ -153,7 +157,7 @@ def limits(split, metrics):
         )
     words = [
         f"{markdown.code(x)} (F1 {of_label[x]['f1']:.4f})"
-        for x in label_report.by_f1(metrics)[:3]
+        for x in report.by_f1(metrics, "per_label")[:3]
     ]
     if words:
         lines.append(

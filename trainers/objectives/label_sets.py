@@ -1,7 +1,5 @@
 """From the labels of the data to rows of 0 and 1, a column for each label."""
 
-import logging
-
 import numpy as np
 
 from trainers.errors import DataError
@@ -66,7 +64,8 @@ def count(targets):
 def check_splits(splits, names, cut=()):
     """Checks that `train` has all labels of the other splits.
 
-    A label without an example in any split is only a warning.
+    A label without an example in any split is only a warning, see
+    `label_card.warnings`.
 
     Args:
         splits: Dict by split of `Examples` with targets of `fit`.
@@ -84,13 +83,6 @@ def check_splits(splits, names, cut=()):
         )
     labels_lib.refuse_untrained(counts, names, "labels")
     labels_lib.check_counts_of_cut(cut, counts, names, "label")
-    always = np.flatnonzero(counts["train"] == len(splits["train"]))
-    if len(always):
-        logging.getLogger(__name__).warning(
-            "every example of train has these labels, so nothing can be "
-            "learned about them: %s",
-            first_of([names[label] for label in always]),
-        )
 
 
 def rarest(targets):

@@ -1,7 +1,5 @@
 """From the labels of the data to positions in a list of class names."""
 
-import logging
-
 import numpy as np
 
 from trainers.errors import DataError
@@ -219,7 +217,8 @@ def check_training_classes(splits, class_names):
 def refuse_untrained(counts, names, what):
     """Refuses names that other splits have, and `train` does not have.
 
-    A name without an example in any split is only a warning.
+    A name without an example in any split is only a warning, see
+    `without_examples`.
 
     Args:
         counts: Dict by split of int[num_names], the examples of each name.
@@ -246,13 +245,26 @@ def refuse_untrained(counts, names, what):
             f"{look_alikes.hint(names[label], names)}"
         ),
     )
-    if len(missing):
+
+
+def without_examples(split, counts, what):
+    """Yields a warning about names of which a split has no example.
+
+    Args:
+        split: str. Name of the split.
+        counts: Dict by name of int, its examples.
+        what: str. What the names are, in the plural: `classes` or `labels`.
+
+    >>> list(without_examples("test", {"ant": 2, "bee": 0}, "classes"))
+    ['split test: no example of 1 of 2 classes: bee.']
+    """
+    missing = [name for name, count in counts.items() if not count]
+    if missing:
         more = len(missing) - _SHOWN
-        logging.getLogger(__name__).warning(
-            "%s without any example: %s%s",
-            what,
-            ", ".join(names[label] for label in missing[:_SHOWN]),
-            f" and {more} more" if more > 0 else "",
+        yield (
+            f"split {split}: no example of {len(missing):,} of "
+            f"{len(counts):,} {what}: {', '.join(missing[:_SHOWN])}"
+            f"{f' and {more:,} more' if more > 0 else ''}."
         )
 
 

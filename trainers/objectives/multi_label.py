@@ -33,6 +33,7 @@ class MultiLabelConfig(ObjectiveConfig):
         "Text between the labels in the column of labels of a file, such as "
         "`,` or `|`. White space around a label is no part of it. Lists of "
         "JSON, Parquet, Arrow, TFRecord and TFDS need no separator.",
+        only_with=("label_columns", ((),)),
     )
     label_columns: tuple[str, ...] = setting(
         (),

@@ -1,5 +1,7 @@
 """Words and tables for the log and the model card, for one number a row."""
 
+from trainers.runtime import decimals
+
 _NAMES = {
     "mae": "MAE",
     "mse": "MSE",
@@ -24,7 +26,7 @@ def text_report(metrics):
 
 
 def _word(value):
-    return "undefined" if value is None else f"{value:.4f}"
+    return "undefined" if value is None else decimals.short(value)
 
 
 def quality(metrics):

@@ -9,6 +9,7 @@ import json
 import typing
 
 from trainers.errors import ConfigError
+from trainers.runtime import decimals
 from trainers.runtime.json_like import json_like
 
 
@@ -376,7 +377,7 @@ class Objective:
             metrics: dict from `measure`.
         """
         return "\n".join(
-            f"{name} {value:.4f}"
+            f"{name} {decimals.short(value)}"
             for name, value in metrics.items()
             if isinstance(value, float)
         )
@@ -536,7 +537,8 @@ class Objective:
 
         Args:
             name: str. Name of the split.
-            facts: dict. From `counts` and `facts`.
+            facts: dict. From `counts` and `facts`, and `examples`, the number
+                of examples.
         """
         return ()
 

@@ -20,6 +20,8 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.I)
 _SEPARATED = re.compile(r"[+-]?[\d.,' ]*\d[\d.,' ]*", re.ASCII)
 # Answers are float32.
 _LARGEST = float(np.finfo(np.float32).max)
+# Distance of neighbouring answers, in standard deviations, that is warned of.
+_COARSE = 0.01
 _STATE = ("mean", "deviation", "minimum", "maximum")
 
 
@@ -234,12 +236,12 @@ class Regression(Objective):
             logits: float32[batch, 1].
 
         Returns:
-            Dict of `target: float64[batch]`, `value: float64[batch]`, the
-            answer, and `loss: float32[batch]`.
+            Dict of `target: float64[batch]`, `value: float32[batch]`, the
+            answer as it is served, and `loss: float32[batch]`.
         """
         return {
             "target": targets,
-            "value": self._values(logits),
+            "value": self.outputs(logits)["value"],
             "loss": self.example_losses(targets, logits),
         }
 
@@ -375,12 +377,25 @@ class Regression(Objective):
         }
 
     def warnings(self, name, facts):
-        """Yields a warning if numbers are far outside of those of train.
+        """Yields what is suspicious about the numbers of a split, in words.
+
+        It is that answers, which are float32, are too coarse for train, or that
+        numbers are far outside of those of train.
 
         Args:
             name: str. Name of the split.
             facts: dict. From `counts`.
         """
+        mean, deviation = self._state["mean"], self._state["deviation"]
+        step = float(np.spacing(np.float32(abs(mean))))
+        if name == "train" and step > deviation * _COARSE:
+            yield (
+                f"split train: answers are float32, which near {mean:.6g}, the "
+                f"mean of the numbers, are {step:.4g} apart. The standard "
+                f"deviation of the numbers is {deviation:.4g}. Learn the "
+                "differences from a number such as the mean, and add it to the "
+                "answers."
+            )
         if facts["far_outside"]:
             low, high, least, most = map(
                 self.describe,

@@ -359,19 +359,15 @@ class SingleLabel(Objective):
         return {"examples_by_class": dict(zip(self.names, counts, strict=True))}
 
     def warnings(self, name, facts):
-        """Yields a warning if a split other than `train` lacks classes.
+        """Yields a warning if a split lacks classes.
 
         Args:
             name: str. Name of the split.
             facts: dict. From `counts`.
         """
-        counts = facts["examples_by_class"]
-        missing = [label for label, count in counts.items() if not count]
-        if missing and name != "train":
-            yield (
-                f"split {name}: no example of {len(missing)} classes: "
-                f"{', '.join(missing[:10])}."
-            )
+        yield from labels.without_examples(
+            name, facts["examples_by_class"], "classes"
+        )
 
     def purpose(self, what):
         """Returns what a model does, see `class_card.purpose`."""

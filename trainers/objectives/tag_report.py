@@ -1,9 +1,6 @@
 """The metrics of tagged texts as a table for the log, and as a picture."""
 
-import io
-
-import numpy as np
-
+from trainers.metrics import drawing
 from trainers.metrics import fonts
 from trainers.metrics import report
 from trainers.objectives import tag_metrics
@@ -72,15 +69,9 @@ def picture(metrics):
     Returns:
         uint8[height, width, 3]. Red, green and blue from 0 to 255.
     """
-    # Not pyplot: its global state grows with each figure of a long run.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.image import imread
-
     per_class = metrics["per_class"]
     names = report.table_rows(metrics)
-    figure = Figure(figsize=(7, 1.2 + 0.3 * len(names)), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = drawing.figure_of((7, 1.2 + 0.3 * len(names)))
     scores = [per_class[name]["f1"] for name in names]
     axes.barh(range(len(names)), scores, color="tab:blue")
     all_labels, families = fonts.drawable(tuple(per_class))
@@ -103,8 +94,4 @@ def picture(metrics):
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.set_xlabel("F1")
-    png = io.BytesIO()
-    with fonts.quiet():
-        FigureCanvasAgg(figure).print_png(png)
-    png.seek(0)
-    return (imread(png)[..., :3] * 255).astype(np.uint8)
+    return drawing.pixels(figure)

@@ -13,6 +13,7 @@ import re
 
 from trainers.errors import RunError
 from trainers.runtime import atomic
+from trainers.runtime import decimals
 
 _LOSSES = ("loss", "val_loss")
 # The table shows these, if a run has them, and otherwise its first two.
@@ -174,7 +175,7 @@ def table(rows, root):
                 str(row.facts.get("time", "?")).removesuffix("+00:00"),
                 f"{row.size / 1e6:.1f}",
                 "damaged" if row.problem else "whole",
-                " ".join(f"{n} {metrics[n]:.4f}" for n in shown),
+                " ".join(f"{n} {decimals.short(metrics[n])}" for n in shown),
             )
         )
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

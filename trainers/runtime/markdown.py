@@ -1,5 +1,7 @@
 """Pieces of Markdown that any text can be put into."""
 
+from trainers.runtime import decimals
+
 
 def code(text):
     """Returns a name as code on one line, safe inside a table.
@@ -32,7 +34,7 @@ def numbers(values):
     return " | ".join(
         "not known"
         if value is None
-        else f"{value:.4f}"
+        else decimals.short(value)
         if isinstance(value, float)
         else f"{value:,}"
         for value in values

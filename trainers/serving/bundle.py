@@ -225,7 +225,7 @@ def _request(version):
         else value.decode("utf-8")
         for key, value in row.items()
     }
-    # Of one input, the interface needs no name.
+    # A request with one input contains its value alone, without its name.
     instance = cells if len(cells) > 1 else next(iter(cells.values()))
     body = {"signature_name": name, "instances": [instance]}
     return json.dumps(body, ensure_ascii=False, indent=2) + "\n"

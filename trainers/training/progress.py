@@ -7,6 +7,8 @@ import sys
 import keras
 import tqdm
 
+from trainers.runtime import decimals
+
 # A closed terminal, or `| head`, must not end hours of training.
 _IGNORE_CLOSED_STREAM = contextlib.suppress(OSError, ValueError)
 
@@ -56,7 +58,7 @@ class Progress(keras.callbacks.Callback):
         if self._bar is None:
             return
         self._bar.set_postfix(
-            {name: f"{float(v):.4f}" for name, v in logs.items()},
+            {name: decimals.short(float(v)) for name, v in logs.items()},
             refresh=False,
         )
         with _IGNORE_CLOSED_STREAM:
@@ -75,7 +77,9 @@ class Progress(keras.callbacks.Callback):
                 or name.removeprefix("val_") in self._shown
             )
         }
-        numbers = " ".join(f"{k} {float(v):.4f}" for k, v in shown.items())
+        numbers = " ".join(
+            f"{k} {decimals.short(float(v))}" for k, v in shown.items()
+        )
         line = (
             f"epoch {epoch + 1}/{self._epochs}: {numbers} "
             f"({logs['seconds']:.1f} s, "

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import runpy
 import typing
 
@@ -71,6 +72,38 @@ def test_every_shipped_file_loads_and_is_valid(name, variant):
     config = files.load(f"configs/{name}:{variant}")
     assert type(config) is experiment.ExperimentConfig
     experiment.validate(config)
+
+
+@pytest.mark.parametrize(
+    ("objective", "metric"),
+    [
+        ("multi_label", "loss"),
+        ("multi_label", "micro_f1"),
+        ("regression", "loss"),
+        ("regression", "mae"),
+    ],
+)
+@pytest.mark.parametrize(("name", "variant"), SHIPPED)
+def test_shipped_experiments_learn_labels_and_numbers_as_the_docs_say(
+    name, variant, objective, metric
+):
+    config = runpy.run_path(str(CONFIG_DIR / name))["get_config"](variant)
+    if config.data.per_token:
+        return  # `configs/bert_tagger.py`.
+    experiment.validate(
+        config.with_overrides(
+            {"task.objective": objective, "trainer.best_metric": metric}
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "file", sorted(CONFIG_DIR.glob("*.py")), ids=lambda file: file.stem
+)
+def test_the_pages_that_an_experiment_names_exist(file):
+    text = file.read_text(encoding="utf-8")
+    for page in re.findall(r"\bdocs/[\w/.-]+\.md\b", text):
+        assert (ROOT / page).is_file(), page
 
 
 def test_the_shipped_names_are_the_files():

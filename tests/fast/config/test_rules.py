@@ -66,9 +66,9 @@ def test_the_default_config_of_texts_lacks_nothing_but_its_data():
         ),
         (
             {"data__validation_fraction": 0.5, "data__test_fraction": 0.5},
-            "`--config.data.validation_fraction` and .test_fraction must "
-            "leave examples for train: their sum must be below 1. Received: "
-            "0.5 and 0.5.",
+            "`--config.data.validation_fraction` and "
+            "--config.data.test_fraction must leave examples for train: their "
+            "sum must be below 1. Received: 0.5 and 0.5.",
         ),
         (
             {"model__encoder__num_heads": 3},

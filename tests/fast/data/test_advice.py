@@ -342,6 +342,12 @@ def test_following_the_advice_helps(case):
             {"path": "imdb_reviews"},
         ),
         ({"train": "none"}, "--config.data.train=mails.csv", {}),
+        (
+            {"text_column": ""},
+            "`--config.data.text_column` must name the column with the text. "
+            "Received: ''.",
+            {"text_column": "text"},
+        ),
     ],
 )
 def test_following_a_rule_of_settings_helps(settings, words, follow):
@@ -552,6 +558,32 @@ def test_the_metric_that_is_advised_for_plain_tags_is_accepted():
     tasks.check_best_metric(task.objective, config, splits.validation)
 
 
+@pytest.mark.parametrize(
+    ("label", "other", "objective"),
+    [(["x", "y"], ["x"], "multi_label"), (0.5, 1.5, "regression")],
+)
+def test_a_target_that_is_no_class_is_learned_as_advised(
+    label, other, objective
+):
+    rows = [
+        {"text": f"text {n}", "label": [label, other][n % 2]} for n in range(40)
+    ]
+    write({"a.jsonl": "".join(json.dumps(row) + "\n" for row in rows)})
+    config = config_of({"a.jsonl": ""}, {"validation": "none", "test": "none"})
+
+    def load_one(config):
+        _, splits = tasks.load_splits(tasks.make_task(config), config, None)
+        return splits
+
+    with pytest.raises(ValueError) as caught:
+        load_one(config)
+    advised = settings_in(str(caught.value))
+    assert advised == {"config.task.objective": objective}
+    config = config.with_overrides(advised)
+    experiment.validate(config)
+    assert len(load_one(config).train) == 40
+
+
 # --- All of them -------------------------------------------------------------
 
 # Flags that messages of the data name, and the tests beside this file that
@@ -562,6 +594,7 @@ ELSEWHERE = {
     "data_dir": "images/test_sources.py",
     "max_bytes": "../tasks/test_tagged_texts.py",
     "misaligned": "../tasks/test_tagged_texts.py",
+    "text_pair_column": "../test_advice.py",
 }
 
 

@@ -180,7 +180,7 @@ def test_following_the_advice_of_a_message_helps(directory):
     write_csv(directory / "a.csv", rows)
     splits, _ = read("a.csv")
     objective, targets = objective.fitted(splits)
-    facts = objective.counts(targets["train"])
+    facts = objective.counts(targets["train"]) | {"examples": len(rows)}
     (warning,) = objective.warnings("train", facts)
     assert warning.endswith("set --config.task.label_separator='|'.")
     settings = {"label_separator": "|"}
@@ -188,7 +188,7 @@ def test_following_the_advice_of_a_message_helps(directory):
     objective = objective_lib.make(MultiLabelConfig(**settings))
     objective, targets = objective.fitted(splits)
     assert targets["train"].tolist() == EXPECTED
-    facts = objective.counts(targets["train"])
+    facts = objective.counts(targets["train"]) | {"examples": len(rows)}
     assert list(objective.warnings("train", facts)) == []
 
 

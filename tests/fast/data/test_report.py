@@ -196,8 +196,10 @@ def test_classes_that_a_split_does_not_hold_are_named():
         names,
     )
     assert report["warnings"] == [
-        "split validation: no example of 1 classes: class 00.",
-        "split test: no example of 12 classes: " + ", ".join(names[:10]) + ".",
+        "split train: no example of 1 of 13 classes: class 12.",
+        "split validation: no example of 1 of 13 classes: class 00.",
+        "split test: no example of 12 of 13 classes: "
+        f"{', '.join(names[:10])} and 2 more.",
     ]
 
 

@@ -1,7 +1,6 @@
 """Any number of labels for each example: rows, rules, loss and answers."""
 
 import functools
-import logging
 
 import numpy as np
 import pytest
@@ -250,7 +249,7 @@ def test_other_labels_than_those_of_the_model_are_refused():
 # Splits.
 
 
-def test_train_must_have_the_labels_of_the_other_splits(caplog):
+def test_train_must_have_the_labels_of_the_other_splits():
     train, test = TARGETS[1:2], TARGETS[:1]
     check = make().check_splits
     assert refusal(check, {"train": matrix_of(train)}) == (
@@ -261,12 +260,14 @@ def test_train_must_have_the_labels_of_the_other_splits(caplog):
         "1 labels that are tested but have no example in split train:\n"
         "  label 'cat': {'test': 1}"
     )
-    with caplog.at_level(logging.WARNING):
-        check({"train": matrix_of([[1, 1, 0], [1, 0, 0]])})
-    assert [record.getMessage() for record in caplog.records] == [
-        "labels without any example: cat",
-        "every example of train has these labels, so nothing can be learned "
-        "about them: ant",
+    # These are warnings of the report.
+    targets = np.array([[1, 1, 0], [1, 0, 0]], np.uint8)
+    check({"train": matrix_of(targets)})
+    facts = make().counts(targets) | {"examples": 2}
+    assert list(make().warnings("train", facts)) == [
+        "split train: no example of 1 of 3 labels: cat.",
+        "split train: every example has these labels, so nothing can be "
+        "learned about them: ant.",
     ]
 
 
@@ -296,15 +297,18 @@ def test_what_is_suspicious_is_said():
         "without_labels": 1,
         "labels_per_example": 1.5,
     }
+    facts["examples"] = 2
     assert list(objective.warnings("validation", facts)) == [
-        "split validation: no example with 1 of 4 labels: c.",
-        "split validation: fewer than 5 examples with 3 of 4 labels, which "
-        "share one threshold: a, a,b, b.",
+        "split validation: no example of 1 of 4 labels: c.",
+        "split validation: fewer than 5 examples with 3 of 4 labels: a, a,b, "
+        "b. Their number is too small for a threshold of their own. The "
+        "threshold is the one with the largest micro F1 of all labels.",
     ]
     assert list(objective.warnings("train", facts)) == [
+        "split train: no example of 1 of 4 labels: c.",
         "1 labels consist of other labels with ',' between them, such as "
         "'a,b'. If these are several labels, set "
-        "--config.task.label_separator=','."
+        "--config.task.label_separator=','.",
     ]
 
 

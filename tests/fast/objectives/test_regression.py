@@ -220,7 +220,36 @@ def test_digits_of_large_numbers_count():
     np.testing.assert_array_equal(objective.example_losses(targets, logits), 0)
     batch = objective.summarize(tf.constant(targets), tf.constant(logits))
     metrics = objective.measure([{k: v.numpy() for k, v in batch.items()}])
-    assert metrics["mae"] == metrics["loss"] == 0
+    # Answers cannot tell them apart, and the metrics are of the answers.
+    assert objective.outputs(logits)["value"].numpy().tolist() == [1.7e9] * 2
+    assert (metrics["loss"], metrics["mae"], metrics["pearson"]) == (0, 4, None)
+
+
+@pytest.mark.parametrize(
+    "mean, deviation, words",
+    [
+        (
+            1.7e9,
+            40.0,
+            "near 1.7e+09, the mean of the numbers, are 128 apart. The "
+            "standard deviation of the numbers is 40. ",
+        ),
+        (-1.7e9, 12_799.0, "near -1.7e+09, the mean of the numbers, are 128 "),
+        (1.7e9, 12_800.0, None),
+        (0.0, 1e-30, None),
+    ],
+)
+def test_numbers_that_float32_cannot_tell_apart_are_warned_of(
+    mean, deviation, words
+):
+    objective = make(STATE | {"mean": mean, "deviation": deviation})
+    facts = {"far_outside": 0, "examples": 3}
+    assert list(objective.warnings("test", facts)) == []
+    found = list(objective.warnings("train", facts))
+    assert len(found) == (words is not None)
+    if found:
+        assert found[0].startswith("split train: answers are float32, which ")
+        assert words in found[0]
 
 
 def test_answers_are_in_the_unit_of_the_data():
@@ -289,6 +318,12 @@ def test_numbers_far_outside_of_train_are_warned_of():
     )
     near = objective.counts(np.array([5.0, 15.0])) | {"examples": 2}
     assert list(objective.warnings("test", near)) == []
+
+
+def test_a_small_error_is_no_zero_in_the_log():
+    metrics = dict.fromkeys(Regression.metrics, 0.0) | {"mae": 3e-7, "r2": 1.0}
+    lines = [line.split() for line in make().text_report(metrics).splitlines()]
+    assert lines[:3] == [["MAE", "3e-07"], ["MSE", "0.0000"], ["R²", "1.0000"]]
 
 
 def test_the_card_has_range_and_error():

@@ -267,6 +267,6 @@ def test_lines_of_text_are_no_pairs(tmp_path):
     assert str(error.value) == (
         "`FILE`: must be a table such as .csv or .jsonl for a model of pairs, "
         "with the columns 'text' and 'text_pair', or those of "
-        "--config.data.text_column and .text_pair_column. Received: "
-        f"{str(file)!r}, which has a text on each line."
+        "--config.data.text_column and --config.data.text_pair_column. "
+        f"Received: {str(file)!r}, which has a text on each line."
     )

@@ -78,7 +78,7 @@ def test_without_validation_the_line_is_shorter():
     logs = {"loss": 1e-5, "seconds": 100.0, "examples_per_second": 0.4}
     progress.on_epoch_end(0, logs)
     assert stream.getvalue() == (
-        "epoch 1/1: loss 0.0000 (100.0 s, 0 examples/s)\n"
+        "epoch 1/1: loss 1e-05 (100.0 s, 0 examples/s)\n"
     )
 
 

@@ -11,6 +11,7 @@ SMALL = [
     "digits",
     "digits_mirrored_float16",
     "digits_saved_by_time",
+    "labels_of_texts",
     "numbers_of_pairs",
     "texts_bfloat16",
     "texts_mirrored",
@@ -164,6 +165,18 @@ def test_a_run_killed_while_it_tidies_up_at_its_end_ends_the_same(
 ):
     """The resumed run saves nothing, but must tidy up."""
     victim = victim_of("digits")
+    assert not victim.resume(signals=[[operation, 1, "SIGKILL"]])
+    assert victim.num_kills == 1
+    victim.finish()
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(
+    "operation", ["write decisions.json.tmp", "rename decisions.json.tmp"]
+)
+def test_a_run_killed_before_it_has_decided_ends_the_same(victim_of, operation):
+    """The best weights are there; what is decided for them is not."""
+    victim = victim_of("labels_of_texts")
     assert not victim.resume(signals=[[operation, 1, "SIGKILL"]])
     assert victim.num_kills == 1
     victim.finish()

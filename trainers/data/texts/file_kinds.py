@@ -1,5 +1,6 @@
 """From the name of a file to its kind, and advice where it has none."""
 
+import dataclasses
 import os
 import re
 
@@ -22,6 +23,19 @@ def kind_of(file):
         file: `pathlib.Path`.
     """
     return SUFFIXES.get(_suffix(file))
+
+
+def allowed(data):
+    """Returns the kinds of files that the source `files` can be.
+
+    Args:
+        data: `TextDataConfig`.
+
+    Returns:
+        Tuple of str. It can have other values of the source, too.
+    """
+    (source,) = (f for f in dataclasses.fields(data) if f.name == "source")
+    return source.metadata["rule"]["choices"]
 
 
 def foreign_words(file):
@@ -59,11 +73,15 @@ def unknown_words(file, data):
             "sentence, and name the file .conll."
         )
     if source is None:
+        folder = (
+            " Or put each text into a .txt file in the folder of its class, "
+            "and name the folder above."
+        )
         return (
             "Its content is none of these kinds. A table needs a first line "
             f"with the column {data.text_column!r}, which "
-            "--config.data.text_column names. Or put each text into a .txt "
-            "file in the folder of its class, and name the folder above."
+            "--config.data.text_column names."
+            f"{folder if 'text_folder' in allowed(data) else ''}"
         )
     return f"It {_seems(source)}."
 

@@ -13,6 +13,7 @@ from trainers.data import tfds_data
 from trainers.data.examples import Examples
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import decoding
+from trainers.data.texts import objects
 from trainers.data.texts import rows
 from trainers.errors import ConfigError
 from trainers.errors import raise_problems
@@ -89,7 +90,7 @@ def _check_columns(features, data, columns):
             )
         feature = features[name]
         # Shape and dtype are dicts if the feature is a dict.
-        shape, dtype = feature.shape, feature.tf_dtype
+        shape, dtype, hint = feature.shape, feature.tf_dtype, ""
         if field in columns_lib.TEXTS:
             is_right = shape == () and dtype.name == "string"
             words = "a text feature"
@@ -101,9 +102,14 @@ def _check_columns(features, data, columns):
                 dtype.name == "string" or dtype.is_integer
             )
             words = "a single class label, whole number or string"
+            if isinstance(shape, tuple) and len(shape) == 1:
+                hint = objects.other_objective([])
+            elif shape == () and dtype.is_floating:
+                hint = objects.other_objective(0.5)
         if not is_right:
             raise ConfigError(
-                f"`{flag}` must be {words}. Received: {name!r}, {feature}."
+                f"`{flag}` must be {words}. Received: {name!r}, {feature}"
+                f"{hint}."
             )
 
 

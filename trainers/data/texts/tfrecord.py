@@ -74,11 +74,16 @@ def _value(features, field, columns, encoding):
         allowed.append("int64_list")
     if kind not in allowed:
         wanted = " or ".join(allowed)
-        raise ProblemError(f"{name!r} must be a {wanted}. Received: {kind}")
+        is_number = kind == "float_list" and len(allowed) > 1
+        hint = objects.other_objective(0.5) if is_number else ""
+        raise ProblemError(
+            f"{name!r} must be a {wanted}. Received: {kind}{hint}"
+        )
     values = getattr(features[name], kind).value
     if len(values) != 1:
+        hint = objects.other_objective([]) if len(allowed) > 1 else ""
         raise ProblemError(
-            f"{name!r} must have one value. Received: {len(values)}"
+            f"{name!r} must have one value. Received: {len(values)}{hint}"
         )
     if kind == "int64_list":
         return str(values[0])

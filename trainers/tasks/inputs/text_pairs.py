@@ -220,8 +220,8 @@ class TextPairs(Texts):
                     f"model of pairs, with the columns {data.text_column!r} "
                     f"and {data.text_pair_column!r}, or those of "
                     "--config.data.text_column and "
-                    f".text_pair_column. Received: {str(file)!r}, which has a "
-                    "text on each line."
+                    "--config.data.text_pair_column. Received: "
+                    f"{str(file)!r}, which has a text on each line."
                 )
             yield place, texts
 

@@ -151,17 +151,6 @@ def test_a_tfds_data_set_has_pairs_and_numbers(tmp_path):
     )
 
 
-def test_a_folder_of_texts_has_no_pairs(tmp_path):
-    (tmp_path / "good").mkdir()
-    (tmp_path / "good" / "a.txt").write_text("a")
-    data = TextPairDataConfig(
-        train=str(tmp_path), validation="none", test="none"
-    )
-    with pytest.raises(ConfigError) as error:
-        reading.read_splits(data, OBJECTIVE)
-    assert "and no text_pair" in str(error.value)
-
-
 def test_equal_pairs_are_found_and_swapped_ones_are_others(tmp_path):
     """In files of train and test; the first text alone says nothing."""
     train, test = tmp_path / "train.csv", tmp_path / "test.csv"
@@ -207,3 +196,38 @@ def test_a_wrong_number_is_named_with_its_row(tmp_path):
         reading.read_splits(data, OBJECTIVE)
     assert f"{file}, line 4: '3,5' is no number: write" in str(error.value)
     assert f"{file}, line 5: the number is empty" in str(error.value)
+
+
+PAIR_KINDS = (
+    "`--config.data.train` must end in one of .csv, .tsv, .tab, .jsonl, "
+    ".ndjson, .json, .parquet, .pq, .arrow, .feather, .tfrecord, .tfrecords "
+    "(and .gz, .bz2, .xz, .zip). Received: {!r}. "
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "folder",
+            "It is a folder, in which a file is one text. Write both texts of "
+            "a pair into one row of a table, such as a .csv file.",
+        ),
+        (
+            "a.txt",
+            "Its content is none of these kinds. A table needs a first line "
+            "with the column 'q', which --config.data.text_column names.",
+        ),
+    ],
+)
+def test_what_is_no_table_is_refused_without_advice_of_folders(
+    name, words, tmp_path
+):
+    (tmp_path / "folder").mkdir()
+    file = tmp_path / name
+    if name == "a.txt":
+        file.write_text("A line of prose.\n")
+    data = TextPairDataConfig(train=str(file), **COLUMNS)
+    with pytest.raises(ConfigError) as error:
+        reading.list_files(data)
+    assert str(error.value) == PAIR_KINDS.format(str(file)) + words

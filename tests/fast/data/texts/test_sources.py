@@ -462,9 +462,22 @@ WANTED = "'label' must be a string, a whole number, true or false. Received: "
             "'text' must be a string. Received: an array",
         ),
         "label null": (b'{"text": "a", "label": null}', f"{WANTED}null"),
-        "label list": (b'{"text": "a", "label": [1]}', f"{WANTED}an array"),
+        "label list": (
+            b'{"text": "a", "label": [1]}',
+            f"{WANTED}an array; to learn lists of labels, set "
+            "--config.task.objective=multi_label",
+        ),
+        "label spans": (
+            b'{"text": "a", "label": [[0, 1, "X"]]}',
+            f"{WANTED}an array; to learn spans, begin with "
+            "--config=configs/bert_tagger.py",
+        ),
         "label object": (b'{"text": "a", "label": {}}', f"{WANTED}an object"),
-        "label 1.5": (b'{"text": "a", "label": 1.5}', f"{WANTED}1.5"),
+        "label 1.5": (
+            b'{"text": "a", "label": 1.5}',
+            f"{WANTED}1.5; to learn numbers, set "
+            "--config.task.objective=regression",
+        ),
         "label 1.0": (
             b'{"text": "a", "label": 1.0}',
             f"{WANTED}1.0; write 1",
@@ -600,7 +613,8 @@ def test_tfrecords_are_read_exactly(name, packed):
         ),
         "no label value": (
             example(text=feature(b"a"), label=feature()),
-            "'label' must have one value. Received: 0",
+            "'label' must have one value. Received: 0; to learn lists of "
+            "labels, set --config.task.objective=multi_label",
         ),
         "text int": (
             example(text=feature(1), label=feature(b"x")),
@@ -612,7 +626,9 @@ def test_tfrecords_are_read_exactly(name, packed):
         ),
         "label float": (
             example(text=feature(b"a"), label=feature(1.0)),
-            "'label' must be a bytes_list or int64_list. Received: float_list",
+            "'label' must be a bytes_list or int64_list. Received: "
+            "float_list; to learn numbers, set "
+            "--config.task.objective=regression",
         ),
         "text not UTF-8": (
             labelled(b"a\xff"),
@@ -1219,7 +1235,8 @@ def test_a_tfds_label_that_is_a_number_with_a_point_is_refused(directory):
     message = refusal(ConfigError, single_labels.read_splits, tfds_config(path))
     assert message == (
         "`--config.data.label_column` must be a single class label, whole "
-        "number or string. Received: 'label', Scalar(shape=(), dtype=float32)."
+        "number or string. Received: 'label', Scalar(shape=(), dtype=float32); "
+        "to learn numbers, set --config.task.objective=regression."
     )
 
 
