@@ -23,7 +23,6 @@ import pathlib
 import sys
 
 FOLDER = pathlib.Path(__file__).parents[1] / "trainers/data/debian_packages"
-EMBEDDED = {"pairs": 400, "numbers": 1000}
 
 
 def read_packages():

@@ -3,7 +3,6 @@
 The rules of one kind of data, objective or model are in its `problems`.
 """
 
-import dataclasses
 import re
 
 from trainers.errors import ConfigError
@@ -52,12 +51,8 @@ def ignored(config):
         config: `ExperimentConfig`.
     """
     export = config.export
-    (width,) = (
-        field.default
-        for field in dataclasses.fields(export)
-        if field.name == "max_entities"
-    )
-    if export.max_entities != width and not config.data.per_token:
+    is_set = export.max_entities != type(export)().max_entities
+    if is_set and not config.data.per_token:
         yield (
             "`--config.export.max_entities` has no effect: it is for models "
             "that find entities, see --config=configs/bert_tagger.py. "

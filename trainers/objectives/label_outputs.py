@@ -45,9 +45,8 @@ def is_in_doubt(logits, thresholds):
 
     borders = tf.constant(thresholds_lib.logits_of(thresholds))
     distances = tf.abs(logits - borders)
-    largest = tf.reduce_max(tf.abs(logits), axis=-1, keepdims=True)
-    limits = rounding.TOLERANCE * tf.maximum(largest, 1.0)
-    return tf.reduce_any(distances <= limits, axis=-1)
+    is_near = distances <= rounding.largest_error(logits)
+    return tf.reduce_any(is_near, axis=-1)
 
 
 def ranking(logits, names):

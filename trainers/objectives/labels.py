@@ -248,7 +248,7 @@ def refuse_untrained(counts, names, what):
 
 
 def without_examples(split, counts, what):
-    """Yields a warning about names of which a split has no example.
+    """Yields a warning about names without an example in a split.
 
     Args:
         split: str. Name of the split.

@@ -26,14 +26,14 @@ def text_report(metrics, is_plain):
     names = [markdown.one_line(name) for name in rows]
     width = max(map(len, [*names, "token accuracy"]))
     support = sum(x["support"] for x in per_class.values())
-    lines = [_row("", _HEADER, width), ""]
+    lines = [report.row("", _HEADER, width), ""]
     is_cut = len(rows) < sum(x["support"] > 0 for x in per_class.values())
     for place, (row, name) in enumerate(zip(rows, names, strict=True)):
         if is_cut and place == report.SHOWN:
             lines.append(f"{'...':>{width}}")
         numbers = per_class[row]
         cells = [*(numbers[s] for s in tag_metrics.SCORES), numbers["support"]]
-        lines.append(_row(name, cells, width))
+        lines.append(report.row(name, cells, width))
     lines.append("")
     averages = {} if is_plain else {"entity": _NAMES["entity"]}
     averages |= {"macro": "macro avg", "weighted": "weighted avg"}
@@ -41,11 +41,11 @@ def text_report(metrics, is_plain):
         averages |= {kind: _NAMES[kind] for kind in tag_metrics.KINDS[1:]}
     for prefix, name in averages.items():
         cells = [metrics[f"{prefix}_{s}"] for s in tag_metrics.SCORES]
-        lines.append(_row(name, [*cells, support], width))
+        lines.append(report.row(name, [*cells, support], width))
     for name, count in (("word", "num_words"), ("token", "num_tokens")):
         accuracy = metrics[f"{name}_accuracy"]
         cells = ("", "", accuracy, metrics[count])
-        lines.append(_row(f"{name} accuracy", cells, width))
+        lines.append(report.row(f"{name} accuracy", cells, width))
     if len(rows) < len(per_class):
         lines.append(
             "The table has those with the lowest and the highest F1. "
@@ -53,11 +53,6 @@ def text_report(metrics, is_plain):
             "out. `per_class` in metrics.json has all of them."
         )
     return "\n".join(lines) + "\n"
-
-
-def _row(name, cells, width):
-    cells = (f"{x:9.4f}" if isinstance(x, float) else f"{x:>9}" for x in cells)
-    return f"{name:>{width}}  {' '.join(cells)}"
 
 
 def picture(metrics):

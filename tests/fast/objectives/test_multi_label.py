@@ -435,6 +435,9 @@ def test_answers_that_rounding_can_change_are_in_doubt():
         False,
         True,
     ]
+    # The check of an export leaves out no NaN and no infinity.
+    logits[0, 1], logits[2, 0] = np.nan, np.inf
+    assert not decided().is_in_doubt(logits).numpy().any()
 
 
 # Words.

@@ -329,7 +329,7 @@ def test_the_state_is_that_of_a_finished_run():
 # --- Learning ----------------------------------------------------------------
 
 NAMES = entity_spans.tag_names(["LOC", "PER"])
-# Two windows: four pieces of which three are scored, and one piece.
+# Two windows: one of four pieces, three of them scored, and one of one piece.
 TARGETS = np.zeros((2, 4, tag_columns.NUM_TARGET_COLUMNS), np.int32)
 TARGETS[:, :, tag_columns.TAG] = [[3, -1, 4, 0], [-1, 1, -1, -1]]
 TARGETS[:, :, tag_columns.DOCUMENT] = [[5], [6]]

@@ -38,7 +38,7 @@ def load(config):
     return tasks.load_splits(tasks.make_task(config), config, None)
 
 
-# Seven pieces, of which `##x` continues `a`; windows of four.
+# Seven pieces, in windows of four. `##x` continues `a`.
 LONG = ("ax n a.z i f", [[0, 4, "PER"], [5, 8, "LOC"]])
 
 

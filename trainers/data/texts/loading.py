@@ -186,12 +186,12 @@ def _prepare(data, objective, make_tokenizer_fn, tokenize_fn):
     """Returns the arrays and facts for the cache."""
     splits, cut = reading.read_splits(data, objective)
     objective, splits = targets.fit(objective, splits)
-    empty = {name: _empty_rows(e.features) for name, e in splits.items()}
+    contents = {n: _keys_and_empty(e.features) for n, e in splits.items()}
     report = targets.check(
         objective,
         splits,
-        keys={name: _keys(e.features) for name, e in splits.items()},
-        empty=empty,
+        keys={name: keys for name, (keys, _) in contents.items()},
+        empty={name: empty for name, (_, empty) in contents.items()},
         cut=cut,
     )
     texts = [x for column in splits["train"].features.values() for x in column]
@@ -217,24 +217,21 @@ def _prepare(data, objective, make_tokenizer_fn, tokenize_fn):
     return arrays, facts
 
 
-def _keys(features):
-    """Returns keys that equal contents share; `None` for one without text."""
+def _keys_and_empty(features):
+    """Returns keys that equal contents share, and the rows with an empty text.
+
+    The key of a row without any text is `None`.
+    """
+    keys, empty = [], []
     contents = hash_split.contents(features)
-    return [
-        hash_split.text_key(content) if any(map(_has_text, texts)) else None
-        for content, texts in zip(
-            contents, zip(*features.values(), strict=True), strict=True
-        )
-    ]
-
-
-def _empty_rows(features):
-    """Returns the rows with an empty text."""
-    return [
-        row
-        for row, texts in enumerate(zip(*features.values(), strict=True))
-        if not all(map(_has_text, texts))
-    ]
+    rows = zip(*features.values(), strict=True)
+    for row, texts in enumerate(rows):
+        has_text = list(map(_has_text, texts))
+        key = hash_split.text_key(contents[row]) if any(has_text) else None
+        keys.append(key)
+        if not all(has_text):
+            empty.append(row)
+    return keys, empty
 
 
 def _has_text(text):
