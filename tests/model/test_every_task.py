@@ -465,6 +465,20 @@ CASES = {
     ),
     ("own", "single_label"): Case(make_vectors, one_hot, ONE_LABEL),
 }
+# Each kind of inputs and each objective once, for what takes seconds and does
+# not depend on which of them come together.
+COVER = (
+    ("images", "single_label"),
+    ("texts", "multi_label"),
+    ("text_pairs", "regression"),
+    ("tagged_texts", "tags"),
+    ("images", "own"),
+    ("own", "own_ragged"),
+    ("images", "own_without_targets"),
+)
+each_part_once = pytest.mark.parametrize(
+    "loaded", COVER, ids=" of ".join, indirect=True
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -530,6 +544,11 @@ def test_every_pair_has_a_case():
         config = c.ExperimentConfig(data=data, task=task)
         refused = [*config_rules.mismatches(config), *task.problems(config)]
         assert pair in CASES or refused, pair
+
+
+def test_the_cover_has_each_part_of_the_cases():
+    for part in (0, 1):
+        assert {x[part] for x in COVER} == {x[part] for x in CASES}
 
 
 def test_targets_are_what_the_files_say(loaded):
@@ -704,6 +723,7 @@ def weights_after_four_steps(loaded, accumulation_steps, strategy):
     return logs["loss"], network.get_weights()
 
 
+@each_part_once
 def test_replicas_and_parts_train_like_one(loaded, two_replicas):
     """Whatever targets are: numbers, rows of different lengths, or nothing."""
     one = tf.distribute.get_strategy()
@@ -770,6 +790,7 @@ class Copy(keras.callbacks.Callback):
             shutil.copytree(self._workdir, self._copy)
 
 
+@each_part_once
 def test_a_resumed_run_is_the_uninterrupted_run(loaded, tmp_path):
     """Bit for bit, from a checkpoint inside of the second epoch."""
     config = copy.deepcopy(loaded.config)

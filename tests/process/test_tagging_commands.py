@@ -77,9 +77,17 @@ def test_predicted_spans_are_read_back(
 def test_an_export_a_server_and_the_best_weights_answer_alike(
     tagger_export, served_tagger, smoke_tagger_workdir, file
 ):
-    expected = list(rows.predict(tagger_export, None, files=[str(file)]))
+    scored, expected = (
+        list(rows.predict(tagger_export, None, files=[str(file)], scores=x))
+        for x in (True, False)
+    )
     served = list(rows.predict(served_tagger, None, files=[str(file)]))
     assert served == expected
+    served = rows.predict(served_tagger, None, files=[str(file)], scores=True)
+    for answer, one in zip(served, scored, strict=True):
+        # The server computes each text alone.
+        assert answer.pop("score") == pytest.approx(one.pop("score"), abs=1e-6)
+        assert answer == one
     config = Workdir(smoke_tagger_workdir).read_config()
     best = rows.predict_best(
         config,

@@ -70,9 +70,9 @@ class Objective:
             `validation`.
         output_names: Tuple of str. Names of the `outputs`, by which `of_served`
             knows a served model; `None` means that it does not know it.
-        names_are_outputs: bool. Whether the `outputs` contain the names of the
-            scores. Otherwise, `predict --scores` asks a served model to
-            `classify`.
+        names_are_outputs: bool. Whether the `outputs` contain all that
+            `predict --scores` shows, with names. Otherwise, it asks a served
+            model to `classify`.
     """
 
     shown_metrics = ("loss",)

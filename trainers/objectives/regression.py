@@ -80,6 +80,7 @@ class Regression(Objective):
     settings_of_targets = ()
     takes_json = True
     regresses = True
+    names_are_outputs = True
     num_outputs = 1
 
     def __init__(self, config, state=None):

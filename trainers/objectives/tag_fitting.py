@@ -334,7 +334,7 @@ def _unlearned(items, names, is_plain):
         if unlearned:
             what = "tags" if is_plain else "types"
             found[split] = (
-                f"split {split}: has {len(unlearned)} {what} of which split "
-                f"train has no example: {first_of(unlearned)}."
+                f"split {split}: has {what} that split train does not have: "
+                f"{first_of(unlearned)}. The model cannot learn them."
             )
     return found

@@ -76,6 +76,7 @@ class Tags(Objective):
 
     settings_of_targets = ("scheme",)
     takes_json = True
+    names_are_outputs = True
 
     def __init__(
         self, config, names=None, is_plain=None, notes=None, facts=None

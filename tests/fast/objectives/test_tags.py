@@ -198,7 +198,8 @@ def test_the_scheme_is_a_fact_and_odd_tags_are_warnings():
     assert list(tags.warnings("validation", {})) == [
         "split validation: 1 entities have no word with the tag of an end (E, "
         "L, S or U). They end where the tags end.",
-        "split validation: has 1 types of which split train has no example: Y.",
+        "split validation: has types that split train does not have: Y. The "
+        "model cannot learn them.",
     ]
     assert list(tags.warnings("test", {})) == [
         "split test: 1 spans began or ended with white space, which is no "

@@ -125,7 +125,7 @@ def test_the_page_has_two_texts_and_shows_a_number(model, start_server):
         # `predict` finds out from the signatures what the model reads.
         file = base.parent / "pairs.jsonl"
         file.write_text("".join(json.dumps(x) + "\n" for x in examples()))
-        answers = list(rows.predict(url, None, files=[str(file)]))
+        answers = list(rows.predict(url, None, files=[str(file)], scores=True))
         assert [a["value"] for a in answers] == pytest.approx(
             expected(functions), rel=1e-5
         )
