@@ -1196,7 +1196,7 @@ def test_each_metric_in_the_choices_is_accepted():
     assert len(names) > 20
     for name in names:
         assert objective.metric_problem(name) is None, name
-        assert isinstance(classification.scalar(metrics, name), float), name
+        assert isinstance(objective.scalar(metrics, name), float), name
 
 
 @provokes("`--model_dir` must be an export: a directory with saved_model.pb")

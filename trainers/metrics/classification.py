@@ -11,7 +11,6 @@ import numpy as np
 
 from trainers.metrics import names
 from trainers.metrics import transposed
-from trainers.metrics.names import PER_CLASS_METRICS
 
 
 def metrics_of_batches(batches, class_names, max_bytes=transposed.MAX_BYTES):
@@ -28,7 +27,7 @@ def metrics_of_batches(batches, class_names, max_bytes=transposed.MAX_BYTES):
 
     Returns:
         dict for `metrics.json`: each of `names.METRICS`, `num_examples`,
-        `per_class` (by class name: `PER_CLASS_METRICS` and `support`), and
+        `per_class` (by class name: those of `PER_CLASS` and `support`), and
         `confusion_matrix` (see `confusion_matrix`). All metrics are floats:
 
         - `loss`: log loss, the mean cross-entropy in nats.
@@ -81,29 +80,14 @@ def metrics_of_batches(batches, class_names, max_bytes=transposed.MAX_BYTES):
         **{k: _mean_of_defined(x) for k, x in rankings.items()},
         "num_examples": len(labels),
         "per_class": {
-            name: {metric: columns[metric][i] for metric in PER_CLASS_METRICS}
+            name: {
+                metric: columns[metric][i] for metric in names.PER_CLASS.metrics
+            }
             | {"support": int(support[i])}
             for i, name in enumerate(class_names)
         },
         "confusion_matrix": confusion_matrix(labels, answers, class_names),
     }
-
-
-def scalar(metrics, name):
-    """Returns one number from the result of `metrics_of_batches`.
-
-    Args:
-        metrics: dict. From `metrics_of_batches`.
-        name: str. One of `names.METRICS`, or `per_class/CLASS/METRIC` with a
-            class of the data and one of `PER_CLASS_METRICS`.
-
-    Returns:
-        float, or `None` if the metric is undefined.
-    """
-    if name in names.METRICS:
-        return metrics[name]
-    class_name, metric = names.of_class(name)
-    return metrics["per_class"][class_name][metric]
 
 
 def why_undefined(name, labels, class_names):
@@ -113,7 +97,7 @@ def why_undefined(name, labels, class_names):
     every model.
 
     Args:
-        name: str. As for `scalar`.
+        name: str. One of `names.METRICS` or of `names.PER_CLASS`.
         labels: int32[num_examples]. Labels of the split.
         class_names: List of str. Names in label order.
 
@@ -121,7 +105,7 @@ def why_undefined(name, labels, class_names):
         str that follows the name of the split, or `None`.
     """
     present = np.unique(labels)
-    class_name, metric = names.of_class(name) or (None, name)
+    class_name, metric = names.PER_CLASS.split(name) or (None, name)
     if class_name is not None:
         if class_names.index(class_name) not in present:
             return f"has no example of the class {class_name!r}"

@@ -29,7 +29,7 @@ def metrics_of_batches(
     Returns:
         dict for `metrics.json`: each of `label_names.METRICS`, `num_examples`,
         `thresholds_of` and `per_label`. `thresholds_of` is `this split` or
-        `the run`. `per_label` has, by label, `PER_LABEL_METRICS`, `support`,
+        `the run`. `per_label` has, by label, those of `PER_LABEL`, `support`,
         `predicted` (numbers of examples) and `threshold`:
 
         - `loss`: the binary cross-entropy in nats, the mean over the labels
@@ -94,35 +94,18 @@ def metrics_of_batches(
     }
 
 
-def scalar(metrics, name):
-    """Returns one number from the result of `metrics_of_batches`.
-
-    Args:
-        metrics: dict. From `metrics_of_batches`.
-        name: str. One of `label_names.METRICS`, or `per_label/NAME/METRIC`
-            with a label of the data and one of `PER_LABEL_METRICS`.
-
-    Returns:
-        float, or `None` if the metric is undefined.
-    """
-    if name in label_names.METRICS:
-        return metrics[name]
-    label, metric = label_names.of_label(name)
-    return metrics["per_label"][label][metric]
-
-
 def why_undefined(name, targets, names):
     """Returns why a metric of a split cannot compare epochs, or `None`.
 
     Args:
-        name: str. As for `scalar`.
+        name: str. One of `label_names.METRICS` or of `label_names.PER_LABEL`.
         targets: 0 and 1, uint8[num_examples, num_labels].
         names: List of str. The labels.
 
     Returns:
         str that follows the name of the split, or `None`.
     """
-    label, _ = label_names.of_label(name) or (None, None)
+    label, _ = label_names.PER_LABEL.split(name) or (None, None)
     if label is not None and not targets[:, names.index(label)].any():
         return f"has no example with the label {label!r}"
     if name in label_names.OF_LABELS_THERE and not targets.any():

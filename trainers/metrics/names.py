@@ -1,10 +1,12 @@
 """Names the metrics that can choose the best epoch.
 
-The names are apart from `classification`, which computes the metrics: flags are
-checked before anything slow is imported.
+The names are apart from the modules that compute the metrics: flags are checked
+before anything slow is imported.
 """
 
-# Metrics of the whole split.
+import dataclasses
+
+# Metrics of the whole split, for one label an example.
 METRICS = (
     "loss",
     "accuracy",
@@ -21,49 +23,61 @@ METRICS = (
     "pr_auc",
 )
 
-# Metrics of one class: `per_class/CLASS/METRIC`.
-PER_CLASS_METRICS = ("precision", "recall", "f1", "roc_auc", "pr_auc")
-
 # Metrics that compare a class with the rest, and need examples of both.
 RANKINGS = ("roc_auc", "pr_auc")
 
 
-def of_class(name):
-    """Splits `per_class/CLASS/METRIC`.
+@dataclasses.dataclass(frozen=True)
+class PartMetrics:
+    """Metrics of one class, label, type or tag of the data: `KEY/NAME/METRIC`.
 
-    Args:
-        name: str. CLASS may contain `/`.
-
-    Returns:
-        `(CLASS, METRIC)`, not checked, or `None` if the name has another form.
-    """
-    return of_one(name, "per_class")
-
-
-def of_one(name, prefix):
-    """Splits `PREFIX/NAME/METRIC`.
-
-    Args:
-        name: str. NAME may contain `/`.
-        prefix: str. PREFIX.
-
-    Returns:
-        `(NAME, METRIC)`, not checked, or `None` if the name has another form.
-
-    >>> of_one("per_label/and/or/f1", "per_label")
+    >>> PER_CLASS.split("per_class/and/or/f1")
     ('and/or', 'f1')
+    >>> metrics = {"per_class": {"and/or": {"f1": 0.5}}}
+    >>> PER_CLASS.scalar(metrics, "per_class/and/or/f1")
+    0.5
+
+    Attributes:
+        key: str. The key of `metrics.json` that has a dict for each name.
+        what: str. What has a name, such as `class`.
+        metrics: Tuple of str.
     """
-    found, _, rest = name.partition("/")
-    one, slash, metric = rest.rpartition("/")
-    return (one, metric) if found == prefix and slash else None
+
+    key: str
+    what: str
+    metrics: tuple
+
+    def split(self, name):
+        """Returns NAME and METRIC of a name of this form, or `None`.
+
+        Args:
+            name: str. NAME may contain `/`.
+        """
+        found, _, rest = name.partition("/")
+        part, _, metric = rest.rpartition("/")
+        is_one = found == self.key and part and metric in self.metrics
+        return (part, metric) if is_one else None
+
+    def words(self):
+        """Returns the form in words."""
+        return f"{self.key}/NAME/METRIC with one of {', '.join(self.metrics)}"
+
+    def scalar(self, metrics, name):
+        """Returns one number of a result, of a part or of the whole split.
+
+        Args:
+            metrics: dict, as in `metrics.json`.
+            name: str.
+
+        Returns:
+            float, or `None` if the metric is undefined.
+        """
+        if found := self.split(name):
+            part, metric = found
+            return metrics[self.key][part][metric]
+        return metrics[name]
 
 
-def is_metric(name):
-    """Returns whether a name is a metric; any class name is accepted.
-
-    Args:
-        name: str. Such as `loss` or `per_class/spam/f1`.
-    """
-    class_name, metric = of_class(name) or ("", "")
-    is_of_class = class_name != "" and metric in PER_CLASS_METRICS
-    return name in METRICS or is_of_class
+PER_CLASS = PartMetrics(
+    "per_class", "class", ("precision", "recall", "f1", *RANKINGS)
+)

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 
 from tfmodels.settings import setting
-from trainers.errors import first_of
 from trainers.metrics import label_bars
 from trainers.metrics import label_names
 from trainers.metrics import label_report
@@ -17,7 +16,6 @@ from trainers.objectives import label_rows
 from trainers.objectives import label_sets
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
-from trainers.runtime import look_alikes
 
 
 @dataclasses.dataclass(slots=True)
@@ -123,6 +121,7 @@ class MultiLabel(Objective):
 
     shown_metrics = ("loss", "micro_f1", "macro_f1")
     metrics = label_names.METRICS
+    part_metrics = label_names.PER_LABEL
     settings_of_targets = ("label_separator", "label_columns")
     ranks = True
     takes_json = True
@@ -353,47 +352,19 @@ class MultiLabel(Objective):
         """
         return self._prior
 
-    def metric_words(self):
-        """Returns the metrics that can select the best epoch, in words."""
-        return (
-            f"{super().metric_words()}, or per_label/NAME/METRIC with one of "
-            f"{', '.join(label_names.PER_LABEL_METRICS)}"
-        )
-
-    def metric_problem(self, name):
-        """Returns why a metric cannot select the best epoch, or `None`.
-
-        Args:
-            name: str. One of `label_names.METRICS`, or per_label/NAME/METRIC.
-        """
-        if not label_names.is_metric(name):
-            return f"one of {self.metric_words()}. Received: {name!r}."
-        label, _ = label_names.of_label(name) or (None, None)
-        if label and self.names and label not in self.names:
-            hint = look_alikes.hint(label, self.names)
-            return (
-                "per_label/NAME/METRIC with a label of the data. Received: "
-                f"{name!r}{hint}. Choices: {first_of(self.names)}."
-            )
-        return None
+    @property
+    def part_names(self):
+        """`names`."""
+        return self.names
 
     def why_undefined(self, name, targets):
         """Returns why no model can have a metric on a split, or `None`.
 
         Args:
-            name: str. One of `label_names.METRICS`, or per_label/NAME/METRIC.
+            name: str. One of `metrics` or of `part_metrics`.
             targets: uint8[num_examples, num_labels] of the split.
         """
         return many_labels.why_undefined(name, targets, self.names)
-
-    def scalar(self, metrics, name):
-        """Returns one number of the result of `measure`.
-
-        Args:
-            metrics: dict.
-            name: str. One of `label_names.METRICS`, or per_label/NAME/METRIC.
-        """
-        return many_labels.scalar(metrics, name)
 
     def is_better_low(self, name):
         """Returns whether lower values of a metric are better.

@@ -9,7 +9,9 @@ import json
 import typing
 
 from trainers.errors import ConfigError
+from trainers.errors import first_of
 from trainers.runtime import decimals
+from trainers.runtime import look_alikes
 from trainers.runtime.json_like import json_like
 
 
@@ -54,7 +56,12 @@ class Objective:
     Attributes:
         shown_metrics: Tuple of str. Metrics of validation in the line of an
             epoch.
-        metrics: Tuple of str. The metrics that can select the best epoch.
+        metrics: Tuple of str. The metrics of a split that can select the best
+            epoch.
+        part_metrics: `names.PartMetrics`. Further ones, of each class, label or
+            type; `None` if there are none.
+        part_names: List of str. The names that have `part_metrics`; `None`
+            before the data is known.
         settings_of_targets: Tuple of str. Names of the settings that change the
             targets; `None` means all. Tokenized texts are stored together with
             their targets, and are used again only if these settings and the
@@ -77,6 +84,8 @@ class Objective:
 
     shown_metrics = ("loss",)
     metrics = ("loss",)
+    part_metrics = None
+    part_names = None
     settings_of_targets = None
     takes_json = False
     ranks = False
@@ -289,7 +298,9 @@ class Objective:
 
     def metric_words(self):
         """Returns the metrics that can select the best epoch, in words."""
-        return ", ".join(self.metrics)
+        words = ", ".join(self.metrics)
+        parts = self.part_metrics
+        return f"{words}, or {parts.words()}" if parts else words
 
     def metric_problem(self, name):
         """Returns why a metric cannot select the best epoch, or `None`.
@@ -303,7 +314,17 @@ class Objective:
         """
         if name in self.metrics:
             return None
-        return f"one of {self.metric_words()}. Received: {name!r}."
+        parts = self.part_metrics
+        if not (found := parts and parts.split(name)):
+            return f"one of {self.metric_words()}. Received: {name!r}."
+        choices = self.part_names
+        if choices and found[0] not in choices:
+            hint = look_alikes.hint(found[0], choices)
+            return (
+                f"{parts.key}/NAME/METRIC with a {parts.what} of the data. "
+                f"Received: {name!r}{hint}. Choices: {first_of(choices)}."
+            )
+        return None
 
     def why_undefined(self, name, targets):
         """Returns why no model can have a metric on a split, or `None`.
@@ -328,7 +349,8 @@ class Objective:
         Returns:
             float, or `None` if the metric is undefined.
         """
-        return metrics[name]
+        parts = self.part_metrics
+        return parts.scalar(metrics, name) if parts else metrics[name]
 
     def is_better_low(self, name):
         """Returns whether lower values of a metric are better.

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 
 from tfmodels.settings import setting
-from trainers.errors import first_of
 from trainers.metrics import classification
 from trainers.metrics import names as names_lib
 from trainers.metrics import pictures
@@ -18,7 +17,6 @@ from trainers.objectives import labels
 from trainers.objectives import rounding
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
-from trainers.runtime import look_alikes
 
 
 @dataclasses.dataclass(slots=True)
@@ -73,6 +71,7 @@ class SingleLabel(Objective):
 
     shown_metrics = ("loss", "accuracy", "macro_f1")
     metrics = names_lib.METRICS
+    part_metrics = names_lib.PER_CLASS
     settings_of_targets = ()
     ranks = True
     output_names = class_outputs.NAMES
@@ -216,47 +215,19 @@ class SingleLabel(Objective):
 
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
-    def metric_words(self):
-        """Returns the metrics that can select the best epoch, in words."""
-        return (
-            f"{super().metric_words()}, or per_class/NAME/METRIC with one of "
-            f"{', '.join(names_lib.PER_CLASS_METRICS)}"
-        )
-
-    def metric_problem(self, name):
-        """Returns why a metric cannot select the best epoch, or `None`.
-
-        Args:
-            name: str. One of `names.METRICS`, or per_class/NAME/METRIC.
-        """
-        if not names_lib.is_metric(name):
-            return f"one of {self.metric_words()}. Received: {name!r}."
-        class_name, _ = names_lib.of_class(name) or (None, None)
-        if class_name and self.names and class_name not in self.names:
-            hint = look_alikes.hint(class_name, self.names)
-            return (
-                "per_class/CLASS/METRIC with a class of the data. Received: "
-                f"{name!r}{hint}. Choices: {first_of(self.names)}."
-            )
-        return None
+    @property
+    def part_names(self):
+        """`names`."""
+        return self.names
 
     def why_undefined(self, name, targets):
         """Returns why no model can have a metric on a split, or `None`.
 
         Args:
-            name: str. One of `names.METRICS`, or per_class/NAME/METRIC.
+            name: str. One of `metrics` or of `part_metrics`.
             targets: int32[num_examples]. Labels of the split.
         """
         return classification.why_undefined(name, targets, self.names)
-
-    def scalar(self, metrics, name):
-        """Returns one number of `metrics_of_batches`.
-
-        Args:
-            metrics: dict.
-            name: str. One of `names.METRICS`, or per_class/NAME/METRIC.
-        """
-        return classification.scalar(metrics, name)
 
     def summarize(self, targets, logits):
         """Returns what evaluation keeps of each example.

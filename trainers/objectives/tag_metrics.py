@@ -15,6 +15,7 @@ import dataclasses
 
 import numpy as np
 
+from trainers.metrics.names import PartMetrics
 from trainers.objectives import entity_spans
 
 SCORES = ("precision", "recall", "f1")
@@ -36,12 +37,15 @@ PLAIN_METRICS = (
     *(f"macro_{score}" for score in SCORES),
     *(f"weighted_{score}" for score in SCORES),
 )
-# Metrics of one type or tag, `per_class/NAME/METRIC`.
-ENTITY_CLASS_METRICS = (
-    *SCORES,
-    *(f"{kind}_{score}" for kind in KINDS[1:] for score in SCORES),
+PER_TYPE = PartMetrics(
+    "per_class",
+    "type",
+    (
+        *SCORES,
+        *(f"{kind}_{score}" for kind in KINDS[1:] for score in SCORES),
+    ),
 )
-PLAIN_CLASS_METRICS = SCORES
+PER_TAG = PartMetrics("per_class", "tag", SCORES)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,6 @@ import typing
 from tfmodels.settings import setting
 from trainers.errors import DataError
 from trainers.errors import first_of
-from trainers.metrics import names as names_lib
 from trainers.objectives import entity_spans
 from trainers.objectives import raw_tags
 from trainers.objectives import rounding
@@ -22,7 +21,6 @@ from trainers.objectives import tag_report
 from trainers.objectives import tag_schemes
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
-from trainers.runtime import look_alikes
 
 # In characters. Longer descriptions are cut.
 _SHOWN = 120
@@ -282,18 +280,15 @@ class Tags(Objective):
 
     # Measuring.
 
-    def metric_words(self):
-        """Returns the metrics that can select the best epoch, in words."""
-        return (
-            f"{super().metric_words()}, or per_class/NAME/METRIC with one of "
-            f"{', '.join(self._class_metrics)}"
-        )
+    @property
+    def part_metrics(self):
+        """`PartMetrics` of each tag, if they are plain, or type of entities."""
+        return tag_metrics.PER_TAG if self.is_plain else tag_metrics.PER_TYPE
 
     @property
-    def _class_metrics(self):
-        if self.is_plain:
-            return tag_metrics.PLAIN_CLASS_METRICS
-        return tag_metrics.ENTITY_CLASS_METRICS
+    def part_names(self):
+        """List of str. The types, or the plain tags; `None` before the data."""
+        return self.names and (self.types or self.names)
 
     def metric_problem(self, name):
         """Returns why a metric cannot select the best epoch, or `None`.
@@ -302,27 +297,15 @@ class Tags(Objective):
             name: str. One of `metrics`, or per_class/NAME/METRIC, where NAME is
                 a type of entities or a plain tag.
         """
-        if name in self.metrics:
-            return None
-        if self.is_plain and name in tag_metrics.ENTITY_METRICS:
+        is_of_entities = name in tag_metrics.ENTITY_METRICS
+        if self.is_plain and is_of_entities and name not in self.metrics:
             return (
                 f"one of {self.metric_words()}. Received: {name!r}, but the "
                 "tags of the data were read as plain: they mark no entities, "
                 f"as B-X and I-X do. They are {first_of(self.names)}. Set "
                 "--config.trainer.best_metric=word_accuracy for plain tags."
             )
-        class_name, metric = names_lib.of_class(name) or ("", "")
-        if not class_name or metric not in self._class_metrics:
-            return f"one of {self.metric_words()}. Received: {name!r}."
-        choices = self.names and (self.types or self.names)
-        if choices and class_name not in choices:
-            hint = look_alikes.hint(class_name, choices)
-            what = "tag" if self.is_plain else "type"
-            return (
-                f"per_class/NAME/METRIC with a {what} of the data. Received: "
-                f"{name!r}{hint}. Choices: {first_of(choices)}."
-            )
-        return None
+        return super().metric_problem(name)
 
     def why_undefined(self, name, targets):
         """Returns why no model can have a metric on a split, or `None`.
@@ -333,7 +316,7 @@ class Tags(Objective):
         """
         tags = targets.values[:, tag_columns.TAG]
         tags = tags[tags != tag_columns.NOT_SCORED]
-        class_name, metric = names_lib.of_class(name) or (None, name)
+        class_name, metric = self.part_metrics.split(name) or (None, name)
         if self.is_plain:
             if class_name and self.names.index(class_name) not in tags:
                 return f"has no word with the tag {class_name!r}"
@@ -347,18 +330,6 @@ class Tags(Objective):
             if is_of_entities and not (found >= 0).any()
             else None
         )
-
-    def scalar(self, metrics, name):
-        """Returns one number of the result of `measure`.
-
-        Args:
-            metrics: dict.
-            name: str. A metric without a `metric_problem`.
-        """
-        if name in self.metrics:
-            return metrics[name]
-        class_name, metric = names_lib.of_class(name)
-        return metrics["per_class"][class_name][metric]
 
     def summarize(self, targets, logits):
         """Returns what evaluation keeps, see `tag_losses.summary`.

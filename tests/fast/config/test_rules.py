@@ -192,7 +192,7 @@ def test_every_setting_of_texts_has_a_doc_and_a_default_of_its_type():
     "name",
     [
         *names.METRICS,
-        *(f"per_class/spam/{m}" for m in names.PER_CLASS_METRICS),
+        *(f"per_class/spam/{m}" for m in names.PER_CLASS.metrics),
         "per_class/a/b/recall",
     ],
 )

@@ -13,7 +13,7 @@ from sklearn import metrics as sklearn_metrics
 
 from trainers.metrics import classification
 from trainers.metrics import transposed
-from trainers.metrics.names import PER_CLASS_METRICS
+from trainers.metrics.names import PER_CLASS
 
 
 def of_all_scores(labels, logits, num_classes):
@@ -74,7 +74,7 @@ def of_all_scores(labels, logits, num_classes):
 def flat(metrics):
     """Returns metrics with the names of `of_all_scores`."""
     found = {k: v for k, v in metrics.items() if k != "per_class"}
-    for name in (*PER_CLASS_METRICS, "support"):
+    for name in (*PER_CLASS.metrics, "support"):
         found[f"{name} of each"] = [
             numbers[name] for numbers in metrics["per_class"].values()
         ]

@@ -11,7 +11,7 @@ from sklearn import metrics as sklearn_metrics
 
 from trainers.metrics import classification
 from trainers.metrics.names import METRICS
-from trainers.metrics.names import PER_CLASS_METRICS
+from trainers.metrics.names import PER_CLASS
 
 # Classes in the data, of as many as there are names.
 CASES = {
@@ -127,7 +127,7 @@ def test_numbers_come_first_and_are_those_of_python(name):
         # TensorBoard and the log take what is a float.
         assert type(result[metric]) in (float, type(None))
     for numbers in result["per_class"].values():
-        assert list(numbers) == [*PER_CLASS_METRICS, "support"]
+        assert list(numbers) == [*PER_CLASS.metrics, "support"]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -349,21 +349,21 @@ def with_slashes():
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_metric_is_found_by_its_name(with_slashes, name):
-    assert classification.scalar(with_slashes, name) == with_slashes[name]
+    assert PER_CLASS.scalar(with_slashes, name) == with_slashes[name]
 
 
 @pytest.mark.parametrize("name", ["cat", "cat/f1", "/a//b/", "none"])
-@pytest.mark.parametrize("metric", PER_CLASS_METRICS)
+@pytest.mark.parametrize("metric", PER_CLASS.metrics)
 def test_a_metric_of_a_class_is_found_by_its_name(with_slashes, name, metric):
-    value = classification.scalar(with_slashes, f"per_class/{name}/{metric}")
+    value = PER_CLASS.scalar(with_slashes, f"per_class/{name}/{metric}")
     assert value == with_slashes["per_class"][name][metric]
 
 
 def test_a_metric_that_is_undefined_is_none(with_slashes):
-    assert classification.scalar(with_slashes, "per_class/none/f1") == 0.0
-    assert classification.scalar(with_slashes, "per_class/none/roc_auc") is None
+    assert PER_CLASS.scalar(with_slashes, "per_class/none/f1") == 0.0
+    assert PER_CLASS.scalar(with_slashes, "per_class/none/roc_auc") is None
     one = scores.metrics_of([0], [[1.0, 0.0]], ["a", "b"])
-    assert classification.scalar(one, "pr_auc") is None
+    assert PER_CLASS.scalar(one, "pr_auc") is None
 
 
 def why(name, labels):
@@ -384,7 +384,7 @@ def test_a_ranking_needs_two_classes(name):
     assert (found[name] is None) == (expected is not None)
 
 
-@pytest.mark.parametrize("metric", PER_CLASS_METRICS)
+@pytest.mark.parametrize("metric", PER_CLASS.metrics)
 def test_a_metric_of_a_class_needs_examples_of_it(metric):
     reason = "has no example of the class 'a/b'"
     assert why(f"per_class/a/b/{metric}", [0, 1, 1]) == reason

@@ -252,7 +252,7 @@ def test_a_metric_of_a_class_needs_the_class_once_the_data_is_known():
         assert after.metric_problem(name) is None
     assert before.metric_problem("per_class/eggs/f1") is None
     assert after.metric_problem("per_class/eggs/f1") == (
-        "per_class/CLASS/METRIC with a class of the data. Received: "
+        "per_class/NAME/METRIC with a class of the data. Received: "
         "'per_class/eggs/f1'. Choices: a/b, c."
     )
     expected = f"one of {before.metric_words()}. Received: 'f1'."

@@ -121,7 +121,7 @@ def test_averages_are_over_types_that_occur_and_by_support():
     assert found["macro_f1"] == pytest.approx((0.5 + 0.0) / 2)
     assert found["weighted_f1"] == pytest.approx((2 * 0.5 + 1 * 0.0) / 3)
     assert found["per_class"]["geo-loc"] == {
-        **dict.fromkeys(tag_metrics.ENTITY_CLASS_METRICS, 0.0),
+        **dict.fromkeys(tag_metrics.PER_TYPE.metrics, 0.0),
         "support": 0,
     }
     assert found["token_accuracy"] == pytest.approx(3 / 5)

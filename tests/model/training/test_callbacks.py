@@ -21,6 +21,7 @@ from trainers.config import experiment
 from trainers.config.trainer import TrainerConfig
 from trainers.errors import RunError
 from trainers.metrics import classification
+from trainers.metrics.names import PER_CLASS
 from trainers.run.best_weights import BestWeights
 from trainers.training import callbacks
 from trainers.training import fitting
@@ -331,7 +332,7 @@ A, B = [1.0, 0.0], [0.0, 1.0]  # Logits that say `a`, or `b/c`.
 def test_a_metric_of_one_class_can_choose_the_epoch(metric, values, tmp_path):
     passes = [[A, A, A, B], [A, B, B, B], [A, A, A, B]]
     passes = [results([0, 0, 1, 1], logits) for logits in passes]
-    assert [classification.scalar(p, metric) for p in passes] == pytest.approx(
+    assert [PER_CLASS.scalar(p, metric) for p in passes] == pytest.approx(
         values
     )
     model, network = make_model()
@@ -358,8 +359,8 @@ def test_an_undefined_metric_is_never_better(
     # With one class alone there is no ranking.
     worst = results([0, 1], [B, A])
     nothing = results([0, 0], [A, A])
-    assert classification.scalar(worst, "roc_auc") == 0.0
-    assert classification.scalar(nothing, metric) is None
+    assert PER_CLASS.scalar(worst, "roc_auc") == 0.0
+    assert PER_CLASS.scalar(nothing, metric) is None
     passes = iter([worst if is_defined else nothing for is_defined in defined])
     model, network = make_model()
     validation = callbacks.Validation(passes.__next__, OBJECTIVE, metric)

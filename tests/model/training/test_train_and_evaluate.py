@@ -447,7 +447,7 @@ def test_pictures_of_a_padded_batch_are_labelled_without_padding(tmp_path):
     [
         (
             "per_class/ten/recall",
-            "`--config.trainer.best_metric` must be per_class/CLASS/METRIC "
+            "`--config.trainer.best_metric` must be per_class/NAME/METRIC "
             "with a class of the data. Received: 'per_class/ten/recall'. "
             "Choices: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9.",
         ),

@@ -324,7 +324,7 @@ def test_replicas_train_in_half_precision_to_a_good_result(
         ),
         (
             {"trainer__best_metric": "per_class/eggs/f1"},
-            "`--config.trainer.best_metric` must be per_class/CLASS/METRIC "
+            "`--config.trainer.best_metric` must be per_class/NAME/METRIC "
             "with a class of the data. Received: 'per_class/eggs/f1'. "
             "Choices: ham, spam.",
         ),
