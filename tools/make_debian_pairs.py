@@ -2,16 +2,17 @@ r"""Makes pairs and numbers out of the embedded Debian package descriptions.
 
     python tools/make_debian_pairs.py /tmp/pairs
 
-It writes two files into the directory:
+It writes two files into the directory, and the first rows of each, packed, as
+they are embedded in trainers/data/debian_packages:
 
 - `pairs.csv`, 4,518 rows: a synopsis, a long description, and whether both are
   of the same package. Half of the synopses have the description of another
   package of the same section, so the words of the section do not help.
 - `numbers.csv`, 4,518 rows: a synopsis and the number of its words.
 
-The first 400 and 1,000 rows are embedded: `pairs.csv.gz` and `numbers.csv.gz`
-of trainers/data/debian_packages. Each description is in one row, so no text of
-test is in train.
+- `pairs.csv.gz`, the first 400 rows, and `numbers.csv.gz`, the first 1,000.
+
+Each description is in one row, so no text of test is in train.
 """
 
 import collections
@@ -22,6 +23,8 @@ import io
 import pathlib
 import sys
 
+# Rows that are embedded.
+EMBEDDED = {"pairs": 400, "numbers": 1000}
 FOLDER = pathlib.Path(__file__).parents[1] / "trainers/data/debian_packages"
 
 
@@ -89,11 +92,15 @@ def make_files():
 
 
 def main(directory):
-    """Writes both files."""
+    """Writes the files."""
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     for name, rows in make_files().items():
         (directory / f"{name}.csv").write_bytes(to_csv(rows))
+        first = to_csv(rows[: EMBEDDED[name] + 1])
+        # The bytes depend on the rows alone.
+        packed = gzip.compress(first, 9, mtime=0)
+        (directory / f"{name}.csv.gz").write_bytes(packed)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ import gzip
 import hashlib
 import io
 import pathlib
+import runpy
 import unicodedata
 
 import pytest
+from repository import ROOT
 
 from trainers.data import debian_packages
 
@@ -104,3 +106,18 @@ def test_known_packages_are_there_word_for_word(rows):
     assert longest["package"] == "irssi-scripts"
     assert len(longest["text"]) == 21_335
     assert "imagemagick" not in by_package  # A dummy in Debian 12.
+
+
+def test_the_pairs_and_numbers_are_what_their_script_makes(tmp_path):
+    script = ROOT / "tools" / "make_debian_pairs.py"
+    runpy.run_path(str(script))["main"](tmp_path)
+    for name, num_rows, header in (
+        ("pairs", 400, ["text", "text_pair", "label"]),
+        ("numbers", 1000, ["text", "label"]),
+    ):
+        embedded = read((FOLDER / f"{name}.csv.gz").read_bytes())
+        assert embedded == read((tmp_path / f"{name}.csv.gz").read_bytes())
+        with (tmp_path / f"{name}.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert embedded == (header, rows[:num_rows])
+        assert len(rows) == 4_518
