@@ -67,17 +67,22 @@ def test_two_workers_compute_what_one_process_computes(
     ]
     assert [process.code for process in ended] == [0] * 3, ended
     assert worker_runs.fault_runs.steps(two)[0] == steps
-    # Without the limit of the gradients the weights are others.
-    free = worker_runs.words(
-        file, tmp_path / "free", *more, "--config.optimizer.global_clipnorm=0"
-    )
-    worker_runs.fault_runs.train(free)
     for get in (best_weights, last_weights):
-        expected, found, unclipped = get(one), get(two), get(tmp_path / "free")
+        expected, found = get(one), get(two)
         assert list(expected) == list(found)
         assert [x.dtype for x in found.values()] == [np.float32] * len(found)
         for name, values in expected.items():
             np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-6)
+    if steps == 44:
+        # Without the limit of the gradients, the weights are others.
+        free = worker_runs.words(
+            file,
+            tmp_path / "free",
+            *more,
+            "--config.optimizer.global_clipnorm=0",
+        )
+        worker_runs.fault_runs.train(free)
+        unclipped, found = last_weights(tmp_path / "free"), last_weights(two)
         assert max(abs(unclipped[n] - found[n]).max() for n in found) > 1e-3
     for name in ("history.json", "metrics.json"):
         check_close(
