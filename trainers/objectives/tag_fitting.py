@@ -68,8 +68,15 @@ def fit(splits, scheme, names=None, is_plain=None):
         notes["train"] += tag_notes.of_plain_tags(names)
     else:
         found, items = {}, {}
-        for split, column in columns.items():
-            found[split] = column.entity_tags(scheme, notes[split])
+        schemes = [scheme] * len(columns)
+        if scheme == "auto":
+            schemes = tag_schemes.recognize(
+                [column.words() for column in columns.values()]
+            )
+        for of_split, (split, column) in zip(
+            schemes, columns.items(), strict=True
+        ):
+            found[split] = column.entity_tags(of_split, notes[split])
         if names is None:
             types = {
                 tag[2:]
@@ -166,6 +173,13 @@ class _Column:
             f"these sentences is {self._places[self._narrow[0]]}."
         ]
 
+    def words(self):
+        """Returns the tags of words, and whether each begins a document."""
+        (numbers,) = np.nonzero(self.is_word)
+        documents = self.documents[numbers]
+        firsts = np.append(True, documents[1:] != documents[:-1])
+        return [self.tags[n] for n in numbers], firsts[: len(numbers)]
+
     def entity_tags(self, scheme, notes):
         """Returns the tag of each item, O, B-X or I-X, and adds to notes."""
         (numbers,) = np.nonzero(self.is_word)
@@ -187,12 +201,8 @@ class _Column:
         )
         if not len(numbers):
             return tags
-        documents = self.documents[numbers]
-        firsts = np.append(True, documents[1:] != documents[:-1])
         try:
-            kinds, types, found = tag_schemes.convert(
-                [self.tags[n] for n in numbers], firsts, scheme
-            )
+            kinds, types, found = tag_schemes.convert(*self.words(), scheme)
         except ValueError as error:
             problem, number = error.args
             raise DataError(

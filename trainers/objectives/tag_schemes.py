@@ -93,13 +93,36 @@ def marks_entities(counts, describe_fn):
     )
 
 
+def recognize(splits):
+    """Returns the scheme of the tags of each split of a data set.
+
+    Splits without tags of ends have one scheme: a small one can have too few
+    entities to tell.
+
+    Args:
+        splits: List of `(tags, firsts)`, as for `convert`.
+
+    Returns:
+        List of str.
+    """
+    read = [_Read(tags, firsts) for tags, firsts in splits]
+    counts = collections.Counter()
+    for split in read:
+        if not split.has_ends:
+            counts += split.begins()
+    # In `iob1`, B-X only separates two entities of one type.
+    scheme = "iob1" if counts["I"] > counts["B"] else "iob2"
+    return ["bioes" if split.has_ends else scheme for split in read]
+
+
 def convert(tags, firsts, scheme="auto"):
     """Converts tags that mark entities to those of `entity_spans.tag_names`.
 
     Args:
         tags: List of str. The tags of all words; each is O or has a `split`.
         firsts: bool[num_words]. Whether a word is the first of its document.
-        scheme: str. One of `SCHEMES`, but not `plain`; `auto` recognizes it.
+        scheme: str. One of `SCHEMES`, but not `plain`; `auto` recognizes it by
+            these words alone.
 
     Returns:
         `(kinds, types, found)`: str of one letter for each word, O, B or I, as
@@ -109,45 +132,58 @@ def convert(tags, firsts, scheme="auto"):
         ValueError: A tag does not belong to the scheme. Its argument is the
             problem, and the number of the word.
     """
-    parts = {tag: split(tag) for tag in dict.fromkeys(tags)}
-    prefixes = {part[0] for part in parts.values() if part}
-    meaning = {t: _MEANINGS[p[0]] if p else "O" for t, p in parts.items()}
-    number = {
-        t: n
-        for n, t in enumerate(dict.fromkeys(p and p[1] for p in parts.values()))
-    }
-    kinds = np.array([meaning[tag] for tag in tags], "U1")
-    type_of = {tag: p and p[1] for tag, p in parts.items()}
-    types = [type_of[tag] for tag in tags]
-    ids = np.array([number[kind] for kind in types], np.int64)
-    is_inside = kinds != "O"
-    # Whether the word before is in an entity of the same type.
-    is_near = np.zeros(len(kinds), bool)
-    is_near[1:] = (ids[1:] == ids[:-1]) & is_inside[:-1] & ~firsts[1:]
-    has_ends = bool(prefixes - {"B", "I"})
     if scheme == "auto":
-        scheme = _recognize(has_ends, kinds, is_near)
-    elif has_ends and scheme != "bioes":
+        (scheme,) = recognize([(tags, firsts)])
+    read = _Read(tags, firsts)
+    kinds = read.kinds
+    if read.has_ends and scheme != "bioes":
         wrong = next(n for n, k in enumerate(kinds) if k not in "OBI")
         raise ValueError(f"{tags[wrong]!r} is no tag of {scheme}", wrong)
     is_after_end = np.zeros(len(kinds), bool)
     is_after_end[1:] = np.isin(kinds[:-1], ["E", "S"])
-    continues = is_near & np.isin(kinds, ["I", "E"]) & ~is_after_end
-    begins = is_inside & ~continues
+    continues = read.is_near & np.isin(kinds, ["I", "E"]) & ~is_after_end
+    begins = read.is_inside & ~continues
     found = Found(scheme)
     if scheme != "iob1":
         (strays,) = np.nonzero(begins & np.isin(kinds, ["I", "E"]))
         found.num_strays = len(strays)
         found.first_stray = int(strays[0]) if len(strays) else None
     if scheme == "bioes":
-        ends = np.append(~continues[1:], True) & is_inside
+        ends = np.append(~continues[1:], True) & read.is_inside
         found.num_open = int((ends & np.isin(kinds, ["B", "I"])).sum())
-    return np.where(begins, "B", np.where(is_inside, "I", "O")), types, found
+    inside = np.where(read.is_inside, "I", "O")
+    return np.where(begins, "B", inside), read.types, found
 
 
-def _recognize(has_ends, kinds, is_near):
-    if has_ends:
-        return "bioes"
-    counts = collections.Counter(kinds[(kinds != "O") & ~is_near].tolist())
-    # In `iob1`, B-X only separates two entities of one type.
-    return "iob1" if counts["I"] > counts["B"] else "iob2"
+class _Read:
+    """What the tags of words say, one after the other.
+
+    Attributes:
+        kinds: str[num_words]. O, B, I, E or S.
+        types: List of str; `None` for O.
+        is_inside: bool[num_words]. Whether the word is in an entity.
+        is_near: bool[num_words]. Whether the word before is in an entity of the
+            same type.
+        has_ends: bool. Whether there are tags of ends.
+    """
+
+    def __init__(self, tags, firsts):
+        parts = {tag: split(tag) for tag in dict.fromkeys(tags)}
+        meaning = {t: _MEANINGS[p[0]] if p else "O" for t, p in parts.items()}
+        type_of = {tag: p and p[1] for tag, p in parts.items()}
+        number = {t: n for n, t in enumerate(dict.fromkeys(type_of.values()))}
+        self.kinds = np.array([meaning[tag] for tag in tags], "U1")
+        self.types = [type_of[tag] for tag in tags]
+        ids = np.array([number[kind] for kind in self.types], np.int64)
+        self.is_inside = self.kinds != "O"
+        self.is_near = np.zeros(len(tags), bool)
+        self.is_near[1:] = (
+            (ids[1:] == ids[:-1]) & self.is_inside[:-1] & ~firsts[1:]
+        )
+        prefixes = {part[0] for part in parts.values() if part}
+        self.has_ends = bool(prefixes - {"B", "I"})
+
+    def begins(self):
+        """Returns the kinds of the words after no word of the same type."""
+        chosen = self.kinds[self.is_inside & ~self.is_near]
+        return collections.Counter(chosen.tolist())

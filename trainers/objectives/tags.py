@@ -93,7 +93,13 @@ class Tags(Objective):
         self._config = config
         self._notes = notes or {}
         self._facts = facts or {}
-        if is_plain or (is_plain is None and config.scheme == "plain"):
+        learns_plain = is_plain or (
+            is_plain is None and config.scheme == tag_schemes.PLAIN
+        )
+        self.part_metrics = (
+            tag_metrics.PER_TAG if learns_plain else tag_metrics.PER_TYPE
+        )
+        if learns_plain:
             self.metrics = tag_metrics.PLAIN_METRICS
             self.shown_metrics = ("loss", "word_accuracy")
         else:
@@ -279,11 +285,6 @@ class Tags(Objective):
         ]
 
     # Measuring.
-
-    @property
-    def part_metrics(self):
-        """`PartMetrics` of each tag, if they are plain, or type of entities."""
-        return tag_metrics.PER_TAG if self.is_plain else tag_metrics.PER_TYPE
 
     @property
     def part_names(self):

@@ -160,6 +160,20 @@ def test_a_metric_of_entities_is_refused_for_tags_that_are_plain():
     assert tags.metric_problem("f1").endswith("Received: 'f1'.")
 
 
+def test_splits_without_ends_have_one_scheme():
+    """Alone, validation looks like IOB1, in which I-X begins an entity."""
+    tags, items = fitted(
+        train=[words("B-X O B-X")],
+        validation=[words("O I-X"), words("B-X I-X"), words("O I-X")],
+        test=[words("S-X I-X")],
+    )
+    assert [tags.facts(name)["scheme"] for name in items] == [
+        *("iob2", "iob2", "bioes")
+    ]
+    (stray,) = tags.warnings("validation", {})
+    assert stray.startswith("split validation: 2 words have a tag that ")
+
+
 def test_lines_with_fewer_columns_are_a_warning():
     narrow = dataclasses.replace(words("O B-X"), num_narrow=1)
     tags, _ = fitted(train=[words("O"), narrow, narrow])
@@ -417,8 +431,16 @@ def test_metrics_are_known_by_name():
     assert "one of loss, token_accuracy" in plain.metric_problem("entity_f1")
     # Before the data is known, it can be of both kinds.
     unknown = TagsConfig().make_objective()
-    for name in ("entity_f1", "per_class/A/f1"):
+    for name in ("entity_f1", "per_class/A/f1", "per_class/A/span_f1"):
         assert unknown.metric_problem(name) is None
+    plain = TagsConfig(scheme="plain").make_objective()
+    assert plain.metric_problem("per_class/A/f1") is None
+    assert plain.metric_problem("per_class/A/span_f1") == (
+        "one of loss, token_accuracy, word_accuracy, macro_precision, "
+        "macro_recall, macro_f1, weighted_precision, weighted_recall, "
+        "weighted_f1, or per_class/NAME/METRIC with one of precision, recall, "
+        "f1. Received: 'per_class/A/span_f1'."
+    )
 
 
 def test_a_metric_of_what_a_split_does_not_have_is_undefined():

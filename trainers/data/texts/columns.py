@@ -19,19 +19,24 @@ class Columns(dict):
             `--config.data.FIELD_column`.
         takes_json: bool. Whether the values of targets can be any JSON; else
             they are words.
+        takes_words: bool. Whether the text of an object can be a list of words,
+            and the target a list of their tags.
     """
 
-    def __init__(self, names, flags=None, *, takes_json=False):
+    def __init__(
+        self, names, flags=None, *, takes_json=False, takes_words=False
+    ):
         """Makes the columns.
 
         Args:
             names: Dict by field of str.
             flags: Dict by field of str, or `None`.
-            takes_json: bool.
+            takes_json, takes_words: bool.
         """
         super().__init__(names)
         self.flags = flags or {}
         self.takes_json = takes_json
+        self.takes_words = takes_words
 
     def flag(self, field):
         """Returns the flag that names the column of a field.
@@ -52,7 +57,10 @@ def unlabelled(data):
         `Columns` for `text` and, if the settings name one, for `text_pair`.
     """
     names = {field: getattr(data, f"{field}_column", None) for field in TEXTS}
-    return Columns({field: name for field, name in names.items() if name})
+    return Columns(
+        {field: name for field, name in names.items() if name},
+        takes_words=data.per_token,
+    )
 
 
 def labelled(data, objective, with_split):
@@ -78,6 +86,7 @@ def labelled(data, objective, with_split):
         names,
         {field: objective.column_flag(field) for field in targets},
         takes_json=objective.takes_json,
+        takes_words=data.per_token,
     )
     field_of = {}
     for field, name in columns.items():

@@ -1,7 +1,8 @@
 """Rows that are objects: from the values of JSON and Arrow to texts and labels.
 
-Texts are strings. A label is a string, a whole number, true or false; its JSON
-form is the name of the class. An objective that takes JSON gets any value.
+Texts are strings; for tags, they can also be lists of words. A label is a
+string, a whole number, true or false; its JSON form is the name of the class.
+An objective that takes JSON gets any value.
 """
 
 import json
@@ -9,6 +10,7 @@ import math
 
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import decoding
+from trainers.data.texts import word_lists
 
 # Keys that only Prodigy writes.
 _PRODIGY = ("_task_hash", "_input_hash", "_session_id", "spans")
@@ -41,15 +43,23 @@ def read_values(row, columns, encoding):
         raise ProblemError(f"must be an object. Received: {_word(row)}")
     if columns.keys() - columns_lib.TEXTS:
         _check_answer(row, columns)
-    values = {}
+    found = {}
     for field, name in columns.items():
-        is_there, value = _find(row, name)
+        is_there, found[field] = _find(row, name)
         if not is_there:
             raise ProblemError(
                 f"has no {name!r} ({columns.flag(field)}), but "
                 f"{columns_lib.quoted(row) or 'nothing'}"
                 f"{_left_out(row, name, field, columns)}"
             )
+    if columns.takes_words and isinstance(found["text"], list | tuple):
+        try:
+            found = word_lists.to_text(found, columns)
+        except ValueError as problem:
+            raise ProblemError(problem.args[0]) from None
+    values = {}
+    for field, value in found.items():
+        name = columns[field]
         try:
             values[field] = _checked(
                 value, name, field, encoding, columns.takes_json

@@ -106,7 +106,8 @@ class TaggedTexts(Texts):
         fitted, raw = loading.load_fitted(data, split, objective, run_data)
         notes = collections.Counter()
         documents = _tokenize(data, raw, self.tokenizer, objective, notes)
-        facts = fitted.counts(raw.targets) | fitted.facts(split)
+        facts = {"examples": len(raw)} | fitted.counts(raw.targets)
+        facts |= fitted.facts(split)
         _log_scheme(split, facts)
         for line in [*fitted.warnings(split, facts), *_words(split, notes)]:
             _LOG.warning(line)

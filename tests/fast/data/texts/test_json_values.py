@@ -148,6 +148,7 @@ def test_settings_with_two_columns_of_texts_read_both():
     class Pairs:
         """Settings with two columns of texts."""
 
+        per_token = False
         text_column, text_pair_column = "a", "b"
 
     columns = columns_lib.unlabelled(Pairs())

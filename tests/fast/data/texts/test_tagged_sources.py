@@ -557,6 +557,65 @@ def test_a_key_that_label_studio_leaves_out_is_explained(tmp_path):
     assert read(file)[1] == [RawTags([], [], False)]
 
 
+def test_lists_of_words_and_tags_are_words_with_tags(tmp_path):
+    """As `datasets` of Hugging Face writes them."""
+    rows = [{"tokens": w, "ner_tags": tags.split()} for w, tags in DOCUMENTS]
+    names = dict(text_column="tokens", label_column="ner_tags")
+    wanted = tmp_path / "a.conll"
+    wanted.write_text(lines())
+    expected = read(wanted)[:2]
+    jsonl = tmp_path / "a.jsonl"
+    jsonl.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    # Numbers with their names, in the metadata.
+    tags = sorted({tag for row in rows for tag in row["ner_tags"]})
+    feature = {"feature": {"names": tags, "_type": "ClassLabel"}}
+    features = {"info": {"features": {"ner_tags": feature}}}
+    table = pyarrow.table(
+        {
+            "tokens": [row["tokens"] for row in rows],
+            "ner_tags": [[*map(tags.index, row["ner_tags"])] for row in rows],
+        }
+    ).replace_schema_metadata({"huggingface": json.dumps(features)})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    for file in (jsonl, tmp_path / "a.parquet"):
+        assert read(file, **names)[:2] == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (
+            {"tokens": ["a", ""], "tags": ["O", "O"]},
+            "'tokens' must be a text, or a list of words. Word 2 is ''",
+        ),
+        (
+            {"tokens": ["a", 5], "tags": ["O", "O"]},
+            "'tokens' must be a text, or a list of words. Word 2 is 5",
+        ),
+        (
+            {"tokens": ["a", "b"], "tags": ["O"]},
+            "'tags' (--config.data.label_column) must be a list with a tag for "
+            "each of the 2 words in 'tokens'. Received: 1 of them",
+        ),
+        (
+            {"tokens": ["a", "b"], "tags": "O"},
+            "'tags' (--config.data.label_column) must be a list with a tag for "
+            "each of the 2 words in 'tokens'. Received: 'O'",
+        ),
+        (
+            {"tokens": ["a", "b"], "tags": ["O", 3]},
+            "'tags' must be a list of names of tags. Tag 2 is 3. Parquet and "
+            "Arrow files of `datasets` know the names of its numbers",
+        ),
+    ],
+)
+def test_lists_that_are_no_words_with_tags_are_named(tmp_path, row, problem):
+    file = tmp_path / "a.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    message = refusal(file, text_column="tokens", label_column="tags")
+    assert f"a.jsonl, line 1: {problem}" in message
+
+
 def test_spans_that_cannot_be_used_are_named(tmp_path):
     file = tmp_path / "a.jsonl"
     write_text(
