@@ -28,6 +28,8 @@ _FORMS = (
 # The end of the types of Label Studio's results that mark a place. Places in a
 # text have the type `labels` alone.
 _LABEL_STUDIO = "labels"
+# What readers of CoNLL files count.
+_ODD = {"num_uneven", "num_hashes"}
 _SHOWN = 40
 
 
@@ -40,15 +42,18 @@ class RawTags:
         tags: List of str. The tag of each word, or the type of each span.
         is_words: bool. Whether these are all words of the document.
         num_trimmed: int. Spans that began or ended with white space.
-        num_narrow: int. Words whose line in a CoNLL file has fewer columns than
-            most, so that the tag is in another one.
+        num_uneven: int. Words whose line in a CoNLL file has another number of
+            columns than most, so that the tag is in another one.
+        num_hashes: int. 1 if the first word of a CoNLL sentence is `#`, which
+            can begin a comment.
     """
 
     places: list
     tags: list
     is_words: bool
     num_trimmed: int = 0
-    num_narrow: int = 0
+    num_uneven: int = 0
+    num_hashes: int = 0
 
 
 def parse(value, text):
@@ -66,13 +71,14 @@ def parse(value, text):
     """
     if isinstance(value, dict) and value.keys() >= {"words", "tags"}:
         found = _parse_words(value["words"], value["tags"], text)
-        num_narrow = value.get("num_narrow", 0)
-        if not _is_whole(num_narrow):
-            raise ValueError(
-                "'num_narrow' must be a whole number. Received: "
-                f"{_short(num_narrow)}"
-            )
-        return dataclasses.replace(found, num_narrow=int(num_narrow))
+        for name in value.keys() & _ODD:
+            if not _is_whole(value[name]):
+                raise ValueError(
+                    f"{name!r} must be a whole number. Received: "
+                    f"{_short(value[name])}"
+                )
+            found = dataclasses.replace(found, **{name: int(value[name])})
+        return found
     if isinstance(value, str) or not isinstance(value, list | tuple):
         raise ValueError(f"must be {_FORMS}. Received: {_short(value)}")
     spans = [_parse_span(span, text) for span in _without_wrapping(value)]

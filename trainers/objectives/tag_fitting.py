@@ -92,7 +92,7 @@ def fit(splits, scheme, names=None, is_plain=None):
     for split, words in _unlearned(items, names, is_plain).items():
         notes[split].append(words)
     for split, column in columns.items():
-        notes[split] += column.narrow_notes()
+        notes[split] += column.line_notes()
     facts = {split: column.facts(is_plain) for split, column in columns.items()}
     return Fitted(names, is_plain, items, dict(notes), facts)
 
@@ -119,8 +119,9 @@ class _Column:
         self.is_word = np.array([x.is_words for x in raw], bool)[self.documents]
         self._trimmed = [n for n, x in enumerate(raw) if x.num_trimmed]
         self._num_trimmed = sum(x.num_trimmed for x in raw)
-        self._narrow = [n for n, x in enumerate(raw) if x.num_narrow]
-        self._num_narrow = sum(x.num_narrow for x in raw)
+        self._uneven = [n for n, x in enumerate(raw) if x.num_uneven]
+        self._num_uneven = sum(x.num_uneven for x in raw)
+        self._hashes = [n for n, x in enumerate(raw) if x.num_hashes]
         self._found = None
 
     def place(self, item):
@@ -159,19 +160,28 @@ class _Column:
             }
         if not self.is_word.all():
             found["trimmed_spans"] = self._num_trimmed
-        if self._num_narrow:
-            found["narrow_lines"] = self._num_narrow
+        if self._num_uneven:
+            found["uneven_lines"] = self._num_uneven
         return found
 
-    def narrow_notes(self):
-        """Returns a note about lines with fewer columns than most."""
-        if not self._narrow:
-            return []
-        return [
-            f"split {self.split}: {self._num_narrow} lines have fewer columns "
-            "than most. Their last column is read as the tag. The first of "
-            f"these sentences is {self._places[self._narrow[0]]}."
-        ]
+    def line_notes(self):
+        """Returns notes about lines that can be meant otherwise."""
+        notes = []
+        if self._uneven:
+            notes.append(
+                f"split {self.split}: {self._num_uneven} lines have another "
+                "number of columns than most. Their last column is read as "
+                "the tag. The first of these sentences is "
+                f"{self._places[self._uneven[0]]}."
+            )
+        if self._hashes:
+            notes.append(
+                f"split {self.split}: {len(self._hashes)} sentences begin with "
+                "the word '#', because this line has as many columns as most. "
+                "Remove these lines if they are comments. The first of these "
+                f"sentences is {self._places[self._hashes[0]]}."
+            )
+        return notes
 
     def words(self):
         """Returns the tags of words, and whether each begins a document."""

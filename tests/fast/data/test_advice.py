@@ -498,6 +498,11 @@ _WORDS = "".join(f"{n}\tw{n}\t_\tX\t_\t_\t_\t_\t_\t_\n" for n in (1, 2))
             "w1 B-X\nw2 I-X\nw3 Y\n",
             "2 words have tags such as B-X and I-X, and 1 words",
         ),
+        (
+            "a.conll",
+            "w1\tB-X\t\nw2\tO\t\n",
+            "has no tag in the last column, which is empty",
+        ),
         ("a.conllu", _WORDS + "\n" + _WORDS.replace("X", "Y"), "must be upos"),
         ("a.txt", "w1 B-X\nw2 O\n", "It seems to be conll"),
         (
@@ -506,7 +511,7 @@ _WORDS = "".join(f"{n}\tw{n}\t_\tX\t_\t_\t_\t_\t_\t_\n" for n in (1, 2))
             "and `--config.data.max_bytes` must be at least that",
         ),
     ],
-    ids=["misaligned", "a mixture", "columns", "suffix", "max_bytes"],
+    ids=["misaligned", "a mixture", "empty", "columns", "suffix", "max_bytes"],
 )
 def test_following_the_advice_for_tags_helps(name, content, words):
     write({name: content})

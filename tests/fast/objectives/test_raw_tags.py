@@ -120,8 +120,8 @@ def test_words_are_read_as_they_are():
         ({"words": "ab", "tags": "OO"}, "'words' must be a list."),
         ({"words": [[0, 1]], "tags": "O"}, "'tags' must be a list."),
         (
-            {"words": [], "tags": [], "num_narrow": "x"},
-            "'num_narrow' must be a whole number. Received: 'x'",
+            {"words": [], "tags": [], "num_uneven": "x"},
+            "'num_uneven' must be a whole number. Received: 'x'",
         ),
         ({"words": [[0, 6]], "tags": []}, "Received: 1 words and 0 tags"),
         ({"words": [[0, 6]], "tags": [""]}, "a tag must be text."),

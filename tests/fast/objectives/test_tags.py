@@ -174,18 +174,23 @@ def test_splits_without_ends_have_one_scheme():
     assert stray.startswith("split validation: 2 words have a tag that ")
 
 
-def test_lines_with_fewer_columns_are_a_warning():
-    narrow = dataclasses.replace(words("O B-X"), num_narrow=1)
-    tags, _ = fitted(train=[words("O"), narrow, narrow])
+def test_lines_that_can_be_meant_otherwise_are_a_warning():
+    uneven = dataclasses.replace(words("O B-X"), num_uneven=1)
+    hashes = dataclasses.replace(uneven, num_hashes=1)
+    tags, _ = fitted(train=[words("O"), uneven, hashes])
     assert tags.facts("train") == {
         "scheme": "iob2",
         "stray_tags": 0,
         "entities_without_end": 0,
-        "narrow_lines": 2,
+        "uneven_lines": 2,
     }
     assert list(tags.warnings("train", {})) == [
-        "split train: 2 lines have fewer columns than most. Their last column "
-        "is read as the tag. The first of these sentences is a.conll, line 2."
+        "split train: 2 lines have another number of columns than most. Their "
+        "last column is read as the tag. The first of these sentences is "
+        "a.conll, line 2.",
+        "split train: 1 sentences begin with the word '#', because this line "
+        "has as many columns as most. Remove these lines if they are comments. "
+        "The first of these sentences is a.conll, line 3.",
     ]
 
 

@@ -25,7 +25,7 @@ from trainers.runtime import atomic
 from trainers.runtime.cache_home import cache_home
 
 # Increase it when the arrays or the ops that make them change.
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 _ARRAYS = "arrays.npz"
 # Not in the manifest, which has no sum of its own.
 _FACTS = "facts.json"

@@ -1,5 +1,8 @@
 """Sentences in files of lines: blocks of lines, and the text of their words."""
 
+import contextlib
+import os
+import tempfile
 import unicodedata
 
 from trainers.data.texts import decoding
@@ -25,7 +28,38 @@ class LineError(Exception):
     """A problem of a line. Its arguments are the line and the problem."""
 
 
-def read_blocks(file, data, columns, report, row_of_fn):
+@contextlib.contextmanager
+def repeatable_lines(file, encoding):
+    """Gives the lines of a file more than once, in a `with` block.
+
+    Args:
+        file: Path of the file.
+        encoding: str.
+
+    Yields:
+        Function without arguments. Each call returns an iterator over all
+        lines, as `streams.read_lines`. The one before ends with the call.
+
+    Raises:
+        DataError: A pipe cannot be read. For a file, the iterators raise it.
+    """
+    if os.path.isfile(file):
+        yield lambda: streams.read_lines(file, encoding)
+        return
+    # A pipe can be read only once.
+    with tempfile.TemporaryFile(
+        "w+", encoding="utf-8", errors="surrogatepass", newline="\n"
+    ) as copy:
+        copy.writelines(streams.read_lines(file, encoding))
+
+        def lines():
+            copy.seek(0)
+            return iter(copy)
+
+        yield lines
+
+
+def read_blocks(file, data, columns, report, row_of_fn, lines=None):
     """Yields the row of each block of lines; a blank line ends a block.
 
     Args:
@@ -35,6 +69,7 @@ def read_blocks(file, data, columns, report, row_of_fn):
         report: Function of the line and the problem of an unusable row.
         row_of_fn: Function from a list of `(number, line)` to the values of a
             row, or `None` for a block without words. It raises `LineError`.
+        lines: Iterable of the lines; `None` for those of the file.
 
     Yields:
         `(line, values)`: the number of the first line, and the values.
@@ -49,8 +84,10 @@ def read_blocks(file, data, columns, report, row_of_fn):
             f"on each line. Received: {data.split_column!r} with {file}. Name "
             "a file for each split."
         )
+    if lines is None:
+        lines = streams.read_lines(file, data.encoding)
     is_first = True
-    for block in _blocks(file, data.encoding):
+    for block in _blocks(lines):
         try:
             for number, line in block:
                 if problem := decoding.problem(line, data.encoding):
@@ -64,9 +101,9 @@ def read_blocks(file, data, columns, report, row_of_fn):
         is_first = False
 
 
-def _blocks(file, encoding):
+def _blocks(lines):
     block = []
-    for number, line in enumerate(streams.read_lines(file, encoding), 1):
+    for number, line in enumerate(lines, 1):
         # Other white space can be a word.
         line = line.rstrip("\r\n")
         if line.strip(" \t"):
@@ -114,18 +151,20 @@ def _is_apart(character):
     return is_wide and unicodedata.category(character).startswith("P")
 
 
-def row(text, places, tags, num_narrow=0):
+def row(text, places, tags, num_uneven=0, num_hashes=0):
     """Returns the values of a row.
 
     Args:
         text: str.
         places: List of `[start, end]`.
         tags: List of str; `None` for rows without targets.
-        num_narrow: int. Words whose line has fewer columns than most.
+        num_uneven: int. Words whose line has another number of columns than
+            most.
+        num_hashes: int. 1 if the first word is `#` and can be a comment.
     """
     values = {"text": text.encode()}
     if tags is not None:
         values["label"] = {"words": places, "tags": tags}
-        if num_narrow:
-            values["label"]["num_narrow"] = num_narrow
+        odd = {"num_uneven": num_uneven, "num_hashes": num_hashes}
+        values["label"] |= {name: n for name, n in odd.items() if n}
     return values

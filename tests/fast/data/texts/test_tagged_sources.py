@@ -6,6 +6,8 @@ A new source needs a row in `WRITERS` and nothing else here.
 import dataclasses
 import gzip
 import json
+import os
+import threading
 
 import pyarrow
 import pytest
@@ -217,8 +219,10 @@ def test_conll_has_many_forms(content, others, tmp_path):
 
 def test_a_hash_can_be_a_word(tmp_path):
     file = tmp_path / "a.conll"
-    write_text(file, "#\tO\n#metoo\tB-X\n\n#begin document (x)\n# O\na O\n")
-    assert read(file)[0] == ["# #metoo", "# a"]
+    write_text(file, "#\tO\n#metoo\tB-X\n")
+    assert read(file)[0] == ["# #metoo"]
+    write_text(file, "#begin document (x)\n# O\na O\n")
+    assert read(file)[0] == ["# a"]
     write_text(file, "# a = b\tO\n\n# text a\tB-X\nc\tO\n")
     assert read(file)[0] == ["# a = b", "# text a c"]
     # With spaces, a line with the columns of its sentence is a word.
@@ -272,10 +276,118 @@ def test_lines_of_different_widths_are_read_and_counted(tmp_path):
     write_text(file, "a\tN\tx\tO\nb\tB-X\nc\tN\tx\ty\tI-X\nd\tN\tx\tO\n")
     _, (tags,), _ = read(file)
     assert tags.tags == ["O", "B-X", "I-X", "O"]
-    assert tags.num_narrow == 1
+    assert tags.num_uneven == 2
     # A column that is named is the same in all lines.
     assert read(file, label_column="1")[1][0].tags == ["N", "B-X", "N", "N"]
-    assert read(file, label_column="1")[1][0].num_narrow == 0
+    assert read(file, label_column="1")[1][0].num_uneven == 0
+
+
+_PARIS = "Paris\tNNP\tN\nis\tVBZ\tV\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ("# sent_id = 1\n# text = Yes\nYes\tO\n", ["Yes"]),
+        ("# id 1\n# text foo\nfoo O\n", ["foo"]),
+        ("# a b\n# c d\n# e f\nfoo O\nbar O\n", ["foo bar"]),
+        ("# a\tb\n# a b\n# c d\n#yes\tO\n", ["# a #yes"]),
+        (f"# Copyright 2020 Ann\n# see LICENSE\n\n{_PARIS}", ["Paris is"]),
+        (f"{_PARIS}\n# part two\n\n{_PARIS}", ["Paris is"] * 2),
+        ("#text O\n\nb O\n\n#text O\n", ["#text", "b", "#text"]),
+        ("# x y z\n\n# text O\n\na O\n\n# sent_id = 5\n", ["a"]),
+    ],
+    ids=[
+        *("UNER", "ids", "three comments", "only words with #"),
+        *("licence", "part", "words", "blocks of comments"),
+    ],
+)
+def test_comments_are_told_by_the_columns_of_the_file(content, texts, tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, content)
+    assert read(file)[0] == texts
+    found = reading.read_texts(str(file), settings(file))
+    assert [row["text"].decode() for _, row in found] == texts
+
+
+@pytest.mark.parametrize(
+    ("start", "problem"),
+    [
+        ("Hello\tUH\nyou\tPRP\n", "1: has 2 columns, and most lines have 3"),
+        ("Hello\tUH\tsee\tnote\n", "1: has 4 columns, and most lines have 3"),
+        ("a\tx\tO\nNew\tYork\tx\tB-X\n", "2: has 4 columns, and most lines"),
+    ],
+)
+def test_lines_of_another_width_are_refused_at_the_begin(
+    start, problem, tmp_path
+):
+    """Plain tags do not tell what a column is."""
+    file = tmp_path / "a.conll"
+    write_text(file, f"{start}\n" + f"{_PARIS}\n" * 3)
+    assert f"{file}, line {problem}" in refusal(file)
+
+
+def test_a_line_with_more_columns_is_counted_or_refused(tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, "in\tO\nNew\tYork\tB-LOC\nis\tO\n")
+    _, (tags,), _ = read(file)
+    assert tags.tags == ["O", "B-LOC", "O"]
+    assert tags.num_uneven == 1
+    write_text(file, "in\tO\nParis\tB-LOC\tsee note\nis\tO\n")
+    assert refusal(file) == (
+        "1 rows that cannot be used:\n"
+        f"  {file}, line 2: has 3 columns, and most lines have 2. Its last "
+        "one, 'see note', would be the tag. Write all columns, also the empty "
+        "ones"
+    )
+
+
+def test_a_sentence_that_begins_with_a_hash_is_counted(tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, "# id 5\nParis NNP N\nis VBZ V\n\nC NN N\n# NN N\n")
+    texts, tags, _ = read(file)
+    assert texts == ["# Paris is", "C #"]
+    assert [x.num_hashes for x in tags] == [1, 0]
+    # A comment has no tabs.
+    write_text(file, "#\tN\na\tN\n")
+    assert read(file)[1][0].num_hashes == 0
+
+
+def test_lines_of_one_word_do_not_tell_what_separates_columns(tmp_path):
+    file = tmp_path / "a.conll"
+    write_text(file, "a\tO\nb\nc\nd\n\n# e\n")
+    found = reading.read_texts(str(file), settings(file))
+    assert [row["text"].decode() for _, row in found] == ["a b c d"]
+    assert f"{file}, line 2: has one column, 'b', and must" in refusal(file)
+    write_text(file, "#a\nb\n# a b\n")
+    found = reading.read_texts(str(file), settings(file))
+    assert [row["text"].decode() for _, row in found] == ["#a b"]
+
+
+def test_conll_is_read_from_a_pipe(tmp_path):
+    """It can be read only once, and the columns are those of most lines."""
+    file = tmp_path / "a.conll"
+    content = ("# part two\n\nGröße\tO\n").encode() + b"\n\xff\tO\n"
+    os.mkfifo(file)
+    writer = threading.Thread(
+        target=file.write_bytes, args=(content,), daemon=True
+    )
+    writer.start()
+    rows = reading.read_texts(str(file), settings(file))
+    assert next(rows) == (f"{file}, line 3", {"text": "Größe".encode()})
+    with pytest.raises(DataError, match="line 5: is not UTF-8"):
+        next(rows)
+    writer.join(10)
+
+
+def test_rows_before_a_cut_packed_file_are_read(tmp_path):
+    file = tmp_path / "a.conll.gz"
+    content = "".join(f"w{n * 7919 % 9973}\tO\n\n" for n in range(9000))
+    file.write_bytes(gzip.compress(content.encode())[:-2000])
+    rows = reading.read_texts(str(file), settings(file))
+    assert next(rows) == (f"{file}, line 1", {"text": b"w0"})
+    with pytest.raises(DataError, match="damaged or cut gzip data"):
+        list(rows)
 
 
 def test_sentences_without_blank_lines_are_explained(tmp_path):
@@ -302,15 +414,29 @@ def test_white_space_can_be_a_word(tmp_path):
 
 def test_broken_lines_of_conll_are_named(tmp_path):
     file = tmp_path / "a.conll"
-    write_text(file, "a O\nb x O\nc O\n\nd O\n\ne\n\nf\t\n\n\tO\n")
+    write_text(file, "a O\nb x O\nc O\n\nd O\n\ne\n\nf\tO\n")
     assert refusal(file) == (
-        "4 rows that cannot be used:\n"
-        f"  {file}, line 2: has 3 columns, and the other lines of the sentence "
-        "have 2\n"
+        "3 rows that cannot be used:\n"
+        f"  {file}, line 2: has 3 columns, and most lines have 2\n"
         f"  {file}, line 7: has one column, 'e', and must have a word and a "
         "tag, with a tab or a space between them\n"
-        f"  {file}, line 9: has no tag in column -1\n"
-        f"  {file}, line 11: has no word in column 0"
+        f"  {file}, line 9: has tabs between its columns, and most lines have "
+        "spaces"
+    )
+    write_text(file, "e\n\nf\t\n\n\tO\n\ng\tO\t\n\nh O\n\na\tO\rb\tO\n")
+    assert refusal(file) == (
+        "6 rows that cannot be used:\n"
+        f"  {file}, line 1: has one column, 'e', and must have a word and a "
+        "tag, with a tab or a space between them\n"
+        f"  {file}, line 3: has no tag in the last column, which is empty\n"
+        f"  {file}, line 5: has no word in column 0\n"
+        f"  {file}, line 7: has no tag in the last column, which is empty: "
+        "name the column with --config.data.label_column=1\n"
+        f"  {file}, line 9: has spaces between its columns, and most lines "
+        "have tabs\n"
+        f"  {file}, line 11: has a carriage return inside. Lines must end with "
+        "LF or CR LF. If all lines end with CR, "
+        "`tr '\\r' '\\n' < FILE > NEW_FILE` corrects them"
     )
 
 
