@@ -584,6 +584,42 @@ def test_a_target_that_is_no_class_is_learned_as_advised(
     assert len(load_one(config).train) == 40
 
 
+@pytest.mark.parametrize(
+    ("labels", "objective"),
+    [
+        (["0.5", "1.5"], "regression"),
+        ([str(n / 4) for n in range(40)], "regression"),
+        (["x;y", "", "x", "y"], "multi_label"),
+        ([f"x{n % 8};y{n // 8}" for n in range(40)], "multi_label"),
+    ],
+    ids=["fractions", "all differ", "empty", "lists"],
+)
+def test_a_cell_that_is_no_class_is_learned_as_advised(labels, objective):
+    labels = labels * (40 // len(labels))
+    rows = [(f"text {n}", label) for n, label in enumerate(labels)]
+    write({"a.csv": table(rows=rows)})
+    config = config_of({"a.csv": ""}, {})
+
+    def load_one(config):
+        _, splits = tasks.load_splits(tasks.make_task(config), config, None)
+        return splits
+
+    with pytest.raises(ValueError) as caught:
+        load_one(config)
+    advised = settings_in(str(caught.value))
+    assert advised == {"config.task.objective": objective}
+    config = config.with_overrides(advised)
+    experiment.validate(config)
+    assert len(load_one(config).train) == 40
+
+
+def test_empty_labels_beside_words_are_no_lists():
+    write({"a.csv": table(rows=[*ROWS, ("text", "")])})
+    with pytest.raises(ValueError) as caught:
+        read(config_of({"a.csv": ""}, {}))
+    assert str(caught.value).endswith(", line 42: the label is empty")
+
+
 # --- All of them -------------------------------------------------------------
 
 # Flags that messages of the data name, and the tests beside this file that

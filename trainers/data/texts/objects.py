@@ -5,10 +5,10 @@ form is the name of the class. An objective that takes JSON gets any value.
 """
 
 import json
-import math
 
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import decoding
+from trainers.objectives import other_objectives
 
 # Keys that only Prodigy writes.
 _PRODIGY = ("_task_hash", "_input_hash", "_session_id", "spans")
@@ -142,31 +142,13 @@ def _checked(value, name, field, encoding, takes_json):
         return _plain(value, name, encoding)
     if isinstance(value, int):  # Or bool, a subclass of int.
         return json.dumps(value)
-    hint = other_objective(value)
+    hint = other_objectives.hint(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         hint = f"; write {int(value)}"
     raise ProblemError(
         f"{name!r} must be a string, a whole number, true or false. Received: "
         f"{_word(value)}{hint}"
     )
-
-
-def other_objective(value):
-    """Returns what learns from a target that is no class; empty for others.
-
-    Args:
-        value: What a row of a file or a TFDS feature has as target.
-
-    >>> other_objective(["red", "blue"])
-    '; to learn lists of labels, set --config.task.objective=multi_label'
-    """
-    if isinstance(value, float) and math.isfinite(value):
-        return "; to learn numbers, set --config.task.objective=regression"
-    if not isinstance(value, list | tuple):
-        return ""
-    if any(isinstance(item, list | tuple | dict) for item in value):
-        return "; to learn spans, begin with --config=configs/bert_tagger.py"
-    return "; to learn lists of labels, set --config.task.objective=multi_label"
 
 
 def _plain(value, name, encoding):
