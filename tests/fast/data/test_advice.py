@@ -502,11 +502,16 @@ _WORDS = "".join(f"{n}\tw{n}\t_\tX\t_\t_\t_\t_\t_\t_\n" for n in (1, 2))
         ("a.txt", "w1 B-X\nw2 O\n", "It seems to be conll"),
         (
             "a.jsonl",
+            '{"text": "in Paris", "ner": [[3, 8, "LOC"]], "lead_time": 1}\n',
+            "If 'ner' has the labels, set --config.data.label_column=ner",
+        ),
+        (
+            "a.jsonl",
             '{"text": "in Paris", "label": [[3, 8, "LOC"]]}\n' * 2,
             "and `--config.data.max_bytes` must be at least that",
         ),
     ],
-    ids=["misaligned", "a mixture", "columns", "suffix", "max_bytes"],
+    ids=["misaligned", "a mixture", "columns", "suffix", "key", "max_bytes"],
 )
 def test_following_the_advice_for_tags_helps(name, content, words):
     write({name: content})
