@@ -556,11 +556,11 @@ def test_the_metric_that_is_advised_for_plain_tags_is_accepted():
     experiment.validate(config)
     task, splits = tasks.load_splits(tasks.make_task(config), config, None)
     with pytest.raises(ValueError) as caught:
-        tasks.check_best_metric(task.objective, config, splits.validation)
+        tasks.check_best_metric(task.objective, config, splits, None)
     advised = settings_in(str(caught.value))
     assert advised == {"config.trainer.best_metric": "word_accuracy"}
     config = config.with_overrides(advised)
-    tasks.check_best_metric(task.objective, config, splits.validation)
+    tasks.check_best_metric(task.objective, config, splits, None)
 
 
 @pytest.mark.parametrize(
