@@ -18,9 +18,12 @@ from trainers.runtime import json_like
 
 
 def check(config, workdir, arguments):
-    """Checks the paths of the data before TensorFlow is imported."""
+    """Checks paths and logs warnings before TensorFlow is imported."""
+    from trainers.config import experiment
     from trainers.data import input_files
 
+    for line in experiment.ignored_settings(config):
+        logging.getLogger("trainers").warning(line)
     input_files.check(config)
 
 
@@ -33,8 +36,10 @@ def main(config, workdir, arguments):
     task, splits = tasks.load_splits(tasks.make_task(config), config, paths)
     for line in splits.report["warnings"]:
         logging.getLogger("trainers").warning(line)
-    print(json_like.to_text(splits.report, 2))
-    tasks.check_best_metric(task.objective, config, splits.validation)
+    try:
+        tasks.check_best_metric(task.objective, config, splits, paths)
+    finally:
+        print(json_like.to_text(splits.report, 2))
 
 
 if __name__ == "__main__":

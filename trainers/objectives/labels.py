@@ -5,6 +5,7 @@ import numpy as np
 from trainers.errors import DataError
 from trainers.errors import first_of
 from trainers.errors import raise_problems
+from trainers.objectives import other_objectives
 from trainers.runtime import look_alikes
 
 _SHOWN = 10
@@ -130,11 +131,13 @@ def from_words(splits, class_names=None):
         )
         num_rows = sum(map(len, splits.values()))
         if len(class_names) > max(num_rows / 2, 10):
+            advice = other_objectives.sentence_for_words(class_names)
             raise DataError(
                 f"{len(class_names)} different labels in {num_rows} examples, "
                 f"such as {class_names[0]!r}: these are no labels of classes, "
                 "which need two examples each, or more. If another column has "
                 "the labels, name it with --config.data.label_column."
+                f"{' ' if advice else ''}{advice}"
             )
         _refuse_fractions(class_names)
     table = {name: position for position, name in enumerate(class_names)}
@@ -166,10 +169,12 @@ def _refuse_fractions(class_names):
         list(map(float, class_names))
     except ValueError:
         return
+    advice = other_objectives.sentence_for_words(class_names)
     raise_problems(
         "labels that are not whole numbers; classes are whole numbers or words",
         [name for name in class_names if not name.lstrip("+-").isdigit()],
         repr,
+        f"\n{advice}" if advice else "",
     )
 
 

@@ -132,6 +132,19 @@ class Objective:
         """
         raise NotImplementedError
 
+    def advice(self, problems, targets):
+        """Returns a sentence about rows that have no target, or nothing.
+
+        Args:
+            problems: Collection of str. The messages of `parse` and of other
+                checks of rows.
+            targets: Iterable of raw targets, those of the other rows.
+
+        Returns:
+            str.
+        """
+        return ""
+
     def strata(self, targets):
         """Returns the group of each raw target.
 

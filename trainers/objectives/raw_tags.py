@@ -7,8 +7,9 @@ Readers of CoNLL files make this form. Spans are a list, in one of these forms:
 - `{"start": 0, "end": 5, "label": "PER"}`, with `start_offset` and `end_offset`
   for doccano, and with `labels: ["PER"]` for Label Studio's JSON_MIN;
 - the `annotations` of Label Studio: `[{"result": [{"value": {...}}]}]`. Its
-  results without places, such as relations and choices, are no tags and are
-  skipped. Labels of HTML, dialogues and other contents are refused.
+  results without a place and a label, such as relations and choices, are no
+  tags and are skipped. Labels of HTML, dialogues and other contents are
+  refused.
 
 Places are in code points, and the end is exclusive. If a span has its `text`,
 the text at the place must be equal.
@@ -169,9 +170,9 @@ def _without_wrapping(value):
                 f"`result` must be a list. Received: {_short(result)}"
             )
         found = [
-            x.get("value", x) if isinstance(x, dict) else x
+            _value_of(x)
             for x in result
-            if not isinstance(x, dict) or _has_place(x)
+            if not isinstance(x, dict) or _is_span(x)
         ]
         if found not in results:
             results.append(found)
@@ -184,15 +185,27 @@ def _without_wrapping(value):
     return results[0]
 
 
-def _has_place(result):
+def _value_of(result):
+    """Returns the span of a result, which can be the result itself."""
+    value = result.get("value") if isinstance(result, dict) else None
+    return value if isinstance(value, dict) else result
+
+
+def _is_span(result):
     """Returns whether a result of Label Studio is a span.
+
+    Other programs write other types than `labels`, or none. Their spans are
+    known by their keys. Relations and choices do not have these keys.
 
     Raises:
         ValueError: It marks a place that is not in a text.
     """
-    kind = str(result.get("type", _LABEL_STUDIO)).lower()
+    kind = str(result.get("type") or _LABEL_STUDIO).lower()
     _refuse_other_labels(kind)
-    return kind == _LABEL_STUDIO
+    value = _value_of(result)
+    has_place = any(name in value for name in (*_STARTS, *_ENDS))
+    has_label = any(name in value for name in _LABELS)
+    return kind == _LABEL_STUDIO or (has_place and has_label)
 
 
 def _refuse_other_labels(kind):
@@ -214,8 +227,9 @@ def _parse_span(span, text):
             )
         start, end, label = span
     elif isinstance(span, dict):
-        for name in span:
-            _refuse_other_labels(str(name).lower())
+        if not any(name in span for name in _LABELS):
+            for name in span:
+                _refuse_other_labels(str(name).lower())
         start, end, label = (
             _value(span, names) for names in (_STARTS, _ENDS, _LABELS)
         )

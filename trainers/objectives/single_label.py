@@ -14,9 +14,12 @@ from trainers.objectives import class_outputs
 from trainers.objectives import class_weights
 from trainers.objectives import cross_entropy
 from trainers.objectives import labels
+from trainers.objectives import other_objectives
 from trainers.objectives import rounding
 from trainers.objectives.objective import Objective
 from trainers.objectives.objective import ObjectiveConfig
+
+_EMPTY = "the label is empty"
 
 
 @dataclasses.dataclass(slots=True)
@@ -100,8 +103,19 @@ class SingleLabel(Objective):
         """
         label = values["label"].strip()
         if not label:
-            raise ValueError("the label is empty")
+            raise ValueError(_EMPTY)
         return label
+
+    def advice(self, problems, targets):
+        """Returns what learns from empty labels beside lists, or nothing.
+
+        Args:
+            problems: Collection of str.
+            targets: Iterable of str. The other labels.
+        """
+        if _EMPTY not in problems:
+            return ""
+        return other_objectives.sentence_for_empty(targets)
 
     def strata(self, targets):
         """Returns the labels: each class is cut by itself.

@@ -166,28 +166,42 @@ def load_splits(task, config, workdir):
     return task, splits
 
 
-def check_best_metric(objective, config, validation):
+def check_best_metric(objective, config, splits, workdir):
     """Refuses a metric that cannot compare the epochs of a run.
 
     Args:
         objective: `Objective` for the data.
         config: `ExperimentConfig`.
-        validation: `Examples`, or `None`.
+        splits: `Splits` from `load_splits`. Their `report` gets the error.
+        workdir: `Workdir`; `None` writes no file.
 
     Raises:
         ConfigError: The objective does not have `trainer.best_metric`, or the
-            split does not define it.
+            split does not define it. `data_report.json` then contains the
+            message in `errors`.
     """
     name = config.trainer.best_metric
-    if problem := objective.metric_problem(name):
-        raise ConfigError(f"`--config.trainer.best_metric` must be {problem}")
-    if not validation:
+    message = _wrong_best_metric(objective, name, splits.validation)
+    if message is None:
         return
+    splits.report["errors"] = message.splitlines()
+    if workdir is not None:
+        workdir.write_data_report(splits.report)
+    raise ConfigError(message)
+
+
+def _wrong_best_metric(objective, name, validation):
+    """Returns what is wrong with a metric, in words, or `None`."""
+    if problem := objective.metric_problem(name):
+        return f"`--config.trainer.best_metric` must be {problem}"
+    if not validation:
+        return None
     if reason := objective.why_undefined(name, validation.targets):
-        raise ConfigError(
+        return (
             "`--config.trainer.best_metric` must be a metric that differs "
             f"between models on the validation split. Received: {name!r}, but "
             f"the split {reason}. Choose another metric, for example "
             "--config.trainer.best_metric=loss, or name another split with "
             "--config.data.validation."
         )
+    return None

@@ -152,14 +152,11 @@ def _load_data(process):
     elif config.trainer.extend_from:
         task = task.resumed(Workdir(config.trainer.extend_from))
     # A resumed run keeps its report. Its data can turn out to be different.
-    task, splits = tasks.load_splits(
-        task,
-        config,
-        None if process.is_resumed else process.paths,
-    )
+    paths = None if process.is_resumed else process.paths
+    task, splits = tasks.load_splits(task, config, paths)
     for line in splits.report["warnings"]:
         logging.getLogger(__name__).warning(line)
-    tasks.check_best_metric(task.objective, config, splits.validation)
+    tasks.check_best_metric(task.objective, config, splits, paths)
     return task, splits
 
 

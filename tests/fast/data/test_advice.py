@@ -507,11 +507,19 @@ _WORDS = "".join(f"{n}\tw{n}\t_\tX\t_\t_\t_\t_\t_\t_\n" for n in (1, 2))
         ("a.txt", "w1 B-X\nw2 O\n", "It seems to be conll"),
         (
             "a.jsonl",
+            '{"text": "in Paris", "ner": [[3, 8, "LOC"]], "lead_time": 1}\n',
+            "If 'ner' has the labels, set --config.data.label_column=ner",
+        ),
+        (
+            "a.jsonl",
             '{"text": "in Paris", "label": [[3, 8, "LOC"]]}\n' * 2,
             "and `--config.data.max_bytes` must be at least that",
         ),
     ],
-    ids=["misaligned", "a mixture", "empty", "columns", "suffix", "max_bytes"],
+    ids=[
+        *("misaligned", "a mixture", "empty", "columns", "suffix", "key"),
+        "max_bytes",
+    ],
 )
 def test_following_the_advice_for_tags_helps(name, content, words):
     write({name: content})
@@ -556,11 +564,11 @@ def test_the_metric_that_is_advised_for_plain_tags_is_accepted():
     experiment.validate(config)
     task, splits = tasks.load_splits(tasks.make_task(config), config, None)
     with pytest.raises(ValueError) as caught:
-        tasks.check_best_metric(task.objective, config, splits.validation)
+        tasks.check_best_metric(task.objective, config, splits, None)
     advised = settings_in(str(caught.value))
     assert advised == {"config.trainer.best_metric": "word_accuracy"}
     config = config.with_overrides(advised)
-    tasks.check_best_metric(task.objective, config, splits.validation)
+    tasks.check_best_metric(task.objective, config, splits, None)
 
 
 @pytest.mark.parametrize(
@@ -587,6 +595,42 @@ def test_a_target_that_is_no_class_is_learned_as_advised(
     config = config.with_overrides(advised)
     experiment.validate(config)
     assert len(load_one(config).train) == 40
+
+
+@pytest.mark.parametrize(
+    ("labels", "objective"),
+    [
+        (["0.5", "1.5"], "regression"),
+        ([str(n / 4) for n in range(40)], "regression"),
+        (["x;y", "", "x", "y"], "multi_label"),
+        ([f"x{n % 8};y{n // 8}" for n in range(40)], "multi_label"),
+    ],
+    ids=["fractions", "all differ", "empty", "lists"],
+)
+def test_a_cell_that_is_no_class_is_learned_as_advised(labels, objective):
+    labels = labels * (40 // len(labels))
+    rows = [(f"text {n}", label) for n, label in enumerate(labels)]
+    write({"a.csv": table(rows=rows)})
+    config = config_of({"a.csv": ""}, {})
+
+    def load_one(config):
+        _, splits = tasks.load_splits(tasks.make_task(config), config, None)
+        return splits
+
+    with pytest.raises(ValueError) as caught:
+        load_one(config)
+    advised = settings_in(str(caught.value))
+    assert advised == {"config.task.objective": objective}
+    config = config.with_overrides(advised)
+    experiment.validate(config)
+    assert len(load_one(config).train) == 40
+
+
+def test_empty_labels_beside_words_are_no_lists():
+    write({"a.csv": table(rows=[*ROWS, ("text", "")])})
+    with pytest.raises(ValueError) as caught:
+        read(config_of({"a.csv": ""}, {}))
+    assert str(caught.value).endswith(", line 42: the label is empty")
 
 
 # --- All of them -------------------------------------------------------------

@@ -287,6 +287,17 @@ def test_a_column_of_other_things_than_labels_is_refused():
         "labels of classes, which need two examples each, or more. If another "
         "column has the labels, name it with --config.data.label_column."
     )
+    # What learns from them is advised.
+    for words, what, objective in (
+        ([f"0.{row:02}" for row in range(11)], "numbers", "regression"),
+        ([f"a;{row}" for row in range(11)], "lists of labels", "multi_label"),
+    ):
+        assert refusal(
+            labels_lib.from_words, {"train": named(*words)}
+        ).endswith(
+            "name it with --config.data.label_column. To learn "
+            f"{what}, set --config.task.objective={objective}."
+        )
     # Ten are few, and half of the rows may have a class of their own.
     for count, rows in ((10, 10), (11, 22), (20, 40)):
         names = [f"name {row:02}" for row in range(count)]

@@ -42,6 +42,37 @@ def test_forms_of_spans_are_equal(value):
     assert raw_tags.parse(value, TEXT) == FOUND
 
 
+@pytest.mark.parametrize("kind", ["ner", "Labels", "sequence", None])
+def test_results_of_any_type_with_a_place_and_a_label_are_spans(kind):
+    results = [
+        {"type": kind, "value": VALUE},
+        {
+            "type": kind,
+            "start": 24,
+            "end": 29,
+            "label": "LOC",
+            "value": "Paris",
+        },
+    ]
+    assert raw_tags.parse([{"result": results}], TEXT) == FOUND
+
+
+def test_results_without_a_place_or_a_label_are_no_spans():
+    results = [
+        {"type": "relation", "from_id": "a", "to_id": "b", "labels": ["of"]},
+        {"type": "choices", "value": {"choices": ["good"]}},
+        {"type": "choices", "value": {"start": 0, "end": 6, "choices": ["x"]}},
+        {"type": "rating", "value": None},
+    ]
+    found = raw_tags.parse([{"result": results}], TEXT)
+    assert found == raw_tags.RawTags([], [], False)
+
+
+def test_a_span_with_a_label_can_have_any_other_key():
+    spans = [VALUE | {"sublabels": []}, [24, 29, "LOC"]]
+    assert raw_tags.parse(spans, TEXT) == FOUND
+
+
 def test_white_space_at_the_ends_of_a_span_is_not_in_it():
     found = raw_tags.parse([[0, 16, "PER"], [23, 29, "LOC"]], TEXT)
     assert found.places == [PER, LOC]
@@ -114,6 +145,14 @@ def test_words_are_read_as_they_are():
         (
             [{"start": "/p[1]", "end": "/p[1]", "hypertextlabels": ["A"]}],
             "'hypertextlabels' of Label Studio cannot be read",
+        ),
+        (
+            [{"result": [{"type": "ner", "value": {"end": 6, "label": "A"}}]}],
+            "a span must have start or start_offset.",
+        ),
+        (
+            [{"result": [{"type": None, "value": {"start": 0, "end": 6}}]}],
+            "a span must have label or labels.",
         ),
         ({"words": 7, "tags": []}, "'words' must be a list. Received: 7"),
         ({"words": [], "tags": None}, "'tags' must be a list. Received: None"),

@@ -41,7 +41,10 @@ def read_rows(file, data, columns, report):
             try:
                 if wrong:
                     raise ProblemError(wrong)
-                yield number, objects.read_values(row, columns, data.encoding)
+                found = objects.read_values(
+                    row, columns, data.encoding, in_array=text.is_array
+                )
+                yield number, found
             except ProblemError as problem:
                 if number == 1:
                     _refuse_other(file, columns)
@@ -70,7 +73,12 @@ class _SyntaxError(Exception):
 
 
 class _Text:
-    """The text of a file. Only a part of it is in memory."""
+    """The text of a file. Only a part of it is in memory.
+
+    Attributes:
+        is_array: bool. Whether the values are those of an array. It is known
+            when `values` has begun.
+    """
 
     def __init__(self, file, encoding):
         self._chunks = streams.read_chunks(file, encoding)
@@ -78,12 +86,12 @@ class _Text:
         self._decoder = json.JSONDecoder(**STRICT)
         # The part in memory, the next position in it, and its first line.
         self._part, self._start, self._line = "", 0, 1
-        self._is_array = False
+        self.is_array = False
         self._chunk = ""  # The last part that was read.
 
     def is_one_object(self):
         """Returns whether nothing follows, after the first value."""
-        return not self._is_array and not self._next_character()
+        return not self.is_array and not self._next_character()
 
     def values(self):
         """Yields each value of an array, or of a sequence of values.
@@ -91,18 +99,18 @@ class _Text:
         Yields:
             `(value, problem)`: the problem of a wrong byte in it, or `None`.
         """
-        self._is_array = self._next_character() == "["
-        end = "]" if self._is_array else ""
-        if self._is_array:
+        self.is_array = self._next_character() == "["
+        end = "]" if self.is_array else ""
+        if self.is_array:
             self._start += 1
         is_first = True
         while (character := self._next_character()) != end:
-            if self._is_array and not is_first:
+            if self.is_array and not is_first:
                 self._expect(character, ",")
                 self._next_character()
             is_first = False
             yield self._value()
-        if self._is_array:
+        if self.is_array:
             self._start += 1
             self._expect(self._next_character(), "")
 

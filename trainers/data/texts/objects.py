@@ -6,11 +6,13 @@ An objective that takes JSON gets any value.
 """
 
 import json
-import math
+import re
+import shlex
 
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import decoding
 from trainers.data.texts import word_lists
+from trainers.objectives import other_objectives
 
 # Keys that only Prodigy writes.
 _PRODIGY = ("_task_hash", "_input_hash", "_session_id", "spans")
@@ -24,7 +26,7 @@ class ProblemError(Exception):
     """A problem of a row. Its argument is a str, or a `WrongBytes`."""
 
 
-def read_values(row, columns, encoding):
+def read_values(row, columns, encoding, *, in_array=False):
     """Returns texts as bytes in UTF-8 and the other columns as str.
 
     The column `data.text` is the key `text` of the object `data` of a row, as
@@ -35,6 +37,7 @@ def read_values(row, columns, encoding):
         row: Any object. A usable row is a dict.
         columns: `Columns`.
         encoding: str. The encoding of values that are bytes.
+        in_array: bool. Whether the row is in a JSON array, for advice.
 
     Raises:
         ProblemError: The row has no such columns, or a value of another kind.
@@ -50,7 +53,7 @@ def read_values(row, columns, encoding):
             raise ProblemError(
                 f"has no {name!r} ({columns.flag(field)}), but "
                 f"{columns_lib.quoted(row) or 'nothing'}"
-                f"{_left_out(row, name, field, columns)}"
+                f"{_left_out(row, field, columns, in_array)}"
             )
     if columns.takes_words and isinstance(found["text"], list | tuple):
         try:
@@ -85,7 +88,7 @@ def _check_answer(row, columns):
         )
 
 
-def _left_out(row, name, field, columns):
+def _left_out(row, field, columns, in_array):
     """Returns what to do if Label Studio left out a key, or nothing."""
     if (
         field != "label"
@@ -93,10 +96,37 @@ def _left_out(row, name, field, columns):
         or not any(key in row for key in _JSON_MIN)
     ):
         return ""
-    return (
-        ". Label Studio leaves out the key of a text without labels. Write "
-        f"\"{name}\": [] there: jq 'map(.{name} //= [])'"
+    name = columns[field]
+    fill = f"{_jq_path(name)} //= []"
+    command = f"map({fill})" if in_array else fill
+    cure = (
+        f"{json.dumps(name, ensure_ascii=False)}: [] there: "
+        f"jq {'' if in_array else '-c '}{shlex.quote(command)}"
     )
+    used = columns.values()
+    lists = [k for k, x in row.items() if isinstance(x, list) and k not in used]
+    if not lists:
+        return (
+            ". Label Studio leaves out the key of a text without labels. Write "
+            f"{cure}"
+        )
+    other = max(lists, key=lambda key: bool(row[key]))  # The first of the best.
+    return (
+        f". If {other!r} has the labels, set {columns.flag(field)}="
+        f"{shlex.quote(other)}. If {name!r} has them, Label Studio leaves out "
+        f"the key of a text without labels: write {cure}"
+    )
+
+
+def _jq_path(name):
+    """Returns the path of a key for jq.
+
+    >>> _jq_path("label"), _jq_path("ner-tags")
+    ('.label', '."ner-tags"')
+    """
+    if re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+        return f".{name}"
+    return f".{json.dumps(name, ensure_ascii=False)}"
 
 
 def _find(row, name):
@@ -152,31 +182,13 @@ def _checked(value, name, field, encoding, takes_json):
         return _plain(value, name, encoding)
     if isinstance(value, int):  # Or bool, a subclass of int.
         return json.dumps(value)
-    hint = other_objective(value)
+    hint = other_objectives.hint(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         hint = f"; write {int(value)}"
     raise ProblemError(
         f"{name!r} must be a string, a whole number, true or false. Received: "
         f"{_word(value)}{hint}"
     )
-
-
-def other_objective(value):
-    """Returns what learns from a target that is no class; empty for others.
-
-    Args:
-        value: What a row of a file or a TFDS feature has as target.
-
-    >>> other_objective(["red", "blue"])
-    '; to learn lists of labels, set --config.task.objective=multi_label'
-    """
-    if isinstance(value, float) and math.isfinite(value):
-        return "; to learn numbers, set --config.task.objective=regression"
-    if not isinstance(value, list | tuple):
-        return ""
-    if any(isinstance(item, list | tuple | dict) for item in value):
-        return "; to learn spans, begin with --config=configs/bert_tagger.py"
-    return "; to learn lists of labels, set --config.task.objective=multi_label"
 
 
 def _plain(value, name, encoding):

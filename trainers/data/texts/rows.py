@@ -101,7 +101,11 @@ def read_labelled(files, data, objective, *, with_split=False):
         if part is None:
             advice.append("The rows after these were not read.")
             break
-    raise_problems(_UNUSABLE, problems, ": ".join, _first(advice))
+    if problems:
+        targets = [x for p in parts if p is not None for x in p.targets]
+        words = objective.advice({x for _, x in problems}, targets)
+        advice = [_first(advice)] + ([f"\n{words}"] if words else [])
+        raise_problems(_UNUSABLE, problems, ": ".join, "".join(advice))
     return examples_lib.concatenate(parts), splits
 
 

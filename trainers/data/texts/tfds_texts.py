@@ -13,10 +13,10 @@ from trainers.data import tfds_data
 from trainers.data.examples import Examples
 from trainers.data.texts import columns as columns_lib
 from trainers.data.texts import decoding
-from trainers.data.texts import objects
 from trainers.data.texts import rows
 from trainers.errors import ConfigError
 from trainers.errors import raise_problems
+from trainers.objectives import other_objectives
 
 
 def read_splits(data, objective):
@@ -103,9 +103,9 @@ def _check_columns(features, data, columns):
             )
             words = "a single class label, whole number or string"
             if isinstance(shape, tuple) and len(shape) == 1:
-                hint = objects.other_objective([])
+                hint = other_objectives.hint([])
             elif shape == () and dtype.is_floating:
-                hint = objects.other_objective(0.5)
+                hint = other_objectives.hint(0.5)
         if not is_right:
             raise ConfigError(
                 f"`{flag}` must be {words}. Received: {name!r}, {feature}"

@@ -15,6 +15,7 @@ from trainers.data.texts import streams
 from trainers.data.texts.objects import ProblemError
 from trainers.data.texts.text_format import TextFormat
 from trainers.errors import DataError
+from trainers.objectives import other_objectives
 
 _CHUNK = 1 << 20
 
@@ -75,13 +76,13 @@ def _value(features, field, columns, encoding):
     if kind not in allowed:
         wanted = " or ".join(allowed)
         is_number = kind == "float_list" and len(allowed) > 1
-        hint = objects.other_objective(0.5) if is_number else ""
+        hint = other_objectives.hint(0.5) if is_number else ""
         raise ProblemError(
             f"{name!r} must be a {wanted}. Received: {kind}{hint}"
         )
     values = getattr(features[name], kind).value
     if len(values) != 1:
-        hint = objects.other_objective([]) if len(allowed) > 1 else ""
+        hint = other_objectives.hint([]) if len(allowed) > 1 else ""
         raise ProblemError(
             f"{name!r} must have one value. Received: {len(values)}{hint}"
         )

@@ -1,9 +1,16 @@
 """Writes event files for TensorBoard: curves, graph, images, matrix."""
 
+import logging
+import math
 import os
+
+import numpy as np
 
 from trainers.config import tree
 from trainers.training.trackers.tracker import Tracker
+
+# TensorBoard's files contain curves in float32.
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class TensorBoard(Tracker):
@@ -18,6 +25,7 @@ class TensorBoard(Tracker):
         super().__init__(workdir)
         self._directory = workdir / "tensorboard"
         self._writers = {}
+        self._too_large = set()  # Curves that lack a point.
 
     def get_state(self):
         """Returns the size of each event file in bytes."""
@@ -79,7 +87,22 @@ class TensorBoard(Tracker):
 
         with self._writers[split].as_default(step=step):
             for name, value in values.items():
-                tf.summary.scalar(name, value)
+                if math.isfinite(value) and abs(value) > _LARGEST:
+                    self._leave_out(step, f"{split}/{name}", value)
+                else:
+                    tf.summary.scalar(name, value)
+
+    def _leave_out(self, step, curve, value):
+        """Warns of the first point that a curve cannot have."""
+        if curve not in self._too_large:
+            self._too_large.add(curve)
+            logging.getLogger(__name__).warning(
+                "TensorBoard has no point of %s for %.4g at step %d, nor for "
+                "later numbers above 3.4e38, the largest of its files",
+                curve,
+                value,
+                step,
+            )
 
     def picture(self, step, name, pixels):
         """Writes the picture."""

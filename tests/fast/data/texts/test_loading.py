@@ -536,7 +536,12 @@ def test_labels_that_are_no_whole_numbers_are_refused(labels, wrong):
         "labels that are not whole numbers; classes are whole numbers or words:"
     ) in message
     if wrong:
-        assert message.splitlines()[1:] == [f"  {name}" for name in wrong]
+        assert message.splitlines()[1:] == [
+            *(f"  {name}" for name in wrong),
+            "To learn numbers, set --config.task.objective=regression.",
+        ]
+    else:  # Nor are these numbers that can be learned.
+        assert "regression" not in message
 
 
 def test_negative_and_worded_numbers_are_classes():

@@ -742,6 +742,41 @@ def test_lists_that_are_no_words_with_tags_are_named(tmp_path, row, problem):
     assert f"a.jsonl, line 1: {problem}" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "is_array", "column", "command"),
+    [
+        ("a.json", True, "ner-tags", "jq 'map(.\"ner-tags\" //= [])'"),
+        ("a.json", False, "größe", "jq -c '.\"größe\" //= []'"),
+        ("a.jsonl", False, "label", "jq -c '.label //= []'"),
+        ("a.jsonl", False, "it's", """jq -c '."it'"'"'s" //= []'"""),
+    ],
+)
+def test_the_command_that_adds_a_key_fits_the_file_and_the_key(
+    name, is_array, column, command, tmp_path
+):
+    line = json.dumps({"id": 1, "text": "Paris", "annotation_id": 2})
+    file = tmp_path / name
+    write_text(file, f"[{line}]" if is_array else f"{line}\n{line}\n")
+    assert refusal(file, label_column=column).endswith(f" there: {command}")
+
+
+def test_a_column_that_label_studio_may_have_named_is_advised(tmp_path):
+    file = tmp_path / "a.jsonl"
+    spans = [{"start": 0, "end": 5, "labels": ["A"]}]
+    row = {"text": "Paris", "lead_time": 1, "of": [], "a tag": spans}
+    write_text(file, json.dumps(row))
+    message = refusal(file)
+    assert message.endswith(
+        "'a tag'. If 'a tag' has the labels, set "
+        "--config.data.label_column='a tag'. If 'label' has them, Label Studio "
+        'leaves out the key of a text without labels: write "label": [] '
+        "there: jq -c '.label //= []'"
+    )
+    assert read(file, label_column="a tag")[1] == [
+        RawTags([(0, 5)], ["A"], False)
+    ]
+
+
 def test_spans_that_cannot_be_used_are_named(tmp_path):
     file = tmp_path / "a.jsonl"
     write_text(
