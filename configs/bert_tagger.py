@@ -26,10 +26,12 @@ Measured with seed 42 on shared CPU cores. F1 is strict and counts entities that
 are right as a whole:
 
     minilm   F1 0.537 on tweets with ten types of entities, 1,916 for training;
-             docs/jobs/entities.md has the commands and F1 by type
+             docs/jobs/entities.md has the commands and F1 by type; accuracy
+             0.977 of words for parts of speech in the Brown corpus, 1 epoch
+    scratch  F1 0.843 on Chinese news, 17,484 sentences for training
     smoke    F1 0.862 on 60 embedded sentences
 
-The other variants were not measured.
+The variants "" and `disease` were not measured.
 
 The recipe is that of BERT's authors (Devlin et al. 2019, appendix A.3,
 https://arxiv.org/abs/1810.04805): Adam with decoupled weight decay 0.01, but
