@@ -76,7 +76,6 @@ def main():
         return
     has_theirs = any(side.startswith("hf") for side in options.sides)
     machine = devices.choose(options.device, with_torch=has_theirs)
-    results = {side: [] for side in options.sides}
     with tempfile.TemporaryDirectory() as scratch:
         texts = pathlib.Path(scratch, "texts")
         texts.mkdir()
@@ -84,19 +83,16 @@ def main():
             __file__, ["--role=texts", f"--texts={texts}"], scratch
         )
         _cut(texts, options.rows)
-        for seed in range(options.seeds):
-            for side in options.sides:
-                if seed and side in options.once:
-                    continue
-                words = [f"--role={side}", f"--texts={texts}"]
-                words += [f"--seeds={seed}", f"--epochs={options.epochs}"]
-                words += [f"--device={options.device}"]
-                words += ["--export"] if options.export else []
-                cache = options.keep_cache or f"{scratch}/{seed}_{side}"
-                results[side].append(
-                    finetune_runs.child(__file__, words, cache)
-                )
-                print(seed, side, results[side][-1], flush=True)
+
+        def run_child(seed, side):
+            words = [f"--role={side}", f"--texts={texts}"]
+            words += [f"--seeds={seed}", f"--epochs={options.epochs}"]
+            words += [f"--device={options.device}"]
+            words += ["--export"] if options.export else []
+            cache = options.keep_cache or f"{scratch}/{seed}_{side}"
+            return finetune_runs.child(__file__, words, cache)
+
+        results = finetune_runs.in_turn(options, run_child)
     finetune_runs.print_tables(
         results, machine, {"accuracy": "accuracy"}, options.export
     )

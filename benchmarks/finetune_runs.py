@@ -38,6 +38,27 @@ def child(file, words, cache):
     return json.loads(process.stdout.splitlines()[-1])
 
 
+def in_turn(options, run_fn):
+    """Runs all sides with each seed, and prints each result.
+
+    Args:
+        options: Parsed flags with `seeds`, an int, and `sides` and `once`,
+            lists of str. Sides of `once` run with seed 0 only.
+        run_fn: Function from a seed and a side to a result.
+
+    Returns:
+        Dict by side of the results, one for each seed.
+    """
+    results = {side: [] for side in options.sides}
+    for seed in range(options.seeds):
+        for side in options.sides:
+            if seed and side in options.once:
+                continue
+            results[side].append(run_fn(seed, side))
+            print(seed, side, results[side][-1], flush=True)
+    return results
+
+
 def finished(result, start):
     """Returns the result of a side with its seconds and its memory.
 

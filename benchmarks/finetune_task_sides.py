@@ -262,8 +262,8 @@ def _measure_labels(raw, logits, names):
 def _measure_tags(rows, logits, tokenizer, facts):
     """Returns the strict F1 of entities of words, and the share of cut words.
 
-    A word that was cut has the answer O. As in ours, a word of which the
-    tokenizer drops all characters is not measured.
+    The answer for a word that was cut is O. A word without any token, because
+    the tokenizer drops its characters, is not measured; nor is it in ours.
 
     Args:
         rows: List of dicts. The rows of the test split.

@@ -95,7 +95,6 @@ def main():
         return
     has_theirs = any(side.startswith("hf") for side in options.sides)
     machine = devices.choose(options.device, with_torch=has_theirs)
-    results = {side: [] for side in options.sides}
     with tempfile.TemporaryDirectory() as scratch:
         texts = pathlib.Path(scratch, "texts")
         texts.mkdir()
@@ -109,18 +108,13 @@ def main():
             if value := getattr(options, name):
                 given.append(f"--{name}={value}")
         facts = finetune_runs.child(__file__, ["--role=texts", *given], scratch)
-        for seed in range(options.seeds):
-            for side in options.sides:
-                if seed and side in options.once:
-                    continue
-                results[side].append(
-                    finetune_runs.child(
-                        __file__,
-                        [f"--role={side}", f"--seeds={seed}", *shared],
-                        f"{scratch}/{seed}_{side}",
-                    )
-                )
-                print(seed, side, results[side][-1], flush=True)
+
+        def run_child(seed, side):
+            words = [f"--role={side}", f"--seeds={seed}", *shared]
+            cache = f"{scratch}/{seed}_{side}"
+            return finetune_runs.child(__file__, words, cache)
+
+        results = finetune_runs.in_turn(options, run_child)
     rows = ", ".join(f"{n:,} {name}" for name, n in facts["rows"].items())
     head = (
         f"{machine}; {options.task}: {rows}; epochs: {facts['epochs']}; ours "

@@ -39,16 +39,15 @@ class TaggedTextDataConfig(TextDataConfig):
     text_column: str = setting(
         "text",
         "Column with the text, or with a list of words; `data.text` is `text` "
-        "inside of `data`. In "
-        "CoNLL files, the number of the column with the word, from 0; `text` "
-        "means the first. CoNLL-U does not need it.",
+        "inside of `data`. In CoNLL files, the number of the column with the "
+        "word, from 0; `text` means the first. CoNLL-U does not need it.",
     )
     label_column: str = setting(
         "label",
         "Column with the spans, or with a list of the tags of the words; dots "
-        "as in `text_column`. In CoNLL files, the "
-        "number of the column with the tag, from 0; `label` means the last. In "
-        "CoNLL-U files upos, xpos, or a key of the column MISC.",
+        "as in `text_column`. In CoNLL files, the number of the column with "
+        "the tag, from 0; `label` means the last. In CoNLL-U files upos, xpos, "
+        "or a key of the column MISC.",
     )
     misaligned: str = setting(
         "error",

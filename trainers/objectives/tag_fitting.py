@@ -68,15 +68,15 @@ def fit(splits, scheme, names=None, is_plain=None):
         notes["train"] += tag_notes.of_plain_tags(names)
     else:
         found, items = {}, {}
+        words = [column.words() for column in columns.values()]
         schemes = [scheme] * len(columns)
         if scheme == "auto":
-            schemes = tag_schemes.recognize(
-                [column.words() for column in columns.values()]
-            )
-        for of_split, (split, column) in zip(
-            schemes, columns.items(), strict=True
+            schemes = tag_schemes.recognize(words)
+        for column, *given in zip(
+            columns.values(), words, schemes, strict=True
         ):
-            found[split] = column.entity_tags(of_split, notes[split])
+            split = column.split
+            found[split] = column.entity_tags(*given, notes[split])
         if names is None:
             types = {
                 tag[2:]
@@ -184,14 +184,22 @@ class _Column:
         return notes
 
     def words(self):
-        """Returns the tags of words, and whether each begins a document."""
+        """Returns the words, `tag_schemes.Words`."""
         (numbers,) = np.nonzero(self.is_word)
         documents = self.documents[numbers]
         firsts = np.append(True, documents[1:] != documents[:-1])
-        return [self.tags[n] for n in numbers], firsts[: len(numbers)]
+        return tag_schemes.Words(
+            [self.tags[n] for n in numbers], firsts[: len(numbers)]
+        )
 
-    def entity_tags(self, scheme, notes):
-        """Returns the tag of each item, O, B-X or I-X, and adds to notes."""
+    def entity_tags(self, words, scheme, notes):
+        """Returns the tag of each item, O, B-X or I-X, and adds to notes.
+
+        Args:
+            words: From `words`.
+            scheme: str. That of the words.
+            notes: List of str.
+        """
         (numbers,) = np.nonzero(self.is_word)
         tags = [
             tag if is_word else f"B-{tag}"
@@ -212,7 +220,7 @@ class _Column:
         if not len(numbers):
             return tags
         try:
-            kinds, types, found = tag_schemes.convert(*self.words(), scheme)
+            kinds, types, found = tag_schemes.convert(words, scheme)
         except ValueError as error:
             problem, number = error.args
             raise DataError(

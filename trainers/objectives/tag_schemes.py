@@ -93,72 +93,11 @@ def marks_entities(counts, describe_fn):
     )
 
 
-def recognize(splits):
-    """Returns the scheme of the tags of each split of a data set.
-
-    Splits without tags of ends have one scheme: a small one can have too few
-    entities to tell.
-
-    Args:
-        splits: List of `(tags, firsts)`, as for `convert`.
-
-    Returns:
-        List of str.
-    """
-    read = [_Read(tags, firsts) for tags, firsts in splits]
-    counts = collections.Counter()
-    for split in read:
-        if not split.has_ends:
-            counts += split.begins()
-    # In `iob1`, B-X only separates two entities of one type.
-    scheme = "iob1" if counts["I"] > counts["B"] else "iob2"
-    return ["bioes" if split.has_ends else scheme for split in read]
-
-
-def convert(tags, firsts, scheme="auto"):
-    """Converts tags that mark entities to those of `entity_spans.tag_names`.
-
-    Args:
-        tags: List of str. The tags of all words; each is O or has a `split`.
-        firsts: bool[num_words]. Whether a word is the first of its document.
-        scheme: str. One of `SCHEMES`, but not `plain`; `auto` recognizes it by
-            these words alone.
-
-    Returns:
-        `(kinds, types, found)`: str of one letter for each word, O, B or I, as
-        an array, a list of the type of each word (`None` for O), and `Found`.
-
-    Raises:
-        ValueError: A tag does not belong to the scheme. Its argument is the
-            problem, and the number of the word.
-    """
-    if scheme == "auto":
-        (scheme,) = recognize([(tags, firsts)])
-    read = _Read(tags, firsts)
-    kinds = read.kinds
-    if read.has_ends and scheme != "bioes":
-        wrong = next(n for n, k in enumerate(kinds) if k not in "OBI")
-        raise ValueError(f"{tags[wrong]!r} is no tag of {scheme}", wrong)
-    is_after_end = np.zeros(len(kinds), bool)
-    is_after_end[1:] = np.isin(kinds[:-1], ["E", "S"])
-    continues = read.is_near & np.isin(kinds, ["I", "E"]) & ~is_after_end
-    begins = read.is_inside & ~continues
-    found = Found(scheme)
-    if scheme != "iob1":
-        (strays,) = np.nonzero(begins & np.isin(kinds, ["I", "E"]))
-        found.num_strays = len(strays)
-        found.first_stray = int(strays[0]) if len(strays) else None
-    if scheme == "bioes":
-        ends = np.append(~continues[1:], True) & read.is_inside
-        found.num_open = int((ends & np.isin(kinds, ["B", "I"])).sum())
-    inside = np.where(read.is_inside, "I", "O")
-    return np.where(begins, "B", inside), read.types, found
-
-
-class _Read:
-    """What the tags of words say, one after the other.
+class Words:
+    """Tags of words that mark entities, one after the other.
 
     Attributes:
+        tags: List of str. Each is O or has a `split`.
         kinds: str[num_words]. O, B, I, E or S.
         types: List of str; `None` for O.
         is_inside: bool[num_words]. Whether the word is in an entity.
@@ -168,6 +107,14 @@ class _Read:
     """
 
     def __init__(self, tags, firsts):
+        """Reads the tags.
+
+        Args:
+            tags: List of str. The tags of all words.
+            firsts: bool[num_words]. Whether a word is the first of its
+                document.
+        """
+        self.tags = tags
         parts = {tag: split(tag) for tag in dict.fromkeys(tags)}
         meaning = {t: _MEANINGS[p[0]] if p else "O" for t, p in parts.items()}
         type_of = {tag: p and p[1] for tag, p in parts.items()}
@@ -187,3 +134,59 @@ class _Read:
         """Returns the kinds of the words after no word of the same type."""
         chosen = self.kinds[self.is_inside & ~self.is_near]
         return collections.Counter(chosen.tolist())
+
+
+def recognize(splits):
+    """Returns the scheme of the tags of each split of a data set.
+
+    Splits without tags of ends have one scheme: a small one can have too few
+    entities to tell.
+
+    Args:
+        splits: List of `Words`.
+
+    Returns:
+        List of str.
+    """
+    counts = collections.Counter()
+    for words in splits:
+        if not words.has_ends:
+            counts += words.begins()
+    # In `iob1`, B-X only separates two entities of one type.
+    scheme = "iob1" if counts["I"] > counts["B"] else "iob2"
+    return ["bioes" if words.has_ends else scheme for words in splits]
+
+
+def convert(words, scheme):
+    """Converts tags that mark entities to those of `entity_spans.tag_names`.
+
+    Args:
+        words: `Words`.
+        scheme: str. One of `SCHEMES`, but not `plain`.
+
+    Returns:
+        `(kinds, types, found)`: str of one letter for each word, O, B or I, as
+        an array, a list of the type of each word (`None` for O), and `Found`.
+
+    Raises:
+        ValueError: A tag does not belong to the scheme. Its argument is the
+            problem, and the number of the word.
+    """
+    kinds = words.kinds
+    if words.has_ends and scheme != "bioes":
+        wrong = next(n for n, k in enumerate(kinds) if k not in "OBI")
+        raise ValueError(f"{words.tags[wrong]!r} is no tag of {scheme}", wrong)
+    is_after_end = np.zeros(len(kinds), bool)
+    is_after_end[1:] = np.isin(kinds[:-1], ["E", "S"])
+    continues = words.is_near & np.isin(kinds, ["I", "E"]) & ~is_after_end
+    begins = words.is_inside & ~continues
+    found = Found(scheme)
+    if scheme != "iob1":
+        (strays,) = np.nonzero(begins & np.isin(kinds, ["I", "E"]))
+        found.num_strays = len(strays)
+        found.first_stray = int(strays[0]) if len(strays) else None
+    if scheme == "bioes":
+        ends = np.append(~continues[1:], True) & words.is_inside
+        found.num_open = int((ends & np.isin(kinds, ["B", "I"])).sum())
+    inside = np.where(words.is_inside, "I", "O")
+    return np.where(begins, "B", inside), words.types, found

@@ -571,6 +571,22 @@ def test_the_metric_that_is_advised_for_plain_tags_is_accepted():
     tasks.check_best_metric(task.objective, config, splits, None)
 
 
+def assert_learned(config, objective):
+    """Follows the advice of the error, and loads the 40 rows."""
+
+    def load(config):
+        _, splits = tasks.load_splits(tasks.make_task(config), config, None)
+        return splits
+
+    with pytest.raises(ValueError) as caught:
+        load(config)
+    advised = settings_in(str(caught.value))
+    assert advised == {"config.task.objective": objective}
+    config = config.with_overrides(advised)
+    experiment.validate(config)
+    assert len(load(config).train) == 40
+
+
 @pytest.mark.parametrize(
     ("label", "other", "objective"),
     [(["x", "y"], ["x"], "multi_label"), (0.5, 1.5, "regression")],
@@ -583,18 +599,7 @@ def test_a_target_that_is_no_class_is_learned_as_advised(
     ]
     write({"a.jsonl": "".join(json.dumps(row) + "\n" for row in rows)})
     config = config_of({"a.jsonl": ""}, {"validation": "none", "test": "none"})
-
-    def load_one(config):
-        _, splits = tasks.load_splits(tasks.make_task(config), config, None)
-        return splits
-
-    with pytest.raises(ValueError) as caught:
-        load_one(config)
-    advised = settings_in(str(caught.value))
-    assert advised == {"config.task.objective": objective}
-    config = config.with_overrides(advised)
-    experiment.validate(config)
-    assert len(load_one(config).train) == 40
+    assert_learned(config, objective)
 
 
 @pytest.mark.parametrize(
@@ -612,18 +617,7 @@ def test_a_cell_that_is_no_class_is_learned_as_advised(labels, objective):
     rows = [(f"text {n}", label) for n, label in enumerate(labels)]
     write({"a.csv": table(rows=rows)})
     config = config_of({"a.csv": ""}, {})
-
-    def load_one(config):
-        _, splits = tasks.load_splits(tasks.make_task(config), config, None)
-        return splits
-
-    with pytest.raises(ValueError) as caught:
-        load_one(config)
-    advised = settings_in(str(caught.value))
-    assert advised == {"config.task.objective": objective}
-    config = config.with_overrides(advised)
-    experiment.validate(config)
-    assert len(load_one(config).train) == 40
+    assert_learned(config, objective)
 
 
 def test_empty_labels_beside_words_are_no_lists():

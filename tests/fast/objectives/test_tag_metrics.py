@@ -232,9 +232,10 @@ def converted(text, scheme="auto"):
     """Returns documents such as `B-X I-X|O` as IOB2, and what was found."""
     rows = [row.split() for row in text.split("|")]
     firsts = np.array([n == 0 for row in rows for n, _ in enumerate(row)])
-    kinds, types, found = tag_schemes.convert(
-        [tag for row in rows for tag in row], firsts, scheme
-    )
+    words = tag_schemes.Words([tag for row in rows for tag in row], firsts)
+    if scheme == "auto":
+        (scheme,) = tag_schemes.recognize([words])
+    kinds, types, found = tag_schemes.convert(words, scheme)
     tags = [
         kind if name is None else f"{kind}-{name}"
         for kind, name in zip(kinds, types, strict=True)
